@@ -1,6 +1,7 @@
 """Floor: what `python -m maestro.embedded` can do."""
 
 import argparse
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -28,7 +29,7 @@ def running(options: argparse.Namespace) -> Iterator[tuple[Home, Supervisor]]:
         supervisor.listen()
         supervisor.clear_leftovers()
         try:
-            supervisor.launch(guard_program(home.run, home.log("guard")))
+            supervisor.launch(guard_program(os.getpid(), home.run, home.log("guard")))
             yield home, supervisor
         finally:
             supervisor.stop()

@@ -32,6 +32,7 @@ def main(arguments: list[str]) -> int:
     clean_up(folder)
     if len(arguments) > 2:
         shutil.rmtree(arguments[2], ignore_errors=True)
+        Path(f"{arguments[2]}.lock").unlink(missing_ok=True)
     return 0
 
 

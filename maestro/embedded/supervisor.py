@@ -109,10 +109,6 @@ class Supervisor:
         for path in self.run_folder.glob("*.pid"):
             path.unlink(missing_ok=True)
 
-    def start_guard(self, log: Path) -> None:
-        """Start the process that ends our children if we are killed."""
-        self.launch(guard_program(self.run_folder, log))
-
     def launch(self, program: Program) -> Child:
         """Start a program; it may not be ready yet."""
         self.check_stop()
@@ -226,12 +222,13 @@ class Supervisor:
             (self.run_folder / f"{child.program.name}.pid").unlink(missing_ok=True)
 
 
-def guard_program(run_folder: Path, log: Path, *more: str) -> Program:
-    """Return the guard of this process: it must outlive us, so the kernel does not end it with us."""
+def guard_program(owner: int, run_folder: Path, log: Path, *more: str) -> Program:
+    """Return the guard of a process: it must outlive it, so the kernel does not end it with its parent."""
+    # -S and -E: nothing but the standard library, so that it stays small.
+    python = [sys.executable, "-S", "-E", "-m", "maestro.embedded.guard"]
     return Program(
         name="guard",
-        # -S and -E: nothing but the standard library, so that it stays small.
-        command=[sys.executable, "-S", "-E", "-m", "maestro.embedded.guard", str(os.getpid()), str(run_folder), *more],
+        command=[*python, str(owner), str(run_folder), *more],
         log=log,
         environment={"PATH": os.defpath, "LANG": "C.UTF-8"},
         folder=PROJECT,

@@ -1,0 +1,44 @@
+"""Recommendations room: LightGBM, the same bits every time, and its text format. Pure.
+
+The only module here that loads LightGBM, so that processes which only read stored scores can
+avoid it by not importing the estimators.
+"""
+
+import hashlib
+from typing import Any
+
+import lightgbm
+from lightgbm import Booster
+
+from apps.recommendations.tables import Floats
+
+# One thread and column-wise histograms: sums run in one order, so a training repeats bit for bit.
+_FIXED: dict[str, Any] = {"verbosity": -1, "num_threads": 1, "deterministic": True, "force_col_wise": True}
+
+
+def boost(x: Floats, y: Floats, *, rounds: int, seed: int, options: dict[str, Any] | None = None,
+          query_sizes: list[int] | None = None) -> Booster:  # fmt: skip
+    """Train one model.
+
+    Shapes  x (n, q) with NaN as missing; y (n,); query_sizes sum to n, for ranking only
+    """
+    parameters = {"objective": "regression", **_FIXED, "seed": seed, **(options or {})}
+    data = lightgbm.Dataset(x, y, group=query_sizes, params=parameters, free_raw_data=True)
+    return lightgbm.train(parameters, data, num_boost_round=rounds)
+
+
+def to_text(booster: Booster) -> str:
+    """The model in LightGBM's own text format, which loads without executing anything."""
+    return str(booster.model_to_string())
+
+
+def from_text(text: str, *, sha256: str | None = None) -> Booster:
+    """Load a stored model. Raises ValueError if the text is not the one that was stored."""
+    if sha256 is not None and digest(text) != sha256:
+        raise ValueError("the stored model text does not match its sha256")
+    return Booster(model_str=text)
+
+
+def digest(text: str) -> str:
+    """sha256 of a stored text, in hex."""
+    return hashlib.sha256(text.encode()).hexdigest()

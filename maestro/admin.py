@@ -1,0 +1,201 @@
+"""FLOOR: the two admin sites, a tenant's and the operator's, with navigation by task instead of by app.
+
+A room adds what it shows from its own `admin` package: a line of the side navigation (`add_task`), a part of
+the home page (`add_home`), a page of its own (`add_page`), a way to be found (`add_search`). The floor names
+no room; it only keeps the order.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.contrib.admin import AdminSite
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, URLResolver, path, reverse
+
+MIN_SEARCH, MAX_HITS = 2, 20
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """A line of the side navigation: something a person comes here to do."""
+
+    label: str
+    url_name: str
+    icon: str
+    order: int
+    covers: tuple[str, ...] = ()
+    permission: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class NavLine:
+    """A task as one person sees it on one page."""
+
+    label: str
+    url: str
+    icon: str
+    is_current: bool
+
+
+@dataclass(frozen=True, slots=True)
+class HomePart:
+    """A card of the home page. `column` is `work` (left) or `state` (right)."""
+
+    title: str
+    template: str
+    load: Callable[[HttpRequest], Mapping[str, Any]]
+    column: str = "work"
+    order: int = 50
+    permission: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """Something the search of the top bar found."""
+
+    kind: str
+    text: str
+    url: str
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Page:
+    route: str
+    view: Callable[..., HttpResponse]
+    name: str
+
+
+@dataclass(slots=True)
+class _Parts:
+    tasks: list[Task] = field(default_factory=list)
+    home: list[HomePart] = field(default_factory=list)
+    pages: list[_Page] = field(default_factory=list)
+    searches: list[Callable[[HttpRequest, str], Iterable[Hit]]] = field(default_factory=list)
+
+
+class MaestroSite(AdminSite):
+    """An AdminSite that rooms extend by task, page, home part and search."""
+
+    enable_nav_sidebar = False
+    empty_value_display = "–"
+    site_url = None
+    product = "Maestro"
+
+    def __init__(self, name: str = "admin") -> None:
+        super().__init__(name)
+        self._parts = _Parts()
+
+    def add_task(self, task: Task) -> None:
+        """Show `task` in the side navigation."""
+        self._parts.tasks = sorted([*self._parts.tasks, task], key=lambda line: line.order)
+
+    def add_home(self, part: HomePart) -> None:
+        """Show `part` on the home page."""
+        self._parts.home = sorted([*self._parts.home, part], key=lambda card: card.order)
+
+    def add_page(self, route: str, view: Callable[..., HttpResponse], name: str) -> None:
+        """Serve `view` below this site, for signed-in people only, as `admin:<name>`."""
+        self._parts.pages.append(_Page(route, view, name))
+
+    def add_search(self, find: Callable[[HttpRequest, str], Iterable[Hit]]) -> None:
+        """Let the search of the top bar ask `find` too."""
+        self._parts.searches.append(find)
+
+    def get_urls(self) -> list[URLResolver | URLPattern]:
+        """The site's own pages go before Django's catch-all."""
+        own: list[URLResolver | URLPattern] = [
+            path(page.route, self.admin_view(page.view), name=page.name) for page in self._parts.pages
+        ]
+        own += [
+            path("settings/", self.admin_view(self.settings_page), name="settings"),
+            path("search/", self.admin_view(self.search_page), name="search"),
+        ]
+        return own + super().get_urls()
+
+    def each_context(self, request: HttpRequest) -> dict[str, Any]:
+        """What every page shows: the tenant's name and the navigation."""
+        context = super().each_context(request)
+        context["place"] = self.place(request)
+        context["nav_lines"] = self.nav_lines(request) if context["has_permission"] else []
+        return context
+
+    def place(self, request: HttpRequest) -> str:
+        """The name in the top bar: whose site this is."""
+        return str(getattr(getattr(request, "tenant", None), "name", "") or self.product)
+
+    def nav_lines(self, request: HttpRequest) -> list[NavLine]:
+        """The tasks this person may do; the one with the longest matching address is current."""
+        home = Task("Home", f"{self.name}:index", "home", 0)
+        last = Task("Settings", f"{self.name}:settings", "settings", 1000)
+        seen = [task for task in self._parts.tasks if self._may_see(request, task.permission)]
+        tasks = [home, *seen, last]
+        lengths = [self._match_length(request.path, task) for task in tasks]
+        best = max(lengths)
+        return [
+            NavLine(task.label, reverse(task.url_name, current_app=self.name), task.icon, length == best > 0)
+            for task, length in zip(tasks, lengths, strict=True)
+        ]
+
+    def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> TemplateResponse:
+        """Home: what needs me on the left, how we are doing on the right."""
+        shown = [part for part in self._parts.home if self._may_see(request, part.permission)]
+        cards = [{"part": part, **part.load(request)} for part in shown]
+        context = {
+            **self.each_context(request),
+            "title": "Home",
+            "work_cards": [card for card in cards if card["part"].column == "work"],
+            "state_cards": [card for card in cards if card["part"].column == "state"],
+            **(extra_context or {}),
+        }
+        request.current_app = self.name  # type: ignore[attr-defined]
+        return TemplateResponse(request, self.index_template or "admin/index.html", context)
+
+    def settings_page(self, request: HttpRequest) -> TemplateResponse:
+        """Every table this person may open, by app: what Django's own index shows."""
+        context = {**self.each_context(request), "title": "Settings", "app_list": self.get_app_list(request)}
+        return TemplateResponse(request, "admin/settings.html", context)
+
+    def search_page(self, request: HttpRequest) -> TemplateResponse:
+        """What the rooms find for `?q=`."""
+        text = request.GET.get("q", "").replace("\x00", "").strip()[:200]
+        hits: list[Hit] = []
+        if len(text) >= MIN_SEARCH:
+            hits = [hit for find in self._parts.searches for hit in list(find(request, text))[:MAX_HITS]]
+        context = {**self.each_context(request), "title": "Search", "q": text, "hits": hits}
+        context["is_too_short"] = len(text) < MIN_SEARCH
+        return TemplateResponse(request, "admin/search.html", context)
+
+    def _may_see(self, request: HttpRequest, permission: str) -> bool:
+        return not permission or request.user.has_perm(permission)
+
+    def _match_length(self, current: str, task: Task) -> int:
+        """How much of the current address belongs to this task; the home page only matches itself."""
+        names = (task.url_name, *task.covers)
+        urls = [reverse(name, current_app=self.name) for name in names]
+        if task.order == 0:
+            urls = [url for url in urls if url == current]
+        return max((len(url) for url in urls if current.startswith(url)), default=0)
+
+
+class TenantSite(MaestroSite):
+    """A tenant's people: projects, runs, artifacts, impact."""
+
+    site_title = "Maestro"
+    site_header = "Maestro"
+    index_title = "Home"
+
+
+class OperatorSite(MaestroSite):
+    """Those who run the installation. Sees no tenant's data."""
+
+    site_title = "Maestro operators"
+    site_header = "Maestro operators"
+    index_title = "Is it healthy?"
+    product = "Operators"
+
+
+tenant_site = TenantSite(name="admin")
+operator_site = OperatorSite(name="operator")

@@ -1,0 +1,33 @@
+"""FLOOR: rows -> ECharts options, pure. Colours are names (`token:series-1`) that the browser resolves per theme.
+
+Every function answers a Chart: options for charts.js, and the same facts as rows for the table and CSV twin.
+Options hold no functions; charts.js knows the few named ones (`interval`, `sig`).
+"""
+
+from maestro.charts.comparisons import parallel, scatter
+from maestro.charts.curves import MAX_POINTS, Curve, Point, curves, thin
+from maestro.charts.estimates import Effect, calibration, contributions, forest, intervals
+from maestro.charts.flows import Node, lineage, timeline
+from maestro.charts.shapes import Cell, Chart, Options, Row
+
+__all__ = [
+    "MAX_POINTS",
+    "Cell",
+    "Chart",
+    "Curve",
+    "Effect",
+    "Node",
+    "Options",
+    "Point",
+    "Row",
+    "calibration",
+    "contributions",
+    "curves",
+    "forest",
+    "intervals",
+    "lineage",
+    "parallel",
+    "scatter",
+    "thin",
+    "timeline",
+]

@@ -1,0 +1,195 @@
+"""FLOOR: what is estimated, always with its interval: effects, forecasts, their reasons and their record. Pure."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from maestro.charts.shapes import FRAME_PX, ROW_PX, Chart, Options, number, value_axis, zero_line
+
+
+@dataclass(frozen=True, slots=True)
+class Effect:
+    """An artifact's adjusted effect with its interval and the raw difference beside it."""
+
+    name: str
+    effect: float
+    low: float
+    high: float
+    raw: float | None
+    n: int
+    url: str = ""
+    is_early: bool = False
+
+
+def forest(title: str, effects: Sequence[Effect], unit: str) -> Chart:
+    """Adjusted effects with intervals, the raw difference as a hollow mark; best on top."""
+    ranked = sorted(effects, key=lambda item: item.effect)
+    bars = [[number(item.low), number(item.high), row] for row, item in enumerate(ranked)]
+    marks = [
+        {"value": [number(item.effect), row], "url": item.url, "itemStyle": {"color": _tone(item)}}
+        for row, item in enumerate(ranked)
+    ]
+    raws = [[number(item.raw), row] for row, item in enumerate(ranked) if item.raw is not None]
+    options = {
+        "grid": {"left": 8, "right": 24, "top": 34, "bottom": 30, "containLabel": True},
+        "legend": {"top": 0, "left": 0, "data": ["adjusted effect", "raw difference"]},
+        "xAxis": value_axis(unit, nameGap=24),
+        "yAxis": {"type": "category", "data": [item.name for item in ranked], "axisTick": {"show": False}},
+        "tooltip": {"trigger": "item"},
+        "series": [
+            _interval_series("interval", bars),
+            {
+                "type": "scatter",
+                "name": "adjusted effect",
+                "symbolSize": 9,
+                "data": marks,
+                "itemStyle": {"color": "token:text"},
+                "markLine": zero_line("xAxis"),
+                "z": 4,
+            },
+            {
+                "type": "scatter",
+                "name": "raw difference",
+                "symbol": "emptyCircle",
+                "symbolSize": 9,
+                "data": raws,
+                "itemStyle": {"color": "token:muted"},
+                "z": 3,
+            },
+        ],
+    }
+    best_first = tuple(reversed(ranked))
+    rows = tuple(
+        (i.name, i.effect, i.low, i.high, i.raw, i.n, "early" if i.is_early else "full") for i in best_first
+    )
+    columns = ("Artifact", f"Effect ({unit})", "Low", "High", "Raw difference", "n", "Evidence")
+    summary = (
+        f"{title}: {len(ranked)} artifacts; intervals that leave out zero: {sum(map(_is_clear, ranked))}."
+    )
+    return Chart("forest", title, summary, options, columns, rows, FRAME_PX + ROW_PX * max(len(ranked), 2))
+
+
+def _is_clear(item: Effect) -> bool:
+    return item.low > 0 or item.high < 0
+
+
+def _tone(item: Effect) -> str:
+    if not _is_clear(item):
+        return "token:muted"
+    return "token:good" if item.low > 0 else "token:bad"
+
+
+def _interval_series(name: str, bars: list[list[Any]]) -> Options:
+    """Horizontal bars with caps: data are [low, high, row]."""
+    return {
+        "type": "custom",
+        "name": name,
+        "renderItem": "interval",
+        "dimensions": ["low", "high", "row"],
+        "encode": {"x": [0, 1], "y": 2},
+        "data": bars,
+        "itemStyle": {"color": "token:muted"},
+        "silent": True,
+        "z": 2,
+    }
+
+
+def intervals(
+    title: str, ranges: Sequence[tuple[str, float, float, float, float | None]], unit: str
+) -> Chart:
+    """Ranges p10 to p90 with the median, and what came of it as a hollow mark: (name, low, mid, high, actual)."""
+    effects = [Effect(name, mid, low, high, actual, 0) for name, low, mid, high, actual in reversed(ranges)]
+    bars = [[number(item.low), number(item.high), row] for row, item in enumerate(effects)]
+    actual = [[number(item.raw), row] for row, item in enumerate(effects) if item.raw is not None]
+    options = {
+        "grid": {"left": 8, "right": 24, "top": 34 if actual else 12, "bottom": 30, "containLabel": True},
+        "legend": {"show": bool(actual), "top": 0, "left": 0, "data": ["expected", "actual"]},
+        "xAxis": value_axis(unit, nameGap=24),
+        "yAxis": {"type": "category", "data": [item.name for item in effects], "axisTick": {"show": False}},
+        "tooltip": {"trigger": "item"},
+        "series": [
+            _interval_series("interval", bars),
+            {
+                "type": "scatter",
+                "name": "expected",
+                "symbolSize": 9,
+                "data": [[number(item.effect), row] for row, item in enumerate(effects)],
+                "itemStyle": {"color": "token:accent"},
+            },
+            {
+                "type": "scatter",
+                "name": "actual",
+                "symbol": "emptyCircle",
+                "symbolSize": 9,
+                "data": actual,
+                "itemStyle": {"color": "token:text"},
+            },
+        ],
+    }
+    columns = ("What", "Low", "Median", "High", "Actual")
+    rows = tuple((name, low, mid, high, came) for name, low, mid, high, came in ranges)
+    return Chart(
+        "interval",
+        title,
+        f"{title}: {len(rows)} ranges.",
+        options,
+        columns,
+        rows,
+        FRAME_PX + ROW_PX * len(rows),
+    )
+
+
+def contributions(title: str, parts: Sequence[tuple[str, float]], unit: str) -> Chart:
+    """What raised and what lowered a forecast, strongest on top."""
+    ranked = sorted(parts, key=lambda part: abs(part[1]))
+    data = [
+        {"value": number(value), "itemStyle": {"color": "token:good" if value >= 0 else "token:bad"}}
+        for _, value in ranked
+    ]
+    options = {
+        "grid": {"left": 8, "right": 24, "top": 8, "bottom": 30, "containLabel": True},
+        "xAxis": value_axis(unit, nameGap=24, scale=False),
+        "yAxis": {"type": "category", "data": [name for name, _ in ranked], "axisTick": {"show": False}},
+        "tooltip": {"trigger": "item"},
+        "series": [
+            {"type": "bar", "name": unit, "barMaxWidth": 14, "data": data, "markLine": zero_line("xAxis")}
+        ],
+    }
+    rows = tuple(reversed(ranked))
+    top = ", ".join(f"{name} {value:+.3g}" for name, value in rows[:3])
+    return Chart(
+        "bars", title, f"{title}: {top}.", options, ("Reason", unit), rows, 52 + ROW_PX * max(len(rows), 2)
+    )
+
+
+def calibration(title: str, bins: Sequence[tuple[float, float, int]]) -> Chart:
+    """Claimed coverage against what happened: (claimed share, observed share, n)."""
+    data = [
+        {"value": [number(claimed), number(seen)], "symbolSize": 6 + min(n, 400) ** 0.5}
+        for claimed, seen, n in bins
+    ]
+    share = {"min": 0, "max": 1, "scale": False}
+    diagonal = {
+        "silent": True,
+        "symbol": "none",
+        "lineStyle": {"color": "token:muted", "type": "dashed"},
+        "data": [[{"coord": [0, 0]}, {"coord": [1, 1]}]],
+    }
+    options = {
+        "grid": {"left": 30, "right": 20, "top": 16, "bottom": 34, "containLabel": True},
+        "xAxis": value_axis("claimed share", nameGap=26) | share,
+        "yAxis": value_axis("observed share", nameGap=36) | share,
+        "tooltip": {"trigger": "item"},
+        "series": [
+            {
+                "type": "scatter",
+                "name": "observed",
+                "data": data,
+                "color": "token:series-1",
+                "markLine": diagonal,
+            }
+        ],
+    }
+    total = sum(n for _, _, n in bins)
+    columns = ("Claimed share", "Observed share", "n")
+    return Chart("scatter", title, f"{title}: {total} past claims.", options, columns, tuple(bins), 300)

@@ -1,0 +1,85 @@
+/* Colours of charts come from the page's CSS variables, so a chart follows light, dark and the system's choice. */
+"use strict";
+window.Maestro = window.Maestro || {};
+
+(() => {
+  const probe = document.createElement("span");
+
+  /** The colour a CSS variable stands for now, as rgb(): light-dark() is resolved by the browser. */
+  function token(name) {
+    if (!probe.isConnected) {
+      probe.hidden = true;
+      document.body.append(probe);
+    }
+    probe.style.color = `var(--${name})`;
+    return getComputedStyle(probe).color;
+  }
+
+  /** Four significant digits. */
+  function sig(value) {
+    if (value === null || value === undefined || value === "" || value === "-") return "–";
+    const number = Number(value);
+    if (!Number.isFinite(number)) return String(value);
+    if (Number.isInteger(number) && Math.abs(number) < 1e15) return number.toLocaleString("en");
+    const size = Math.abs(number);
+    if (size < 1e-4 || size >= 1e9) return number.toExponential(3);
+    return number.toLocaleString("en", { minimumSignificantDigits: 4, maximumSignificantDigits: 4 });
+  }
+
+  function intervalBar(params, api) {
+    const [low, high] = [api.coord([api.value(0), api.value(2)]), api.coord([api.value(1), api.value(2)])];
+    const stroke = { stroke: api.visual("color"), lineWidth: 2, fill: null };
+    const line = (x1, y1, x2, y2) => ({ type: "line", shape: { x1, y1, x2, y2 }, style: stroke });
+    return { type: "group", children: [
+      line(low[0], low[1], high[0], high[1]),
+      line(low[0], low[1] - 4, low[0], low[1] + 4),
+      line(high[0], high[1] - 4, high[0], high[1] + 4),
+    ] };
+  }
+
+  const renderers = { interval: intervalBar };
+
+  /** A copy of server-made options with `token:` colours and named functions put in. */
+  function resolve(value, key) {
+    if (Array.isArray(value)) return value.length > 3 && typeof value[0] === "number" ? value : value.map((item) => resolve(item));
+    if (value && typeof value === "object") {
+      return Object.fromEntries(Object.entries(value).map(([name, item]) => [name, resolve(item, name)]));
+    }
+    if (typeof value !== "string") return value;
+    if (key === "renderItem") return renderers[value];
+    return value.startsWith("token:") ? token(value.slice(6)) : value;
+  }
+
+  function axisStyle(grid) {
+    return {
+      axisLine: { lineStyle: { color: token("border") } },
+      axisTick: { lineStyle: { color: token("border") } },
+      axisLabel: { color: token("muted"), hideOverlap: true },
+      nameTextStyle: { color: token("muted") },
+      splitLine: { show: grid, lineStyle: { color: token("border"), opacity: 0.6 } },
+    };
+  }
+
+  /** What all charts share: palette, type, axes, tooltips drawn on the canvas (HTML ones need inline styles). */
+  function theme() {
+    const font = getComputedStyle(document.body).fontFamily;
+    const series = [1, 2, 3, 4, 5, 6, 7, 8].map((index) => token(`series-${index}`));
+    return {
+      color: series,
+      backgroundColor: "transparent",
+      textStyle: { fontFamily: font, fontSize: 12, color: token("text") },
+      categoryAxis: axisStyle(false),
+      valueAxis: axisStyle(true),
+      logAxis: axisStyle(true),
+      timeAxis: axisStyle(false),
+      parallelAxis: axisStyle(false),
+      parallel: { parallelAxisDefault: axisStyle(false) },
+      legend: { textStyle: { color: token("text") }, pageTextStyle: { color: token("muted") }, itemWidth: 24, itemHeight: 8,
+        pageIconColor: token("accent"), pageIconInactiveColor: token("border") },
+      tooltip: { backgroundColor: token("surface"), borderColor: token("border"), borderWidth: 1, padding: 8,
+        textStyle: { color: token("text"), fontSize: 12, fontFamily: font } },
+    };
+  }
+
+  Object.assign(window.Maestro, { token, sig, resolve, theme });
+})();

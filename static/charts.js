@@ -1,0 +1,132 @@
+/* Draws every `[data-chart]`: options by json_script or, when it comes into view, from `data-source`; live by polling. */
+"use strict";
+
+(() => {
+  const { resolve, theme, sig, view, curveOptions, curveRows, bindTools, bindTwin } = window.Maestro;
+  const POLL_MS = 2000;
+  const THEME = "maestro";
+  const figures = new Map();
+
+  function refreshTheme() {
+    echarts.registerTheme(THEME, theme());
+  }
+
+  /** Tooltips are rich text: HTML ones write inline styles, which the content security policy refuses. */
+  function common(options) {
+    const reduced = matchMedia("(prefers-reduced-motion: reduce)").matches;
+    return {
+      ...options,
+      animation: !reduced && !options.series.some((series) => (series.data || []).length > 300),
+      animationDuration: 200,
+      aria: { enabled: true },
+      tooltip: { confine: true, valueFormatter: sig, ...(options.tooltip || {}), renderMode: "richText" },
+    };
+  }
+
+  function shownOptions(state) {
+    const base = state.figure.dataset.kind === "curve" ? curveOptions(state.options, view()) : state.options;
+    return resolve(common(base));
+  }
+
+  function draw(state) {
+    const canvas = state.figure.querySelector(".chart-canvas");
+    if (canvas.hidden || !state.options) return;
+    if (!state.chart) {
+      canvas.style.height = `${state.figure.dataset.height || 260}px`;
+      state.chart = echarts.init(canvas, THEME, { renderer: "canvas" });
+      state.chart.on("click", follow);
+      state.chart.on("axisareaselected", () => selected(state));
+    }
+    state.chart.setOption(shownOptions(state), { notMerge: true });
+    state.figure.dataset.drawn = "1";
+  }
+
+  /** A mark with an address of this site opens it. */
+  function follow(event) {
+    const url = event.data && event.data.url;
+    if (typeof url === "string" && /^\/(?!\/)/.test(url)) location.assign(url);
+  }
+
+  function selected(state) {
+    const series = state.chart.getModel().getSeriesByIndex(0);
+    const rows = series.getRawIndicesByActiveState("active");
+    state.figure.dispatchEvent(new CustomEvent("chart:selected", { bubbles: true, detail: { rows } }));
+  }
+
+  function redrawAll() {
+    refreshTheme();
+    figures.forEach((state) => {
+      if (state.chart) state.chart.dispose();
+      state.chart = null;
+      draw(state);
+    });
+  }
+
+  async function fetchOptions(state) {
+    const answer = await fetch(state.figure.dataset.source, { headers: { Accept: "application/json" }, credentials: "same-origin" });
+    if (!answer.ok) throw new Error(`${answer.status}`);
+    const body = await answer.json();
+    state.options = body.options;
+    return Boolean(body.live);
+  }
+
+  function say(state, text) {
+    const canvas = state.figure.querySelector(".chart-canvas");
+    if (!state.chart) canvas.textContent = text;
+  }
+
+  /** Loads a chart's points, then again every two seconds for as long as the answer says it is live. */
+  async function load(state) {
+    let live = false;
+    try {
+      live = await fetchOptions(state);
+      say(state, "");
+      draw(state);
+      state.failures = 0;
+    } catch (error) {
+      state.failures = (state.failures || 0) + 1;
+      live = state.failures < 5 && state.figure.dataset.live === "1";
+      say(state, `This chart could not be loaded (${error.message}). Reload the page to try again.`);
+    }
+    if (live) setTimeout(() => (document.hidden ? waitUntilSeen(state) : load(state)), POLL_MS * (1 + state.failures));
+    else delete state.figure.dataset.live;
+  }
+
+  function waitUntilSeen(state) {
+    document.addEventListener("visibilitychange", () => load(state), { once: true });
+  }
+
+  function facts(state) {
+    return () => (state.figure.dataset.kind === "curve" && state.options ? curveRows(state.options) : null);
+  }
+
+  const seen = new IntersectionObserver((entries) => entries.filter((entry) => entry.isIntersecting).forEach((entry) => {
+    const state = figures.get(entry.target);
+    seen.unobserve(entry.target);
+    if (state.figure.dataset.source) load(state);
+    else draw(state);
+  }), { rootMargin: "200px" });
+
+  const sizes = new ResizeObserver((entries) => entries.forEach((entry) => {
+    const state = figures.get(entry.target.closest("[data-chart]"));
+    if (state && state.chart && entry.contentRect.width) state.chart.resize();
+  }));
+
+  function add(figure) {
+    const script = figure.querySelector("script[type='application/json']");
+    const payload = script ? JSON.parse(script.textContent) : {};
+    const state = { figure, chart: null, options: payload.options || null };
+    figures.set(figure, state);
+    bindTwin(figure, facts(state));
+    figure.addEventListener("chart:shown", () => draw(state));
+    figure.querySelector(".chart-canvas").style.height = `${figure.dataset.height || 260}px`;
+    sizes.observe(figure.querySelector(".chart-canvas"));
+    seen.observe(figure);
+  }
+
+  refreshTheme();
+  document.querySelectorAll("[data-chart]").forEach(add);
+  bindTools(() => figures.forEach((state) => { if (state.figure.dataset.kind === "curve") draw(state); }));
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redrawAll);
+  new MutationObserver(redrawAll).observe(document.documentElement, { attributes: true, attributeFilter: ["data-theme"] });
+})();

@@ -1,0 +1,156 @@
+/* What every page has: keys, copying, relative times, the navigation drawer, rows that poll while they are live. */
+"use strict";
+
+(() => {
+  const POLL_MS = 2000;
+  const GO = { h: 0, p: "projects", r: "runs", a: "artifacts", i: "impact" };
+  let waitingForGo = false;
+
+  const isTyping = (node) => node.closest("input, textarea, select, [contenteditable]");
+
+  function focusSearch() {
+    const boxes = [...document.querySelectorAll("[data-focus-key='/'], #searchbar")].filter((box) => box.offsetParent);
+    const best = boxes.find((box) => !box.closest("#header")) || boxes[0];
+    if (best) {
+      best.focus();
+      best.select();
+    }
+  }
+
+  function openShortcuts() {
+    const dialog = document.querySelector("dialog.shortcuts");
+    if (dialog && !dialog.open) dialog.showModal();
+  }
+
+  function go(key) {
+    if (!(key in GO)) return;
+    const links = [...document.querySelectorAll("#side a")];
+    const link = GO[key] === 0 ? links[0] : links.find((item) => item.textContent.trim().toLowerCase() === GO[key]);
+    if (link) link.click();
+  }
+
+  function rows() {
+    return [...document.querySelectorAll("table[data-rows] tbody tr, #result_list tbody tr")];
+  }
+
+  function moveRow(step) {
+    const all = rows();
+    if (!all.length) return;
+    const at = all.findIndex((row) => row.classList.contains("is-at"));
+    const next = all[Math.min(Math.max(at + step, 0), all.length - 1)];
+    all.forEach((row) => row.classList.toggle("is-at", row === next));
+    const link = next.querySelector("th a, td a");
+    (link || next).focus({ preventScroll: true });
+    next.scrollIntoView({ block: "nearest" });
+  }
+
+  function tickRow() {
+    const box = document.querySelector("tr.is-at input[type=checkbox]");
+    if (box) box.click();
+  }
+
+  const KEYS = {
+    "/": focusSearch,
+    "?": openShortcuts,
+    j: () => moveRow(1),
+    k: () => moveRow(-1),
+    x: tickRow,
+    c: () => { const button = document.querySelector("[data-compare]"); if (button && !button.disabled) button.click(); },
+    g: () => { waitingForGo = true; setTimeout(() => { waitingForGo = false; }, 1200); },
+  };
+
+  document.addEventListener("keydown", (event) => {
+    if (event.ctrlKey || event.metaKey || event.altKey || isTyping(event.target) || document.querySelector("dialog[open]")) return;
+    if (waitingForGo) {
+      waitingForGo = false;
+      go(event.key);
+      return;
+    }
+    if (KEYS[event.key]) {
+      if (event.key === "/") event.preventDefault();
+      KEYS[event.key]();
+    }
+  });
+
+  document.addEventListener("click", (event) => {
+    const copy = event.target.closest("[data-copy]");
+    if (copy) copyText(copy);
+    if (event.target.closest(".shortcuts-open")) openShortcuts();
+    const person = document.querySelector("details.person[open]");
+    if (person && !person.contains(event.target)) person.open = false;
+  });
+
+  async function copyText(button) {
+    const use = button.querySelector("use");
+    try {
+      await navigator.clipboard.writeText(button.dataset.copy);
+    } catch {
+      const box = document.createElement("textarea");
+      box.value = button.dataset.copy;
+      document.body.append(box);
+      box.select();
+      document.execCommand("copy");
+      box.remove();
+      button.focus();
+    }
+    if (!use) return;
+    use.setAttribute("href", "#i-check");
+    button.title = "Copied";
+    setTimeout(() => { use.setAttribute("href", "#i-copy"); button.title = "Copy"; }, 1500);
+  }
+
+  const UNITS = [[31557600, "y"], [2629800, "mo"], [86400, "d"], [3600, "h"], [60, "min"]];
+
+  function refreshTimes() {
+    document.querySelectorAll("time[datetime]:not([data-fixed])").forEach((node) => {
+      const seconds = (Date.now() - Date.parse(node.dateTime)) / 1000;
+      const unit = UNITS.find(([size]) => Math.abs(seconds) >= size);
+      const text = unit ? `${Math.floor(Math.abs(seconds) / unit[0])} ${unit[1]}` : "";
+      const shown = !text ? "just now" : seconds < 0 ? `in ${text}` : `${text} ago`;
+      if (node.textContent !== shown) node.textContent = shown;
+    });
+  }
+
+  function bindDrawer() {
+    const button = document.querySelector(".nav-open");
+    const shade = document.querySelector(".nav-shade");
+    if (!button || !shade) return;
+    const set = (open) => {
+      document.body.classList.toggle("nav-is-open", open);
+      button.setAttribute("aria-expanded", String(open));
+      shade.hidden = !open;
+      if (open) document.querySelector("#side a").focus();
+    };
+    button.addEventListener("click", () => set(!document.body.classList.contains("nav-is-open")));
+    shade.addEventListener("click", () => set(false));
+    document.addEventListener("keydown", (event) => {
+      if (event.key === "Escape" && document.body.classList.contains("nav-is-open")) {
+        set(false);
+        button.focus();
+      }
+    });
+  }
+
+  /** `[data-poll]` asks its address every two seconds and shows `fields` until the answer says `live: false`. */
+  async function poll(node) {
+    try {
+      const answer = await fetch(node.dataset.poll, { headers: { Accept: "application/json" }, credentials: "same-origin" });
+      if (!answer.ok) return;
+      const body = await answer.json();
+      Object.entries(body.fields || {}).forEach(([name, value]) => node.querySelectorAll(`[data-field="${CSS.escape(name)}"]`).forEach((place) => {
+        if (place.tagName === "PROGRESS") place.value = Number(value);
+        else if (place.textContent !== String(value)) place.textContent = String(value);
+      }));
+      if (body.live) setTimeout(() => poll(node), POLL_MS);
+      else if (node.dataset.reloadWhenDone) location.reload();
+    } catch {
+      setTimeout(() => poll(node), POLL_MS * 5);
+    }
+  }
+
+  document.querySelectorAll("form[data-submit-on-change]").forEach((form) => form.addEventListener("change", () => form.requestSubmit()));
+  document.querySelectorAll("[data-poll]").forEach((node) => setTimeout(() => poll(node), POLL_MS));
+  bindDrawer();
+  refreshTimes();
+  setInterval(refreshTimes, 30000);
+})();

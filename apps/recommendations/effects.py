@@ -8,12 +8,13 @@ and how strong a hidden cause would have to be.
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import optimize, stats
+from scipy import stats
 
 from apps.recommendations.folds import Ints
 from apps.recommendations.tables import Floats
 
 RIDGE = 0.5
+GRID = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,15 +44,14 @@ def fit_jointly(outcome: Floats, usage: Floats, codes: Ints) -> Joint:
     """
     n, k = usage.shape
     count = int(codes.max()) + 1
-    # The penalty is per cluster, so that repeating every row changes nothing.
-    gram = usage.T @ usage + RIDGE * (n / count) * np.eye(k)
+    gram = usage.T @ usage + RIDGE * np.eye(k)
     inverse = np.linalg.inv(gram)
     effects = inverse @ (usage.T @ outcome)
     if n == count:
         shifts = _without_each_row(outcome - usage @ effects, usage, inverse)
     else:
         shifts = _without_each_cluster(outcome, usage, codes, gram=gram, effects=effects)
-    covariance = (count - 1) / count * shifts.T @ shifts
+    covariance = _damped((count - 1) / count * shifts.T @ shifts, k / count)
     return Joint(effects, covariance, _freedom(usage, codes, count))
 
 
@@ -73,6 +73,13 @@ def _without_each_cluster(outcome: Floats, usage: Floats, codes: Ints, *, gram: 
     return np.array(shifts)
 
 
+def _damped(covariance: Floats, share: float) -> Floats:
+    """Weaken what lies off the diagonal: few clusters leave directions that only look exact."""
+    kept = max(0.0, 1.0 - share)
+    out: Floats = kept * covariance + (1 - kept) * np.diag(np.diag(covariance))
+    return out
+
+
 def _freedom(usage: Floats, codes: Ints, count: int) -> Floats:
     """Degrees of freedom of each effect: the effective number of clusters that inform it, less one.
 
@@ -92,7 +99,8 @@ def _freedom(usage: Floats, codes: Ints, count: int) -> Floats:
 def shrink(effects: Floats, covariance: Floats) -> Shrunk:
     """Normal empirical Bayes: effects ~ N(m, s^2), estimates ~ N(effects, covariance).
 
-    m and s^2 maximise the restricted likelihood; the deviation of m enters the intervals.
+    Averages over s on a grid, weighed by its restricted likelihood, rather than trusting the best s
+    alone: with few artifacts s is itself uncertain, and the intervals must say so.
     Shapes  (k,), (k, k) -> Shrunk
     """
     k = len(effects)
@@ -101,28 +109,31 @@ def shrink(effects: Floats, covariance: Floats) -> Shrunk:
     values, vectors = np.linalg.eigh(covariance)
     values = np.maximum(values, 1e-12 * max(float(values.max()), 1e-12))
     rotated, ones = vectors.T @ effects, vectors.T @ np.ones(k)
-    scale = float(np.var(effects) + values.mean()) + 1e-12
-    found = optimize.minimize_scalar(
-        lambda log_spread: _restricted_loss(scale * np.exp(log_spread), rotated, ones, values),
-        bounds=(-12.0, 4.0), method="bounded",
-    )  # fmt: skip
-    variance = scale * float(np.exp(found.x))
+    widest = 3 * float(np.std(effects)) + 1e-9
+    spreads = widest * (np.arange(GRID) + 0.5) / GRID
+    parts = [_posterior(s**2, rotated, ones, values=values, vectors=vectors) for s in spreads]
+    losses = np.array([part[0] for part in parts])
+    weights = np.exp(losses.min() - losses)
+    weights /= weights.sum()
+    means, variances = np.stack([part[1] for part in parts]), np.stack([part[2] for part in parts])
+    pulled = weights @ means
+    deviations = np.sqrt(weights @ (variances + (means - pulled) ** 2))
+    centers = np.array([part[3] for part in parts])
+    return Shrunk(pulled, deviations, float(weights @ centers), float(weights @ spreads))
+
+
+def _posterior(variance: float, rotated: Floats, ones: Floats, *, values: Floats,
+               vectors: Floats) -> tuple[float, Floats, Floats, float]:  # fmt: skip
+    """Given s^2: minus log restricted likelihood, posterior means and variances, and m."""
     weight = 1 / (values + variance)
     information = float((ones**2 * weight).sum())
     center = float((ones * rotated * weight).sum()) / information
+    apart = rotated - center * ones
+    loss = 0.5 * (float((apart**2 * weight).sum()) - float(np.log(weight).sum()) + float(np.log(information)))
     # Posterior mean m + s^2 (s^2 + V)^-1 (e - m); its variance adds that of m, which all share.
-    pulled = vectors @ (variance * weight * (rotated - center * ones)) + center
-    posterior = (vectors**2) @ (variance * values * weight)
+    means = vectors @ (variance * weight * apart) + center
     left = vectors @ (values * weight * ones)
-    return Shrunk(pulled, np.sqrt(posterior + left**2 / information), center, float(np.sqrt(variance)))
-
-
-def _restricted_loss(variance: float, rotated: Floats, ones: Floats, values: Floats) -> float:
-    total = values + variance
-    information = float((ones**2 / total).sum())
-    center = float((ones * rotated / total).sum()) / information
-    fit = float(((rotated - center * ones) ** 2 / total).sum())
-    return 0.5 * (float(np.log(total).sum()) + np.log(information) + fit)
+    return loss, means, (vectors**2) @ (variance * values * weight) + left**2 / information, center
 
 
 def hidden_cause(effect: float, deviation: float, freedom: float, *, level: float) -> tuple[float, float]:

@@ -15,6 +15,7 @@ from apps.recommendations.folds import Ints
 from apps.recommendations.tables import Floats
 
 BOOST_FROM = 400
+BOOST_ROWS, QUADRATIC_CELLS = 50_000, 30_000_000
 RIDGES = (0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0)
 MAX_INTERACTING = 25
 BOOST_OPTIONS = {
@@ -57,11 +58,14 @@ def cross_fit(design: Design, targets: Floats, folds: Ints, *, seed: int, units:
     Shapes  targets (n, k); folds (n,); units = independent rows (groups where rows repeat)
     """
     linear, linear_coefficients = _ridge_out_of_fold(design.linear, targets, folds)
-    quadratic_x = quadratic(design.linear)
-    quadratic_fit, _ = _ridge_out_of_fold(quadratic_x, targets, folds)
-    candidates = {"linear": linear, "quadratic": quadratic_fit}
+    candidates = {"linear": linear}
     weights = _linear_weights(linear_coefficients, design)
-    if units >= BOOST_FROM and design.trees.shape[1]:
+    p = min(design.linear.shape[1], MAX_INTERACTING)
+    quadratic_fit = linear
+    if len(targets) * p * p / 2 <= QUADRATIC_CELLS:
+        quadratic_fit, _ = _ridge_out_of_fold(quadratic(design.linear), targets, folds)
+        candidates["quadratic"] = quadratic_fit
+    if units >= BOOST_FROM and len(targets) <= BOOST_ROWS and design.trees.shape[1]:
         boosted, gains = _boost_out_of_fold(design, targets, folds, seed=seed, progress=progress)
         candidates |= {"boosted": boosted, "mean": (quadratic_fit + boosted) / 2}
         weights = gains

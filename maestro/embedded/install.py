@@ -89,7 +89,8 @@ def with_uv(requirements: str) -> bool:
     pip = [str(PYTHON), "-m", "pip", "install", "-q", "--disable-pip-version-check", "--require-hashes"]
     if not Path(uv).exists() and not run([*pip, "-r", str(PROJECT / "requirements-uv.txt")]):
         return False
-    command = [uv, "pip", "install", "--python", str(PYTHON), "--require-hashes", "--link-mode", link_mode()]
+    command = [uv, "pip", "install", "--python", str(PYTHON), "--require-hashes", "--system-certs"]
+    command += ["--link-mode", link_mode()]
     if run([*command, "-r", str(PROJECT / requirements)]):
         return True
     say(f"uv did not work ({last_line()}); trying pip")

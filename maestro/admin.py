@@ -197,5 +197,5 @@ class OperatorSite(MaestroSite):
     product = "Operators"
 
 
-tenant_site = TenantSite(name="admin")
-operator_site = OperatorSite(name="operator")
+tenant_site = TenantSite(name="tenant_admin")
+operator_site = OperatorSite(name="operator_admin")

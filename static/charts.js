@@ -32,7 +32,6 @@
     const canvas = state.figure.querySelector(".chart-canvas");
     if (canvas.hidden || !state.options) return;
     if (!state.chart) {
-      canvas.style.height = `${state.figure.dataset.height || 260}px`;
       state.chart = echarts.init(canvas, THEME, { renderer: "canvas" });
       state.chart.on("click", follow);
       state.chart.on("axisareaselected", () => selected(state));
@@ -119,7 +118,9 @@
     figures.set(figure, state);
     bindTwin(figure, facts(state));
     figure.addEventListener("chart:shown", () => draw(state));
-    figure.querySelector(".chart-canvas").style.height = `${figure.dataset.height || 260}px`;
+    const canvas = figure.querySelector(".chart-canvas");
+    canvas.style.height = `${figure.dataset.height || 260}px`;
+    if (figure.dataset.minWidth) canvas.style.minWidth = `${figure.dataset.minWidth}px`;
     sizes.observe(figure.querySelector(".chart-canvas"));
     seen.observe(figure);
   }

@@ -1,4 +1,4 @@
-"""FLOOR: rows -> ECharts options, pure. Colours are names (`token:series-1`) that the browser resolves per theme.
+"""FLOOR: rows -> ECharts options, pure. Colours are names (`token:series-1`) that the browser puts in.
 
 Every function answers a Chart: options for charts.js, and the same facts as rows for the table and CSV twin.
 Options hold no functions; charts.js knows the few named ones (`interval`, `sig`).

@@ -48,7 +48,7 @@ def thin(points: Sequence[Point], limit: int = MAX_POINTS) -> list[Point]:
 
 
 def curves(metric: str, lines: Sequence[Curve], *, limit: int = MAX_POINTS) -> Chart:
-    """One metric of one or more runs. Data are [step, value, seconds]; charts.js chooses the x axis and smooths."""
+    """One metric of one or more runs. Data: [step, value, seconds]; charts.js picks the x axis, smooths."""
     series = []
     for index, line in enumerate(lines):
         shown = thin(line.points, limit)

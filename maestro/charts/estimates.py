@@ -1,4 +1,4 @@
-"""FLOOR: what is estimated, always with its interval: effects, forecasts, their reasons and their record. Pure."""
+"""FLOOR: what is estimated, with its interval: effects, forecasts, their reasons and their record. Pure."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -97,7 +97,7 @@ def _interval_series(name: str, bars: list[list[Any]]) -> Options:
 def intervals(
     title: str, ranges: Sequence[tuple[str, float, float, float, float | None]], unit: str
 ) -> Chart:
-    """Ranges p10 to p90 with the median, and what came of it as a hollow mark: (name, low, mid, high, actual)."""
+    """Ranges with the median, and the actual as a hollow mark: (name, low, mid, high, actual)."""
     effects = [Effect(name, mid, low, high, actual, 0) for name, low, mid, high, actual in reversed(ranges)]
     bars = [[number(item.low), number(item.high), row] for row, item in enumerate(effects)]
     actual = [[number(item.raw), row] for row, item in enumerate(effects) if item.raw is not None]

@@ -3,7 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from maestro.charts.shapes import Chart
+from maestro.charts.shapes import Chart, Options
+
+BOX_PX, COLUMN_PX, LAYER_PX = 168, 210, 56
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,45 +24,56 @@ class Node:
 def lineage(title: str, nodes: Sequence[Node], edges: Sequence[tuple[str, str, str]]) -> Chart:
     """Boxes in layers, left to right; `edges` are (from key, to key, what)."""
     tallest = max((node.place for node in nodes), default=0) + 1
+    layers = max((node.layer for node in nodes), default=0) + 1
+    names = {node.key: node.label for node in nodes}
+    hidden = {"type": "value", "show": False, "min": -0.5}
+    options = {
+        "grid": {"left": 0, "right": 0, "top": 0, "bottom": 0},
+        "xAxis": hidden | {"max": layers - 0.5},
+        "yAxis": hidden | {"max": tallest - 0.5, "inverse": True},
+        "tooltip": {"show": False},
+        "series": [_boxes(nodes, edges)],
+    }
+    rows = tuple((names.get(start, start), what, names.get(end, end)) for start, end, what in edges)
+    summary = f"{len(nodes)} things and {len(edges)} links between them, left to right."
+    return Chart(
+        "graph",
+        title,
+        summary,
+        options,
+        ("From", "How", "To"),
+        rows,
+        height_px=max(120, LAYER_PX * tallest),
+        min_width_px=COLUMN_PX * layers,
+    )
+
+
+def _boxes(nodes: Sequence[Node], edges: Sequence[tuple[str, str, str]]) -> Options:
+    """The graph series: boxes of one size, arrows between them."""
     data = [
         {
             "id": node.key,
             "name": node.key,
-            "x": node.layer * 220,
-            "y": node.place * 64,
+            "value": [node.layer, node.place],
             "url": node.url,
             "label": {"formatter": node.label},
             "itemStyle": {"borderColor": "token:accent" if node.is_focus else "token:border"},
         }
         for node in nodes
     ]
-    names = {node.key: node.label for node in nodes}
-    options = {
-        "tooltip": {"show": False},
-        "series": [
-            {
-                "type": "graph",
-                "layout": "none",
-                "roam": True,
-                "left": 90,
-                "right": 90,
-                "top": 30,
-                "bottom": 30,
-                "symbol": "roundRect",
-                "symbolSize": [168, 34],
-                "edgeSymbol": ["none", "arrow"],
-                "edgeSymbolSize": 7,
-                "label": {"show": True, "width": 156, "overflow": "truncate", "color": "token:text"},
-                "itemStyle": {"color": "token:surface", "borderWidth": 1.5},
-                "lineStyle": {"color": "token:muted", "curveness": 0.08},
-                "data": data,
-                "links": [{"source": start, "target": end} for start, end, _ in edges],
-            }
-        ],
+    return {
+        "type": "graph",
+        "coordinateSystem": "cartesian2d",
+        "symbol": "rect",
+        "symbolSize": [BOX_PX, 34],
+        "edgeSymbol": ["none", "arrow"],
+        "edgeSymbolSize": 7,
+        "label": {"show": True, "width": BOX_PX - 14, "overflow": "truncate", "color": "token:text"},
+        "itemStyle": {"color": "token:surface", "borderWidth": 1.5},
+        "lineStyle": {"color": "token:muted", "curveness": 0.05},
+        "data": data,
+        "links": [{"source": start, "target": end} for start, end, _ in edges],
     }
-    rows = tuple((names.get(start, start), what, names.get(end, end)) for start, end, what in edges)
-    summary = f"{len(nodes)} things and {len(edges)} links between them, left to right."
-    return Chart("graph", title, summary, options, ("From", "How", "To"), rows, max(160, 60 + 64 * tallest))
 
 
 def timeline(title: str, events: Sequence[tuple[str, int, int]], lanes: Sequence[str]) -> Chart:

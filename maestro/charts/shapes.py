@@ -24,6 +24,7 @@ class Chart:
     columns: tuple[str, ...] = ()
     rows: tuple[Row, ...] = ()
     height_px: int = 260
+    min_width_px: int = 0
 
 
 def number(value: float | None) -> float | None:

@@ -172,7 +172,7 @@ def status(value: object) -> dict[str, str]:
 
 @register.inclusion_tag("maestro/chart.html")
 def chart(made: Chart, chart_id: str, source: str = "", live: bool = False) -> dict[str, Any]:
-    """A figure that charts.js draws: options by json_script, table and CSV twin. `source` loads points later."""
+    """A figure for charts.js: options by json_script, table and CSV twin; `source` loads points later."""
     payload = {"options": made.options, "columns": made.columns}
     return {
         "chart": made,

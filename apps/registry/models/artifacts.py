@@ -1,0 +1,71 @@
+"""The registry room: artifacts, the things that teams make once and use often."""
+
+import uuid
+
+from django.db import models
+
+from maestro import limits
+from maestro.clock import uuid7
+from maestro.errors import NotFound
+
+
+class ArtifactQuerySet(models.QuerySet["Artifact"]):
+    """Questions about artifacts."""
+
+    def fetch(self, identity: str | uuid.UUID) -> "Artifact":
+        """Fetch by id or name. Raises NotFound."""
+        try:
+            wanted = models.Q(pk=uuid.UUID(str(identity)))
+        except ValueError:
+            wanted = models.Q(name=str(identity))
+        found = self.filter(wanted).first()
+        if found is None:
+            raise NotFound("there is no such artifact")
+        return found
+
+
+class Artifact(models.Model):
+    """A reusable thing. An MLflow registered model is one of kind model."""
+
+    class Kind(models.TextChoices):
+        """What it is."""
+
+        FEATURE_PIPELINE = "feature_pipeline"
+        MODEL_TEMPLATE = "model_template"
+        SCHEMA = "schema"
+        NOTEBOOK = "notebook"
+        DATASET = "dataset"
+        MODEL = "model"
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    name = models.CharField(max_length=limits.NAME_CHARS, unique=True)
+    kind = models.CharField(max_length=20, choices=Kind, default=Kind.MODEL)
+    owner = models.CharField(max_length=250, blank=True)
+    description = models.TextField(blank=True, max_length=limits.TEXT_CHARS)
+    card = models.TextField(blank=True, max_length=limits.TEXT_CHARS, help_text="Markdown")
+    project = models.ForeignKey("tracking.Project", null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
+    next_number = models.PositiveIntegerField(default=1, editable=False)
+    created_ms = models.BigIntegerField()
+    updated_ms = models.BigIntegerField()
+
+    objects = ArtifactQuerySet.as_manager()
+
+    class Meta:
+        ordering = ("name",)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class ArtifactTag(models.Model):
+    """A note on an artifact."""
+
+    artifact = models.ForeignKey(Artifact, on_delete=models.CASCADE, related_name="tags")
+    key = models.CharField(max_length=limits.KEY_CHARS)
+    value = models.TextField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["artifact", "key"], name="registry_one_artifact_tag")]
+
+    def __str__(self) -> str:
+        return f"{self.key}={self.value[:40]}"

@@ -1,0 +1,86 @@
+"""The registry room: MLflow's logged models: what a run made before anybody registered it (ADR 0003)."""
+
+from django.db import models
+
+from maestro import limits
+from maestro.clock import uuid7
+
+
+class LoggedModel(models.Model):
+    """A model that a run logged. MLflow sees `m-` and 32 hex digits."""
+
+    class Status(models.TextChoices):
+        """MLflow's statuses."""
+
+        PENDING = "LOGGED_MODEL_PENDING"
+        READY = "LOGGED_MODEL_READY"
+        UPLOAD_FAILED = "LOGGED_MODEL_UPLOAD_FAILED"
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    experiment = models.ForeignKey("tracking.Experiment", on_delete=models.PROTECT, related_name="logged_models")
+    run = models.ForeignKey(
+        "tracking.Run", null=True, blank=True, on_delete=models.SET_NULL, related_name="logged_models"
+    )
+    name = models.CharField(max_length=500)
+    model_type = models.CharField(max_length=500, blank=True)
+    status = models.CharField(max_length=32, choices=Status, default=Status.PENDING)
+    params = models.JSONField(default=dict, blank=True)
+    tags = models.JSONField(default=dict, blank=True)
+    created_ms = models.BigIntegerField()
+    updated_ms = models.BigIntegerField()
+    deleted_ms = models.BigIntegerField(null=True, blank=True)
+
+    class Meta:
+        ordering = ("-created_ms", "-id")
+        indexes = [models.Index(fields=["experiment", "-created_ms", "id"], name="registry_logged_newest")]
+
+    @property
+    def model_id(self) -> str:
+        """The id that MLflow clients see."""
+        return f"m-{self.pk.hex}"
+
+    @property
+    def artifact_uri(self) -> str:
+        """The root of its files, as MLflow clients see it."""
+        return f"mlflow-artifacts:/{self.experiment_id}/models/{self.model_id}/artifacts"
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class LoggedModelFile(models.Model):
+    """A file of a logged model."""
+
+    model = models.ForeignKey(LoggedModel, on_delete=models.CASCADE, related_name="files")
+    path = models.CharField(max_length=limits.PATH_BYTES)
+    blob = models.ForeignKey("tracking.Blob", on_delete=models.PROTECT, related_name="+")
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["model", "path"], name="registry_one_logged_file_a_path")]
+
+    def __str__(self) -> str:
+        return self.path
+
+
+class LoggedModelMetric(models.Model):
+    """A metric of a logged model, latest value for each dataset it was measured on."""
+
+    model = models.ForeignKey(LoggedModel, on_delete=models.CASCADE, related_name="metrics")
+    run_hex = models.CharField(max_length=32, blank=True)
+    key = models.CharField(max_length=limits.KEY_CHARS)
+    dataset_name = models.CharField(max_length=500, blank=True)
+    dataset_digest = models.CharField(max_length=36, blank=True)
+    step = models.BigIntegerField()
+    timestamp_ms = models.BigIntegerField()
+    value = models.FloatField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["model", "key", "dataset_name", "dataset_digest", "run_hex"],
+                name="registry_one_logged_metric",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.key}={self.value}"

@@ -1,0 +1,95 @@
+"""The access room: from a request's credentials to a Principal, for every API door.
+
+A key's answer is kept in the process for at most 5 s, which is how long a revocation may take to bite.
+"""
+
+import base64
+import hashlib
+import threading
+import time
+
+from django.db import connection
+from django.http import HttpRequest
+from django.utils import timezone
+from rest_framework.authentication import BaseAuthentication
+from rest_framework.request import Request
+
+from apps.tenants.access.models import ApiKey
+from apps.tenants.access.models.keys import split_text
+from apps.tenants.middleware import key_text
+from maestro.api.auth import Principal
+from maestro.errors import Unauthenticated
+
+KEEP_SECONDS = 5.0
+MOST = 10_000
+TOUCH_SECONDS = 60
+
+_kept: dict[bytes, tuple[float, Principal]] = {}
+_lock = threading.Lock()
+
+
+def forget_keys() -> None:
+    """Drop what is remembered (tests; and a process that has just revoked a key)."""
+    with _lock:
+        _kept.clear()
+
+
+def principal_for(text: str) -> Principal:
+    """Check a key's text in the current tenant. Raises Unauthenticated, always with the same words."""
+    schema = connection.schema_name
+    name = hashlib.sha256(f"{schema}\0{text}".encode()).digest()
+    kept = _kept.get(name)
+    if kept and time.monotonic() < kept[0]:
+        return kept[1]
+    principal = look_up(text, schema)
+    with _lock:
+        if len(_kept) >= MOST:
+            _kept.clear()
+        _kept[name] = (time.monotonic() + KEEP_SECONDS, principal)
+    return principal
+
+
+def look_up(text: str, schema: str) -> Principal:
+    """Fetch a key by id and compare its secret."""
+    parts = split_text(text)
+    tenant = connection.tenant
+    if parts is None or parts[0] != getattr(tenant, "slug", None):
+        raise Unauthenticated("this key is not valid")
+    _, identity, secret = parts
+    key = ApiKey.objects.filter(pk=identity).first()
+    at = timezone.now()
+    if key is None or not key.matches(secret) or not key.is_valid(at):
+        raise Unauthenticated("this key is not valid")
+    if key.last_used_at is None or (at - key.last_used_at).total_seconds() > TOUCH_SECONDS:
+        ApiKey.objects.filter(pk=key.pk).update(last_used_at=at)
+    return Principal(
+        kind="key",
+        id=key.pk,
+        name=key.name,
+        role=key.role,
+        schema=schema,
+        project_id=key.project_id,
+        scopes=frozenset(key.scopes),
+    )
+
+
+class KeyAuthentication(BaseAuthentication):
+    """Reads an API key from Bearer or Basic. Cookies are never read, so no page of a stranger can act."""
+
+    def authenticate(self, request: Request) -> tuple[Principal, str] | None:
+        """Return (principal, "key"), or None without credentials. Raises Unauthenticated."""
+        http: HttpRequest = request._request
+        if "HTTP_AUTHORIZATION" not in http.META:
+            return None
+        if http.tenant is None:
+            raise Unauthenticated("this key is not valid")
+        return principal_for(key_text(http)), "key"
+
+    def authenticate_header(self, request: Request) -> str:
+        """Name the scheme for WWW-Authenticate."""
+        return 'Bearer realm="maestro"'
+
+
+def basic(text: str) -> str:
+    """Write a key as the Basic header that the mlflow client sends."""
+    return "Basic " + base64.b64encode(f"key:{text}".encode()).decode()

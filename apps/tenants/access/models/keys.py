@@ -1,0 +1,146 @@
+"""The access room: API keys, which are service accounts.
+
+The text is `mst_<slug>_<id>_<secret><crc>`. Only an HMAC of the secret is stored; the text is shown once.
+"""
+
+import hashlib
+import hmac
+import secrets
+import uuid
+import zlib
+from datetime import datetime, timedelta
+from typing import Self
+
+from django.conf import settings
+from django.db import connection, models
+from django.db.models import Q
+
+from maestro import limits
+from maestro.api.auth import RANK, ROLES
+from maestro.errors import Invalid, NotFound
+
+ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
+DEFAULT_DAYS = 90
+MOST_DAYS = 366
+SECRET_CHARS = 43
+
+
+def new_id() -> str:
+    """Make the public part of a key: 12 characters of Crockford's base 32."""
+    return "".join(secrets.choice(ALPHABET) for _ in range(12))
+
+
+def checksum(text: str) -> str:
+    """Seven characters that let a scanner tell a key from chance, and a typo from a wrong key."""
+    value, digits = zlib.crc32(text.encode()), ""
+    for _ in range(7):
+        value, rest = divmod(value, 32)
+        digits += ALPHABET[rest]
+    return digits
+
+
+def hmac_of(secret: str) -> bytes:
+    """Digest a secret with the pepper, which is not in the database."""
+    return hmac.digest(settings.KEY_PEPPER.encode(), secret.encode(), hashlib.sha256)
+
+
+class ApiKeyQuerySet(models.QuerySet["ApiKey"]):
+    """Questions about keys."""
+
+    def valid(self, at: datetime) -> Self:
+        """Keep keys that are neither revoked nor expired."""
+        return self.filter(Q(revoked_at=None) | Q(revoked_at__gt=at), expires_at__gt=at)
+
+    def project_id_of(self, slug: str) -> uuid.UUID:
+        """Find a project's id by its slug, below this room's models. Raises NotFound."""
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT id FROM tracking_project WHERE slug = %s", [slug])
+            row = cursor.fetchone()
+        if row is None:
+            raise NotFound(f"there is no project {slug!r}")
+        return row[0]
+
+    def issue(
+        self,
+        *,
+        slug: str,
+        name: str,
+        role: str,
+        at: datetime,
+        days: int = DEFAULT_DAYS,
+        project_id=None,
+        scopes=(),
+        created_by: str = "",
+    ) -> tuple["ApiKey", str]:
+        """Make a key and its text, which can't be read again. Raises Invalid for a bad role or time."""
+        if role not in RANK:
+            raise Invalid(f"the role must be one of {', '.join(ROLES)}", "bad_role")
+        if not 1 <= days <= MOST_DAYS:
+            raise Invalid(f"days must be from 1 to {MOST_DAYS}", "bad_days")
+        if not name.strip() or len(name) > limits.NAME_CHARS:
+            raise Invalid(f"name must have 1 to {limits.NAME_CHARS} characters", "bad_name")
+        identity, secret = new_id(), secrets.token_urlsafe(32)
+        key = self.create(
+            id=identity,
+            name=name.strip(),
+            role=role,
+            project_id=project_id,
+            scopes=sorted(scopes),
+            digest=hmac_of(secret),
+            last_four=secret[-4:],
+            expires_at=at + timedelta(days=days),
+            created_at=at,
+            created_by=created_by,
+        )
+        body = f"mst_{slug}_{identity}_{secret}"
+        return key, body + checksum(body)
+
+
+class ApiKey(models.Model):
+    """A service account's way in."""
+
+    id = models.CharField(primary_key=True, max_length=32, default=new_id, editable=False)
+    name = models.CharField(max_length=limits.NAME_CHARS)
+    role = models.CharField(max_length=16, choices=[(role, role) for role in ROLES])
+    project_id = models.UUIDField(null=True, blank=True)
+    scopes = models.JSONField(default=list, blank=True)
+    digest = models.BinaryField(max_length=32, editable=False)
+    last_four = models.CharField(max_length=4, editable=False)
+    created_by = models.CharField(max_length=250, blank=True, editable=False)
+    created_at = models.DateTimeField()
+    expires_at = models.DateTimeField()
+    revoked_at = models.DateTimeField(null=True, blank=True)
+    last_used_at = models.DateTimeField(null=True, blank=True, editable=False)
+
+    objects = ApiKeyQuerySet.as_manager()
+
+    class Meta:
+        ordering = ("-created_at",)
+        constraints = [models.CheckConstraint(name="access_key_known_role", condition=Q(role__in=ROLES))]
+
+    def matches(self, secret: str) -> bool:
+        """Compare in constant time."""
+        return hmac.compare_digest(bytes(self.digest), hmac_of(secret))
+
+    def is_valid(self, at: datetime) -> bool:
+        """Say whether it opens the door at a time."""
+        return self.expires_at > at and (self.revoked_at is None or self.revoked_at > at)
+
+    def revoke(self, at: datetime) -> None:
+        """Close it. In force everywhere within the authentication cache's five seconds."""
+        self.revoked_at = at
+        self.save(update_fields=["revoked_at"])
+
+    def __str__(self) -> str:
+        return f"{self.name} (…{self.last_four})"
+
+
+def split_text(text: str) -> tuple[str, str, str] | None:
+    """Take a key's text apart: (slug, id, secret), or None if it is no whole key."""
+    parts = text.split("_", 3)
+    if len(parts) != 4 or parts[0] != "mst" or len(parts[3]) != SECRET_CHARS + 7:
+        return None
+    secret, crc = parts[3][:SECRET_CHARS], parts[3][SECRET_CHARS:]
+    if not hmac.compare_digest(crc.encode(), checksum(text[: -len(crc)]).encode()):
+        return None
+    return parts[1], parts[2], secret

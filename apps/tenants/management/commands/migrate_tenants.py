@@ -1,0 +1,39 @@
+"""The tenants room's door: `manage.py migrate_tenants`."""
+
+from typing import Any
+
+from django.core.management.base import CommandError, CommandParser
+
+from apps.tenants import migrating
+from maestro.commands import MaestroCommand
+
+
+class Command(MaestroCommand):
+    """Bring the public schema, the template and every tenant to the head of the migrations."""
+
+    help = (
+        "Migrate the public schema, make the template for new tenants, and bring every tenant to the head. "
+        "Safe to repeat and to interrupt: what is done is skipped. Needs MAESTRO_OWNER_DATABASE_URL. "
+        "A tenant that fails is put into maintenance and reported; the exit code is then 1."
+    )
+    example = "manage.py migrate_tenants --output json"
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """Declare the options."""
+        super().add_arguments(parser)
+        parser.add_argument("--template-only", action="store_true", help="only make the template for new tenants")
+
+    def answer(self, *, template_only: bool, **options: Any) -> dict[str, Any]:
+        """Run the three steps."""
+        if not template_only:
+            self.say("migrating the public schema")
+            migrating.migrate_public()
+        self.say("making the template for new tenants")
+        head = migrating.make_template().head
+        if template_only:
+            return {"head": head[:12]}
+        outcomes = list(migrating.migrate_behind(self.say))
+        failed = {o.schema: o.error for o in outcomes if not o.ok}
+        if failed:
+            raise CommandError(f"{len(failed)} tenants failed and are in maintenance: {failed}")
+        return {"head": head[:12], "migrated": len(outcomes), "failed": 0}

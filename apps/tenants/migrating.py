@@ -1,0 +1,96 @@
+"""The tenants room: bring the public schema, the template and every tenant to the head of the migrations.
+
+Runs as the owner of the schemas. A tenant that fails is put into maintenance and does not stop the others.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import psycopg
+from django.conf import settings
+from django.core.management import call_command
+from django.db import Error, connection
+from django_tenants.utils import schema_context
+from psycopg import sql
+
+from apps.tenants import provisioning, template
+from apps.tenants.access.roles import make_groups
+from apps.tenants.models import TemplateSchema, Tenant
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one tenant."""
+
+    schema: str
+    ok: bool
+    error: str = ""
+
+
+def migrate_public() -> None:
+    """Migrate the public schema and let the application's login work in it."""
+    connection.set_schema_to_public()
+    call_command("migrate_schemas", shared=True, interactive=False, verbosity=0)
+    login = sql.Identifier(settings.DATABASE_LOGIN)
+    with provisioning.owner_connection() as owner:
+        for statement in (
+            "GRANT USAGE ON SCHEMA public TO {}",
+            "GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO {}",
+            "GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA public TO {}",
+        ):
+            owner.execute(sql.SQL(statement).format(login))
+
+
+def make_template() -> TemplateSchema:
+    """Make the SQL of an empty tenant at the current head, unless it is there."""
+    found = TemplateSchema.objects.filter(head=template.current_head()).first()
+    if found is not None:
+        return found
+    drop_template()
+    with provisioning.owner_connection() as owner:
+        owner.execute(sql.SQL("CREATE SCHEMA {}").format(sql.Identifier(template.TEMPLATE)))
+    try:
+        call_command("migrate_schemas", schema_name=template.TEMPLATE, interactive=False, verbosity=0)
+        with schema_context(template.TEMPLATE):
+            make_groups()
+        ddl = template.dump(settings.OWNER_DATABASE_URL)
+    finally:
+        connection.set_schema_to_public()
+        connection.close()
+        drop_template()
+    return TemplateSchema.objects.create(head=template.current_head(), ddl=ddl)
+
+
+def drop_template() -> None:
+    """Drop a template schema that an interrupted run may have left."""
+    with provisioning.owner_connection() as owner:
+        owner.execute(sql.SQL("DROP SCHEMA IF EXISTS {} CASCADE").format(sql.Identifier(template.TEMPLATE)))
+
+
+def migrate_behind(say: Say) -> Iterator[Outcome]:
+    """Bring each tenant that is behind to the head, one after the other."""
+    connection.set_schema_to_public()
+    behind = list(Tenant.objects.exclude(schema_head=template.current_head()).exclude(state=Tenant.State.ERASING))
+    for index, tenant in enumerate(behind, 1):
+        say(f"[{index}/{len(behind)}] {tenant.slug}")
+        yield migrate_one(tenant)
+        connection.close()
+
+
+def migrate_one(tenant: Tenant) -> Outcome:
+    """Migrate one schema; put the tenant into maintenance if that fails."""
+    try:
+        call_command("migrate_schemas", schema_name=tenant.schema_name, interactive=False, verbosity=0)
+        with provisioning.owner_connection() as owner:
+            provisioning.grant(owner, tenant.schema_name)
+    except (Error, psycopg.Error) as error:
+        connection.close()
+        connection.set_schema_to_public()
+        Tenant.objects.filter(pk=tenant.pk).update(state=Tenant.State.MAINTENANCE)
+        return Outcome(tenant.schema_name, False, str(error).splitlines()[0])
+    connection.set_schema_to_public()
+    healed = Tenant.State.ACTIVE if tenant.state == Tenant.State.MAINTENANCE else tenant.state
+    Tenant.objects.filter(pk=tenant.pk).update(schema_head=template.current_head(), state=healed)
+    return Outcome(tenant.schema_name, True)

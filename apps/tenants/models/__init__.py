@@ -1,0 +1,6 @@
+"""The tenants room: what the public schema keeps."""
+
+from apps.tenants.models.jobs import Job
+from apps.tenants.models.tenants import Domain, TemplateSchema, Tenant
+
+__all__ = ["Domain", "Job", "TemplateSchema", "Tenant"]

@@ -1,0 +1,127 @@
+"""The tenants room: create, suspend and erase a tenant.
+
+Schemas and roles are made over a connection of the owner's, which only operators' commands have.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import psycopg
+from django.conf import settings
+from django.core.cache import cache
+from django.core.exceptions import ValidationError
+from django.db import IntegrityError, connection, transaction
+from psycopg import sql
+
+from apps.tenants import template
+from apps.tenants.models import Domain, Tenant
+from apps.tenants.models.tenants import check_slug, schema_for
+from maestro.database.base import role_of
+from maestro.errors import AlreadyExists, Invalid, NotFound, Unavailable
+
+APPEND_ONLY = ("access_auditevent",)
+READ_ONLY = ("django_migrations",)
+
+
+@contextmanager
+def owner_connection() -> Iterator[psycopg.Connection]:
+    """Open a connection that may make schemas. Raises Unavailable where none is configured."""
+    if not settings.OWNER_DATABASE_URL:
+        raise Unavailable("this needs MAESTRO_OWNER_DATABASE_URL, the login that owns the schemas")
+    try:
+        owner = psycopg.connect(settings.OWNER_DATABASE_URL, connect_timeout=5)
+    except psycopg.OperationalError as error:
+        raise Unavailable(f"the owner's login does not work: {str(error).splitlines()[0]}") from error
+    with owner:
+        yield owner
+
+
+def create(slug: str, *, name: str = "", domain: str = "") -> Tenant:
+    """Make a tenant: its row, host, role and schema. Raises Invalid or AlreadyExists; leaves nothing by halves."""
+    try:
+        check_slug(slug)
+    except ValidationError as error:
+        raise Invalid(error.messages[0], "bad_slug") from error
+    connection.set_schema_to_public()
+    ddl = template.ensure().ddl
+    host = (domain or f"{slug}.{settings.BASE_HOST}").lower()
+    try:
+        with transaction.atomic():
+            tenant = Tenant.objects.create(slug=slug, schema_name=schema_for(slug), name=name or slug)
+            Domain.objects.create(tenant=tenant, domain=host, is_primary=True)
+            with owner_connection() as owner:
+                make_schema(owner, tenant.schema_name, ddl)
+            tenant.state, tenant.schema_head = Tenant.State.ACTIVE, template.current_head()
+            tenant.save(update_fields=["state", "schema_head"])
+    except (IntegrityError, ValidationError, psycopg.errors.DuplicateSchema) as error:
+        raise AlreadyExists(f"there is a tenant or a host named {slug!r} already") from error
+    return tenant
+
+
+def make_schema(owner: psycopg.Connection, schema: str, ddl: str) -> None:
+    """Make a role and a schema in one transaction."""
+    role = role_of(schema)
+    if owner.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [role]).fetchone() is None:
+        owner.execute(sql.SQL("CREATE ROLE {} NOLOGIN").format(sql.Identifier(role)))
+    owner.execute("SET LOCAL check_function_bodies = off")
+    owner.execute(template.sql_for(schema, ddl))
+    grant(owner, schema)
+
+
+def grant(owner: psycopg.Connection, schema: str) -> None:
+    """Give a tenant's role what it may do in its schema, and nothing anywhere else."""
+    names = {
+        "schema": sql.Identifier(schema),
+        "role": sql.Identifier(role_of(schema)),
+        "login": sql.Identifier(settings.DATABASE_LOGIN),
+    }
+    for statement in (
+        "GRANT USAGE ON SCHEMA {schema} TO {role}",
+        "GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA {schema} TO {role}",
+        "GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA {schema} TO {role}",
+        "ALTER DEFAULT PRIVILEGES IN SCHEMA {schema} GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO {role}",
+        "ALTER DEFAULT PRIVILEGES IN SCHEMA {schema} GRANT USAGE, SELECT ON SEQUENCES TO {role}",
+        "GRANT {role} TO {login}",
+    ):
+        owner.execute(sql.SQL(statement).format(**names))
+    for table in APPEND_ONLY:
+        forbid(owner, schema, table, "UPDATE, DELETE, TRUNCATE")
+    for table in READ_ONLY:
+        forbid(owner, schema, table, "INSERT, UPDATE, DELETE, TRUNCATE")
+
+
+def forbid(owner: psycopg.Connection, schema: str, table: str, rights: str) -> None:
+    """Take rights on one table from a tenant's own role."""
+    statement = sql.SQL("REVOKE {} ON {} FROM {}").format(
+        sql.SQL(rights), sql.Identifier(schema, table), sql.Identifier(role_of(schema))
+    )
+    owner.execute(statement)
+
+
+def fetch(slug: str) -> Tenant:
+    """Fetch a tenant by slug. Raises NotFound."""
+    connection.set_schema_to_public()
+    tenant = Tenant.objects.filter(slug=slug).first()
+    if tenant is None:
+        raise NotFound(f"there is no tenant {slug!r}")
+    return tenant
+
+
+def set_suspended(slug: str, *, suspended: bool) -> Tenant:
+    """Close a tenant to requests and tasks, or open it again."""
+    tenant = fetch(slug)
+    tenant.state = Tenant.State.SUSPENDED if suspended else Tenant.State.ACTIVE
+    tenant.save(update_fields=["state"])
+    return tenant
+
+
+def erase(slug: str) -> None:
+    """Drop a tenant's schema, role and rows. Its bytes are swept by the caller, who knows the storage."""
+    tenant = fetch(slug)
+    Tenant.objects.filter(pk=tenant.pk).update(state=Tenant.State.ERASING)
+    schema, role = sql.Identifier(tenant.schema_name), sql.Identifier(role_of(tenant.schema_name))
+    with owner_connection() as owner:
+        owner.execute(sql.SQL("DROP SCHEMA IF EXISTS {} CASCADE").format(schema))
+        owner.execute(sql.SQL("DROP ROLE IF EXISTS {}").format(role))
+    Tenant.objects.filter(pk=tenant.pk).delete()
+    cache.clear()

@@ -1,0 +1,27 @@
+"""The tracking room: projects, experiments, runs, what they log, how work went."""
+
+from apps.tracking.models.datasets import Dataset, RunInput
+from apps.tracking.models.experiments import Experiment, ExperimentTag
+from apps.tracking.models.files import Blob, RunFile
+from apps.tracking.models.metrics import LatestMetric, MetricChunk, MetricKey, MetricPoint
+from apps.tracking.models.projects import DEFAULT_PROJECT_ID, Member, Project
+from apps.tracking.models.runs import Param, Run, Tag
+
+__all__ = [
+    "DEFAULT_PROJECT_ID",
+    "Blob",
+    "Dataset",
+    "Experiment",
+    "ExperimentTag",
+    "LatestMetric",
+    "Member",
+    "MetricChunk",
+    "MetricKey",
+    "MetricPoint",
+    "Param",
+    "Project",
+    "Run",
+    "RunFile",
+    "RunInput",
+    "Tag",
+]

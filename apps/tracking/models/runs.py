@@ -1,0 +1,108 @@
+"""The tracking room: runs, and the params and tags they carry."""
+
+import uuid
+from typing import Self
+
+from django.db import models
+
+from apps.tracking.models.experiments import Experiment
+from maestro import limits
+from maestro.clock import uuid7
+from maestro.errors import NotFound
+
+
+class RunQuerySet(models.QuerySet["Run"]):
+    """Questions about runs."""
+
+    def active(self) -> Self:
+        """Keep those that are not in the trash."""
+        return self.filter(deleted_ms=None)
+
+    def finished(self) -> Self:
+        """Keep those that ended well."""
+        return self.filter(status=Run.Status.FINISHED)
+
+    def fetch(self, identity: str) -> "Run":
+        """Fetch by 32 hex digits or UUID text, deleted ones as well. Raises NotFound."""
+        try:
+            found = self.filter(pk=uuid.UUID(identity)).first()
+        except (ValueError, AttributeError, TypeError):
+            found = None
+        if found is None:
+            raise NotFound(f"there is no run {str(identity)[:64]!r}")
+        return found
+
+
+class Run(models.Model):
+    """One execution of training code. Its id is a UUIDv7, which MLflow clients see as 32 hex digits."""
+
+    class Status(models.TextChoices):
+        """MLflow's statuses, and `LOST`: running by its own word, silent for too long (shown as RUNNING to MLflow)."""
+
+        RUNNING = "RUNNING"
+        SCHEDULED = "SCHEDULED"
+        FINISHED = "FINISHED"
+        FAILED = "FAILED"
+        KILLED = "KILLED"
+        LOST = "LOST"
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    experiment = models.ForeignKey(Experiment, on_delete=models.PROTECT, related_name="runs")
+    name = models.CharField(max_length=limits.NAME_CHARS)
+    user_name = models.CharField(max_length=250, blank=True)
+    status = models.CharField(max_length=10, choices=Status, default=Status.RUNNING)
+    start_ms = models.BigIntegerField()
+    end_ms = models.BigIntegerField(null=True, blank=True)
+    deleted_ms = models.BigIntegerField(null=True, blank=True)
+    last_write_ms = models.BigIntegerField()
+    created_by = models.CharField(max_length=250, blank=True)
+
+    objects = RunQuerySet.as_manager()
+
+    class Meta:
+        ordering = ("-start_ms", "id")
+        indexes = [
+            models.Index(fields=["experiment", "-start_ms", "id"], name="tracking_run_newest"),
+            models.Index(
+                fields=["last_write_ms"],
+                name="tracking_run_silent",
+                condition=models.Q(status="RUNNING", deleted_ms=None),
+            ),
+        ]
+
+    @property
+    def artifact_uri(self) -> str:
+        """The root of the run's files, as MLflow clients see it."""
+        return f"mlflow-artifacts:/{self.experiment_id}/{self.pk.hex}/artifacts"
+
+    @property
+    def lifecycle_stage(self) -> str:
+        """MLflow's word for whether it is in the trash."""
+        return "active" if self.deleted_ms is None else "deleted"
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Param(models.Model):
+    """One setting of a run. Never changes."""
+
+    pk = models.CompositePrimaryKey("run_id", "key")
+    run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="params", db_index=False)
+    key = models.CharField(max_length=limits.KEY_CHARS)
+    value = models.TextField()
+
+    def __str__(self) -> str:
+        return f"{self.key}={self.value[:40]}"
+
+
+class Tag(models.Model):
+    """One note on a run."""
+
+    pk = models.CompositePrimaryKey("run_id", "key")
+    run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="tags", db_index=False)
+    key = models.CharField(max_length=limits.KEY_CHARS)
+    value = models.TextField()
+
+    def __str__(self) -> str:
+        return f"{self.key}={self.value[:40]}"

@@ -1,0 +1,31 @@
+"""The roof: the Celery app. JSON only; work is acknowledged when it is done."""
+
+import os
+
+from celery import Celery
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+
+from django.conf import settings
+
+from config.schedule import SCHEDULE
+
+app = Celery("maestro")
+app.conf.update(
+    broker_url=settings.REDIS_URL,
+    result_backend=None,
+    task_ignore_result=True,
+    accept_content=["json"],
+    task_serializer="json",
+    task_acks_late=True,
+    task_reject_on_worker_lost=True,
+    worker_prefetch_multiplier=1,
+    worker_max_tasks_per_child=100,
+    worker_hijack_root_logger=False,
+    broker_connection_retry_on_startup=True,
+    broker_transport_options={"visibility_timeout": 3600},
+    timezone="UTC",
+    beat_schedule=SCHEDULE,
+    beat_schedule_filename=str(settings.HOME / "beat"),
+)
+app.autodiscover_tasks(["apps.tracking", "apps.registry", "apps.recommendations", "apps.tenants.access"])

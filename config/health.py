@@ -1,0 +1,72 @@
+"""The roof: liveness, readiness and metrics, answered before any tenant is looked up."""
+
+import hmac
+from collections.abc import Callable
+
+from django.conf import settings
+from django.db import DatabaseError, connection
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, generate_latest, multiprocess
+
+from apps.tenants.models import TemplateSchema
+from apps.tenants.template import current_head
+from maestro.storage import StorageProblem, probe
+
+VERSION = "3.17.2"
+
+
+class HealthMiddleware:
+    """Answers /livez, /readyz, /health, /version and /metrics on any host."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+        self.pages = {
+            "/livez": live,
+            "/health": live,
+            "/readyz": ready,
+            "/version": version,
+            "/metrics": metrics,
+        }
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        """Answer a probe, or pass on."""
+        page = self.pages.get(request.path)
+        return page(request) if page else self.get_response(request)
+
+
+def live(request: HttpRequest) -> HttpResponse:
+    """Say that the process runs. No I/O."""
+    return HttpResponse("OK", content_type="text/plain")
+
+
+def version(request: HttpRequest) -> HttpResponse:
+    """Name the version of the MLflow protocol that is spoken here."""
+    return HttpResponse(VERSION, content_type="text/plain")
+
+
+def ready(request: HttpRequest) -> HttpResponse:
+    """Say whether this process can serve: database, head of the migrations, object store."""
+    faults = {}
+    try:
+        connection.set_schema_to_public()
+        if not TemplateSchema.objects.filter(head=current_head()).exists():
+            faults["migrations"] = "run `manage.py migrate_tenants`"
+    except DatabaseError:
+        faults["database"] = "does not answer"
+    try:
+        probe()
+    except StorageProblem as error:
+        faults["storage"] = str(error)
+    return JsonResponse({"ready": not faults, "faults": faults}, status=503 if faults else 200)
+
+
+def metrics(request: HttpRequest) -> HttpResponse:
+    """Export Prometheus metrics to whoever holds the scrape token; 404 to others."""
+    given = request.META.get("HTTP_AUTHORIZATION", "").removeprefix("Bearer ").strip()
+    if not settings.METRICS_TOKEN or not hmac.compare_digest(given.encode(), settings.METRICS_TOKEN.encode()):
+        return HttpResponse(status=404)
+    registry = REGISTRY
+    if settings.PROMETHEUS_FOLDER:
+        registry = CollectorRegistry()
+        multiprocess.MultiProcessCollector(registry, path=settings.PROMETHEUS_FOLDER)
+    return HttpResponse(generate_latest(registry), content_type=CONTENT_TYPE_LATEST)

@@ -1,0 +1,237 @@
+"""The roof: every setting, read from the environment once."""
+
+import os
+import sys
+from pathlib import Path
+
+from config import env
+from maestro.database.pool import forget_tenant
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+env.load_server_env()
+
+DEBUG = env.flag("MAESTRO_DEBUG", False)
+SECRET_KEY = env.secret("MAESTRO_SECRET_KEY")
+KEY_PEPPER = env.secret("MAESTRO_KEY_PEPPER")
+BASE_HOST = env.text("MAESTRO_BASE_HOST", "localhost").lower()
+BASE_HOST_ALIASES = frozenset(filter(None, env.text("MAESTRO_BASE_HOST_ALIASES", "127.0.0.1").lower().split(",")))
+ALLOWED_HOSTS = [
+    BASE_HOST,
+    f".{BASE_HOST}",
+    *BASE_HOST_ALIASES,
+    *filter(None, env.text("MAESTRO_HOSTS", " ").strip().split(",")),
+]
+TLS = env.flag("MAESTRO_TLS", False)
+HOME = env.home()
+
+# --- apps: public schema, and each tenant's ---
+PEOPLE = [
+    "django.contrib.contenttypes",
+    "django.contrib.auth",
+    "django.contrib.sessions",
+    "django.contrib.admin",
+]
+SHARED_APPS = [
+    "apps.tenants",
+    "django_tenants",
+    *PEOPLE,
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+]
+TENANT_APPS = [*PEOPLE, "apps.tenants.access", "apps.tracking", "apps.registry", "apps.recommendations"]
+INSTALLED_APPS = [
+    *SHARED_APPS,
+    *(app for app in TENANT_APPS if app not in SHARED_APPS),
+    "maestro",
+    "rest_framework",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "django_filters",
+    "csp",
+]
+TENANT_MODEL = "tenants.Tenant"
+TENANT_DOMAIN_MODEL = "tenants.Domain"
+PUBLIC_SCHEMA_URLCONF = "config.urls_public"
+ROOT_URLCONF = "config.urls"
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+# --- database: search_path and role in one trip; the owner's login only for commands that change schemas ---
+DATABASE_URL = env.secret("MAESTRO_DATABASE_URL")
+OWNER_DATABASE_URL = env.secret("MAESTRO_OWNER_DATABASE_URL", " ").strip()
+OWNER_COMMANDS = {
+    "migrate",
+    "migrate_schemas",
+    "migrate_tenants",
+    "makemigrations",
+    "sqlmigrate",
+    "showmigrations",
+}
+AS_OWNER = len(sys.argv) > 1 and sys.argv[1] in OWNER_COMMANDS and bool(OWNER_DATABASE_URL)
+DATABASE_LOGIN = str(env.database(DATABASE_URL)["USER"])
+TENANT_ROLES = not AS_OWNER
+TENANT_LIMIT_SET_CALLS = True
+ORIGINAL_BACKEND = "django_prometheus.db.backends.postgresql"
+CHILD_ENV = {"DJANGO_SETTINGS_MODULE": os.environ.get("DJANGO_SETTINGS_MODULE", "config.settings")}
+STATEMENT_TIMEOUT_MS = env.number("MAESTRO_STATEMENT_TIMEOUT_MS", 15_000)
+TIMEOUTS = (
+    f"-c statement_timeout={STATEMENT_TIMEOUT_MS} -c lock_timeout=5000 -c idle_in_transaction_session_timeout=60000"
+)
+DATABASES = {
+    "default": {
+        "ENGINE": "maestro.database",
+        **env.database(OWNER_DATABASE_URL if AS_OWNER else DATABASE_URL),
+        "CONN_MAX_AGE": 0,
+        "OPTIONS": {
+            "connect_timeout": 3,
+            "options": "" if AS_OWNER else TIMEOUTS,
+            "pool": False
+            if AS_OWNER
+            else {
+                "min_size": 1,
+                "max_size": env.number("MAESTRO_POOL_SIZE", 10, least=1),
+                "max_lifetime": 600,
+                "max_idle": 60,
+                "timeout": 5,
+                "reset": forget_tenant,
+            },
+        },
+    }
+}
+DATABASE_ROUTERS = ["django_tenants.routers.TenantSyncRouter"]
+
+# --- cache, tasks ---
+REDIS_URL = env.secret("MAESTRO_REDIS_URL")
+CACHES = {
+    "default": {
+        "BACKEND": "django.core.cache.backends.redis.RedisCache",
+        "LOCATION": REDIS_URL,
+        "KEY_FUNCTION": "django_tenants.cache.make_key",
+        "REVERSE_KEY_FUNCTION": "django_tenants.cache.reverse_key",
+    }
+}
+
+# --- storage of bytes: file:///folder or s3://bucket/prefix ---
+STORAGE_URL = env.text("MAESTRO_STORAGE", f"file://{HOME}/blobs")
+S3 = {
+    "endpoint_url": env.text("MAESTRO_S3_ENDPOINT", " ").strip() or None,
+    "access_key": env.secret("MAESTRO_S3_ACCESS_KEY", " ").strip() or None,
+    "secret_key": env.secret("MAESTRO_S3_SECRET_KEY", " ").strip() or None,
+    "region_name": env.text("MAESTRO_S3_REGION", "us-east-1"),
+}
+
+# --- requests ---
+MIDDLEWARE = [
+    "config.health.HealthMiddleware",
+    "apps.tenants.middleware.TenantMiddleware",
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+METRICS_TOKEN = env.secret("MAESTRO_METRICS_TOKEN", " ").strip()
+PROMETHEUS_FOLDER = os.environ.get("PROMETHEUS_MULTIPROC_DIR", "")
+WSGI_APPLICATION = "config.wsgi.application"
+APPEND_SLASH = False
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "maestro" / "templates", BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ]
+        },
+    }
+]
+STATIC_URL = "/static/"
+STATICFILES_DIRS = [BASE_DIR / "static"]
+STATIC_ROOT = env.text("MAESTRO_STATIC_ROOT", str(HOME / "static"))
+WHITENOISE_USE_FINDERS = True
+WHITENOISE_AUTOREFRESH = False
+USE_TZ = True
+TIME_ZONE = "UTC"
+USE_I18N = False
+
+# --- people ---
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.Argon2PasswordHasher"]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+]
+LOGIN_URL = "/admin/login/"
+SESSION_COOKIE_NAME = "__Host-session" if TLS else "maestro_session"
+CSRF_COOKIE_NAME = "__Host-csrf" if TLS else "maestro_csrf"
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = TLS
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = "Lax"
+SESSION_COOKIE_AGE = 12 * 3600
+
+# --- headers ---
+SECURE_HSTS_SECONDS = 31_536_000 if TLS else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = TLS
+SECURE_HSTS_PRELOAD = TLS
+SECURE_SSL_REDIRECT = False
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if env.flag("MAESTRO_TRUSTED_PROXY", False) else None
+SECURE_REFERRER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+SELF = ["'self'"]
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": SELF,
+        "script-src": SELF,
+        "style-src": SELF,
+        "img-src": ["'self'", "data:"],
+        "connect-src": SELF,
+        "font-src": SELF,
+        "object-src": ["'none'"],
+        "base-uri": ["'none'"],
+        "form-action": SELF,
+        "frame-ancestors": ["'none'"],
+    }
+}
+
+# --- APIs ---
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": ["apps.tenants.access.authentication.KeyAuthentication"],
+    "DEFAULT_PERMISSION_CLASSES": ["maestro.api.auth.RolePermission"],
+    "DEFAULT_PARSER_CLASSES": ["maestro.api.parsers.StrictJSONParser"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PAGINATION_CLASS": "maestro.api.pagination.CursorPagination",
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "EXCEPTION_HANDLER": "maestro.api.errors.handle",
+    "UNAUTHENTICATED_USER": None,
+    "URL_FORMAT_OVERRIDE": None,
+    "STRICT_JSON": True,
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Maestro",
+    "DESCRIPTION": "Track, register and learn from machine-learning work.",
+    "VERSION": "1.0.0",
+    "OAS_VERSION": "3.1.0",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
+    "SERVE_AUTHENTICATION": [],
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "REDOC_DIST": "SIDECAR",
+    "COMPONENT_SPLIT_REQUEST": True,
+}
+DATA_UPLOAD_MAX_MEMORY_SIZE = 16 * 2**20
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "filters": {"secrets": {"()": "maestro.logs.SecretFilter"}},
+    "formatters": {"plain": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "plain", "filters": ["secrets"]}},
+    "root": {"handlers": ["console"], "level": env.text("MAESTRO_LOG_LEVEL", "WARNING")},
+}
+SILENCED_SYSTEM_CHECKS = ["security.W008"]

@@ -1,0 +1,13 @@
+"""The roof: settings of the tests: a fast hasher, and the addresses of servers that the test run started."""
+
+import os
+
+os.environ.setdefault("MAESTRO_SECRET_KEY", "test-only-" + "s" * 40)
+os.environ.setdefault("MAESTRO_KEY_PEPPER", "test-only-" + "p" * 40)
+os.environ.setdefault("MAESTRO_DATABASE_URL", "postgresql://maestro_app:unset@127.0.0.1:1/unset")
+os.environ.setdefault("MAESTRO_REDIS_URL", "redis://127.0.0.1:1/0")
+
+from config.settings import *
+
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+ALLOWED_HOSTS = ["*"]

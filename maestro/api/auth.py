@@ -1,0 +1,89 @@
+"""The floor: who is asking, and what each route demands. Deny by default.
+
+Every view declares `required_role`: one role, or one for each HTTP method. `None` opens a route to anyone and
+must be written as `public_route("reason")`. config/ refuses to start with a view that declares nothing.
+"""
+
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from rest_framework.permissions import BasePermission
+from rest_framework.request import Request
+
+from maestro.errors import Forbidden, Unauthenticated
+
+ROLES = ("viewer", "contributor", "approver", "admin")
+RANK = {name: rank for rank, name in enumerate(ROLES)}
+READ = ("GET", "HEAD", "OPTIONS")
+
+
+@dataclass(frozen=True)
+class Principal:
+    """A person, a service account or a CI job, as one request sees it."""
+
+    kind: str  # "key", "person" or "job"
+    id: str
+    name: str
+    role: str
+    schema: str
+    project_id: uuid.UUID | None = None
+    scopes: frozenset[str] = field(default_factory=frozenset)
+    project_roles: Mapping[uuid.UUID, str] = field(default_factory=dict)
+    is_authenticated: bool = True
+
+    def has_role(self, role: str, project_id: uuid.UUID | None = None) -> bool:
+        """Say whether this principal holds `role` or more, in the tenant or in one project."""
+        if self.project_id is not None and project_id is not None and project_id != self.project_id:
+            return False
+        rank = RANK[self.role]
+        if project_id is not None:
+            rank = max(rank, RANK.get(self.project_roles.get(project_id, ""), -1))
+        return rank >= RANK[role]
+
+    def __str__(self) -> str:
+        return f"{self.kind}:{self.name}"
+
+
+def reading_and_writing(write: str = "contributor", read: str = "viewer") -> dict[str, str]:
+    """Declare the usual pair: one role to look, one to change."""
+    looks = dict.fromkeys(READ, read)
+    return looks | dict.fromkeys(("POST", "PUT", "PATCH", "DELETE"), write)
+
+
+def public_route(reason: str) -> Callable[[Any], Any]:
+    """Open a view to anyone, saying why. Such routes are listed in docs/security.md."""
+
+    def declare(view: Any) -> Any:
+        view.required_role = None
+        view.public_reason = reason
+        return view
+
+    return declare
+
+
+def role_for(view: Any, method: str) -> str | None:
+    """Look up what a view demands for a method. Raises Forbidden for a method it does not name."""
+    declared = view.required_role
+    if isinstance(declared, Mapping):
+        if method not in declared:
+            raise Forbidden(f"{method} is not allowed here")
+        return declared[method]
+    return declared
+
+
+class RolePermission(BasePermission):
+    """Let a request through if its principal holds the role that the view declares."""
+
+    def has_permission(self, request: Request, view: Any) -> bool:
+        """Raise Unauthenticated or Forbidden; return True otherwise."""
+        needed = role_for(view, request.method or "GET")
+        if needed is None:
+            return True
+        principal = request.user
+        if not isinstance(principal, Principal):
+            raise Unauthenticated("sign in: send an API key as a Bearer token or as a Basic password")
+        if not principal.has_role(needed):
+            raise Forbidden(f"this needs the role {needed}; you are {principal.role}")
+        return True

@@ -1,0 +1,99 @@
+"""The floor: the strict JSON reader of every door.
+
+Refuses what Python's reader lets through: NaN and infinities, numbers beyond 64 bits, duplicate keys, NUL and
+lone surrogates in text, deep or huge documents. Raises Invalid or TooLarge, never RecursionError.
+"""
+
+import json
+import re
+from typing import Any
+
+from maestro import limits
+from maestro.errors import Fault, Invalid, TooLarge
+
+OPENERS = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[\]{},]', re.DOTALL)
+BAD_TEXT = re.compile("[\x00\ud800-\udfff]")
+
+
+def loads(body: bytes) -> Any:
+    """Read one document. Raises Invalid (400) or TooLarge (413)."""
+    if len(body) > limits.JSON_BODY_BYTES:
+        raise TooLarge(f"the body is larger than {limits.JSON_BODY_BYTES} bytes", "body_too_large")
+    check_shape(body)
+    try:
+        text = body.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise Invalid("the body is not UTF-8", "bad_encoding") from error
+    try:
+        document = json.loads(
+            text,
+            parse_constant=refuse_constant,
+            parse_float=parse_float,
+            parse_int=parse_int,
+            object_pairs_hook=unique_keys,
+        )
+    except Invalid:
+        raise
+    except (ValueError, RecursionError) as error:
+        raise Invalid("the body is not valid JSON", "bad_json") from error
+    if "\\u" in text or "\x00" in text:
+        check_text(document, "")
+    return document
+
+
+def check_shape(body: bytes) -> None:
+    """Bound depth and the number of items before anything is built."""
+    depth = items = 0
+    if body.count(b"[") + body.count(b"{") <= limits.JSON_DEPTH and body.count(b",") < limits.JSON_ITEMS:
+        return
+    for match in OPENERS.finditer(body):
+        token = match[0]
+        if token in b"[{":
+            depth += 1
+        elif token in b"]}":
+            depth -= 1
+        elif token == b",":
+            items += 1
+        if depth > limits.JSON_DEPTH:
+            raise Invalid(f"the body is nested deeper than {limits.JSON_DEPTH}", "too_deep")
+        if items > limits.JSON_ITEMS:
+            raise TooLarge(f"the body has more than {limits.JSON_ITEMS} items", "too_many_items")
+
+
+def check_text(value: Any, pointer: str) -> None:
+    """Refuse NUL and lone surrogates, which Postgres can't store. Raises Invalid naming the place."""
+    if isinstance(value, str):
+        if BAD_TEXT.search(value):
+            detail = "text must not hold NUL or lone surrogates"
+            raise Invalid(f"{pointer or 'the body'}: {detail}", "bad_text", faults=[Fault(pointer, "bad_text", detail)])
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            check_text(key, pointer)
+            check_text(item, f"{pointer}/{key}")
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            check_text(item, f"{pointer}/{index}")
+
+
+def refuse_constant(token: str) -> Any:
+    raise Invalid(f"{token} is not JSON; send it as text", "bad_number")
+
+
+def parse_float(token: str) -> float:
+    value = float(token)
+    if value in (float("inf"), float("-inf")):
+        raise Invalid(f"the number {token[:32]} is out of range", "bad_number")
+    return value
+
+
+def parse_int(token: str) -> int:
+    if len(token) > 20 or not limits.INT64_MIN <= int(token) <= limits.INT64_MAX:
+        raise Invalid(f"the number {token[:32]} is out of range", "bad_number")
+    return int(token)
+
+
+def unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    document = dict(pairs)
+    if len(document) != len(pairs):
+        raise Invalid("a key stands twice in one object", "duplicate_key")
+    return document

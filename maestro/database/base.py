@@ -1,0 +1,54 @@
+"""The floor: the Postgres backend with both walls between tenants.
+
+Every switch of tenant sends `SET search_path` and `SET ROLE` as one statement, so that a qualified name of
+another tenant's table is refused by Postgres itself. A failed switch raises; it is never ignored.
+"""
+
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
+from django_tenants.postgresql_backend import base
+from psycopg import sql
+from psycopg.pq import TransactionStatus
+
+PUBLIC = "public"
+
+
+def role_of(schema: str) -> str:
+    """Name the Postgres role that may touch one tenant's schema and nothing else."""
+    return f"tenant_{schema}"
+
+
+def switch_statement(schemas: list[str], role: str | None) -> str:
+    """Write the one statement that moves a session to a schema and its role."""
+    path = sql.SQL(", ").join(sql.Identifier(name) for name in schemas)
+    wall = sql.SQL("NONE") if role is None else sql.Identifier(role)
+    return sql.SQL("SET search_path = {}; SET ROLE {}").format(path, wall).as_string(None)
+
+
+class DatabaseWrapper(base.DatabaseWrapper):
+    """A connection that knows which tenant it serves."""
+
+    def _handle_search_path(self, cursor=None) -> None:
+        if self._setting_search_path or self.search_path_set_schemas:
+            return
+        if not self.schema_name:
+            raise ImproperlyConfigured("no tenant was chosen for this connection")
+        if self.connection.info.transaction_status == TransactionStatus.INERROR:
+            # Postgres refuses everything but ROLLBACK now, and the switch comes again after it.
+            return
+        paths = self._get_cursor_search_paths()
+        walled = settings.TENANT_ROLES and self.schema_name != PUBLIC
+        statement = switch_statement(paths, role_of(self.schema_name) if walled else None)
+        self._setting_search_path = True
+        try:
+            self._send(statement, cursor)
+            self.search_path_set_schemas = paths
+        finally:
+            self._setting_search_path = False
+
+    def _send(self, statement: str, cursor) -> None:
+        if cursor is not None:
+            cursor.execute(statement)
+            return
+        with self.wrap_database_errors, self.connection.cursor() as own:
+            own.execute(statement)

@@ -1,0 +1,48 @@
+"""The floor: every bound in one place. docs/limits.md is rendered from this module (`manage.py show_limits`)."""
+
+from typing import Final
+
+# Request bodies
+JSON_BODY_BYTES: Final = 16 * 2**20
+JSON_DEPTH: Final = 64
+JSON_ITEMS: Final = 200_000
+QUERY_STRING_BYTES: Final = 16 * 2**10
+FILE_BYTES: Final = 64 * 2**30
+
+# Numbers and times
+INT64_MIN: Final = -(2**63)
+INT64_MAX: Final = 2**63 - 1
+TIME_MS_MAX: Final = 253_402_300_799_999  # 9999-12-31T23:59:59.999Z
+
+# Names and text
+SLUG_CHARS: Final = 40
+NAME_CHARS: Final = 250
+EXPERIMENT_NAME_CHARS: Final = 500
+KEY_CHARS: Final = 250
+PARAM_VALUE_CHARS: Final = 6_000
+TAG_VALUE_CHARS: Final = 8_000
+EXPERIMENT_TAG_VALUE_CHARS: Final = 20_000
+REGISTRY_TAG_VALUE_CHARS: Final = 100_000
+TEXT_CHARS: Final = 100_000
+
+# Batches (MLflow protocol)
+BATCH_METRICS: Final = 1_000
+BATCH_PARAMS: Final = 100
+BATCH_TAGS: Final = 100
+BATCH_TOTAL: Final = 1_000
+
+# Pages
+PAGE_DEFAULT: Final = 50
+PAGE_MAX: Final = 500
+MLFLOW_PAGE_MAX: Final = 50_000
+
+# Filters
+FILTER_CHARS: Final = 4_096
+FILTER_TERMS: Final = 64
+
+# File names
+PATH_BYTES: Final = 1_024
+PATH_SEGMENT_BYTES: Final = 255
+
+# Charts
+CURVE_POINTS: Final = 2_000

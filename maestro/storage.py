@@ -1,0 +1,65 @@
+"""The floor: where bytes live: a folder or a bucket through django-storages, one prefix for each tenant.
+
+The prefix is the tenant's immutable id, never a name that a client chose.
+"""
+
+from functools import lru_cache
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
+from django.core.files.base import ContentFile
+from django.core.files.storage import FileSystemStorage, Storage
+from django.db import connection
+from storages.backends.s3 import S3Storage
+
+from maestro.errors import Unavailable
+
+PROBE = "_probe"
+
+
+class StorageProblem(Unavailable):
+    """The object store does not take bytes."""
+
+    code = "storage_unavailable"
+
+
+@lru_cache(maxsize=1)
+def backend() -> Storage:
+    """Open the storage that MAESTRO_STORAGE names. Raises ImproperlyConfigured for an unknown scheme."""
+    url = urlsplit(settings.STORAGE_URL)
+    if url.scheme == "file":
+        Path(url.path).mkdir(parents=True, exist_ok=True)
+        return FileSystemStorage(location=url.path, allow_overwrite=True)
+    if url.scheme == "s3":
+        return S3Storage(
+            bucket_name=url.netloc,
+            location=url.path.strip("/"),
+            file_overwrite=True,
+            querystring_expire=300,
+            default_acl=None,
+            addressing_style="path",
+            signature_version="s3v4",
+            **settings.S3,
+        )
+    raise ImproperlyConfigured(f"MAESTRO_STORAGE must begin with file:// or s3://, not {settings.STORAGE_URL!r}")
+
+
+def tenant_prefix() -> str:
+    """Name the current tenant's prefix. Raises Unavailable outside a tenant."""
+    identity = getattr(connection.tenant, "id", None)
+    if identity is None:
+        raise Unavailable("bytes belong to a tenant, and none is chosen")
+    return f"tenants/{identity}"
+
+
+def probe() -> None:
+    """Write and read a few bytes. Raises StorageProblem."""
+    store = backend()
+    try:
+        if store.exists(PROBE):
+            store.delete(PROBE)
+        store.save(PROBE, ContentFile(b"ok"))
+    except Exception as error:
+        raise StorageProblem(f"the object store does not take bytes: {type(error).__name__}") from error

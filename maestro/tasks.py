@@ -1,0 +1,87 @@
+"""The floor: Celery tasks that name their tenant, and how a public task fans out over tenants.
+
+A tenant task takes `schema=`, refuses a missing, unknown or inactive tenant before its first query, and
+checks that Postgres agrees on where it is.
+"""
+
+import functools
+import random
+from collections.abc import Callable
+from typing import Any
+
+from celery import Task, shared_task
+from django.db import connection
+from django_tenants.utils import get_tenant_model, tenant_context
+
+from maestro.errors import Invalid, Unavailable
+
+RETRY_SECONDS = 30
+
+
+class MissingTenant(Invalid):
+    """A task came without a tenant, or with one that takes no work."""
+
+    code = "missing_tenant"
+
+
+def find_tenant(schema: str | None) -> Any:
+    """Fetch the tenant that a task names. Raises MissingTenant unless it is active."""
+    if not isinstance(schema, str) or not schema or schema == "public":
+        raise MissingTenant(f"a tenant task needs schema=, not {schema!r}")
+    connection.set_schema_to_public()
+    tenant = get_tenant_model().objects.filter(schema_name=schema).first()
+    if tenant is None:
+        raise MissingTenant(f"there is no tenant {schema!r}")
+    if not tenant.is_active:
+        raise MissingTenant(f"tenant {schema!r} is {tenant.state}")
+    return tenant
+
+
+def assert_tenant(schema: str) -> None:
+    """Ask Postgres where this session is. Raises MissingTenant if it is elsewhere."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT current_schema()")
+        (found,) = cursor.fetchone()
+    if found != schema:
+        raise MissingTenant(f"the database stands in {found!r}, not in {schema!r}")
+
+
+def in_tenant(body: Callable[..., Any]) -> Callable[..., Any]:
+    """Wrap a function so that it runs inside the tenant named by `schema=`."""
+
+    @functools.wraps(body)
+    def run(*args: Any, schema: str | None = None, **kwargs: Any) -> Any:
+        tenant = find_tenant(schema)
+        try:
+            with tenant_context(tenant):
+                assert_tenant(tenant.schema_name)
+                return body(*args, **kwargs)
+        finally:
+            connection.set_schema_to_public()
+
+    return run
+
+
+def tenant_task(**options: Any) -> Callable[[Callable[..., Any]], Task]:
+    """Declare a task of one tenant: `prune.delay(schema="acme", days=90)`. Retries only Unavailable."""
+
+    def declare(body: Callable[..., Any]) -> Task:
+        settings = {
+            "acks_late": True,
+            "reject_on_worker_lost": True,
+            "autoretry_for": (Unavailable,),
+            "max_retries": 3,
+            "default_retry_delay": RETRY_SECONDS,
+        }
+        return shared_task(**(settings | options))(in_tenant(body))
+
+    return declare
+
+
+def fan_out(task: Task, *, jitter_seconds: float = 0, **kwargs: Any) -> int:
+    """Send a tenant task once for every active tenant, spread over `jitter_seconds`. Returns how many."""
+    connection.set_schema_to_public()
+    schemas = list(get_tenant_model().objects.active().values_list("schema_name", flat=True))
+    for schema in schemas:
+        task.apply_async(kwargs={"schema": schema, **kwargs}, countdown=random.uniform(0, jitter_seconds))  # noqa: S311
+    return len(schemas)

@@ -1,0 +1,80 @@
+"""A real web server for the tests that need one: the stock mlflow client, browsers, threads."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from dataclasses import dataclass
+from pathlib import Path
+
+from maestro.embedded.ports import HOST, free_ports
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@dataclass
+class WebServer:
+    """A running granian. `url` is the base host; a tenant's pages are at `url_of(slug)` for a browser."""
+
+    process: subprocess.Popen[bytes]
+    port: int
+
+    @property
+    def url(self) -> str:
+        """The base host: a key chooses the tenant."""
+        return f"http://localhost:{self.port}"
+
+    def url_of(self, slug: str) -> str:
+        """A tenant's own host (browsers resolve *.localhost; Python does not)."""
+        return f"http://{slug}.localhost:{self.port}"
+
+    def stop(self) -> None:
+        """End it, by force if it lingers."""
+        self.process.send_signal(signal.SIGTERM)
+        try:
+            self.process.wait(10)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+
+
+def start_web(values: dict[str, str], *, workers: int = 1, threads: int = 8) -> WebServer:
+    """Start granian on a free port and wait until it answers."""
+    (port,) = free_ports(1)
+    command = [
+        sys.executable,
+        "-m",
+        "granian",
+        "--interface",
+        "wsgi",
+        "config.wsgi:application",
+        "--host",
+        HOST,
+        "--port",
+        str(port),
+        "--workers",
+        str(workers),
+        "--blocking-threads",
+        str(threads),
+        "--log-level",
+        "warning",
+    ]
+    log = Path(values["MAESTRO_HOME"])
+    log.mkdir(parents=True, exist_ok=True)
+    with open(log / "web.log", "ab") as output:
+        process = subprocess.Popen(command, cwd=ROOT, env=os.environ | values, stdout=output, stderr=output)
+    server = WebServer(process, port)
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        try:
+            urllib.request.urlopen(f"http://{HOST}:{port}/livez", timeout=2).close()
+            return server
+        except (urllib.error.URLError, OSError):
+            if process.poll() is not None:
+                break
+            time.sleep(0.1)
+    server.stop()
+    raise RuntimeError(f"the web server did not start; see {log / 'web.log'}")

@@ -4,6 +4,7 @@ Run as `python -m maestro.embedded.guard OWNER_PID PID_FOLDER [FOLDER_TO_REMOVE]
 `kill -9` of the supervisor, or of pytest, from leaving servers behind. SIGTERM makes it clean up at once.
 """
 
+import contextlib
 import os
 import select
 import shutil
@@ -24,10 +25,8 @@ def main(arguments: list[str]) -> int:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, leave)
-    try:
+    with contextlib.suppress(SystemExit):
         wait_for_end(owner)
-    except SystemExit:
-        pass
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     clean_up(folder)
     if len(arguments) > 2:

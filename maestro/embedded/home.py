@@ -17,6 +17,7 @@ from maestro.embedded.supervisor import PROJECT
 # Where servers keep their data when we are root and their user cannot enter the project's folder.
 SYSTEM_DATA = Path("/var/lib")
 NEEDED_BYTES = 500 * 1024 * 1024
+LONGEST_LOG_BYTES = 10 * 1024 * 1024
 
 
 @dataclass(frozen=True)
@@ -104,6 +105,12 @@ class Home:
             raise CannotStart(
                 f"The disk of {self.folder} has {free >> 20} MB left; the servers need {NEEDED_BYTES >> 20} MB."
             )
+
+    def trim_logs(self) -> None:
+        """Begin logs anew that have grown long; nothing writes to them now."""
+        for log in (self.folder / "log").glob("*.log"):
+            if log.stat().st_size > LONGEST_LOG_BYTES:
+                os.truncate(log, 0)
 
     def choose_data_folder(self) -> None:
         """Settle, on first use, where the servers' user can keep its data."""

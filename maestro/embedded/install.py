@@ -26,8 +26,10 @@ STARTED = time.monotonic()
 def main(arguments: "list[str]") -> int:
     """Bring .venv up to date. Returns 0, or 1 with one line that says what is wrong."""
     if sys.version_info < OLDEST:
-        return fail("Python 3.11 or newer is needed, this is %d.%d: install it, or name one with "
-                    "`make PYTHON=/path/to/python3.11 ...`." % sys.version_info[:2])  # fmt: skip
+        return fail(
+            f"Python 3.11 or newer is needed, this is {sys.version.split()[0]}: install it, "
+            "or name one with `make PYTHON=/path/to/python3.11 ...`."
+        )
     name = arguments[0] if arguments else ""
     if name not in SETS:
         return fail("usage: install.py run|dev")
@@ -64,7 +66,7 @@ def make_venv() -> "str | None":
         __import__("ensurepip")
         __import__("venv")
     except ImportError:
-        version = "%d.%d" % sys.version_info[:2]
+        version = f"{sys.version_info[0]}.{sys.version_info[1]}"
         return f"Python's venv module is missing: install it, on Debian `apt-get install python{version}-venv`."
     say(f"making .venv with Python {sys.version.split()[0]}")
     shutil.rmtree(VENV, ignore_errors=True)

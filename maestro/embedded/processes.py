@@ -36,6 +36,8 @@ class Program:
     orphan_signal: int | None = signal.SIGTERM
     # Files that it makes outside its folder and does not remove itself.
     litter: tuple[str, ...] = ()
+    # Where its answer goes, if that is not for the log.
+    output: Path | None = None
     note: str = ""
 
 
@@ -71,14 +73,14 @@ class Record:
 def spawn(program: Program) -> subprocess.Popen[bytes]:
     """Start a program in a session of its own: Ctrl-C reaches us alone, and we end it in order."""
     options: dict[str, Any] = program.account.popen_options() if program.account else {}
-    with program.log.open("ab") as log:
+    with program.log.open("ab") as log, (program.output or program.log).open("ab") as output:
         return subprocess.Popen(
             program.command,
             cwd=program.folder,
             env=dict(program.environment),
             stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=subprocess.STDOUT,
+            stdout=output,
+            stderr=log,
             start_new_session=True,
             preexec_fn=ask_to_die_with_parent(program.orphan_signal),  # noqa: PLW1509  # no threads
             **options,

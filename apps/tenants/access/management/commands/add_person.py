@@ -1,0 +1,50 @@
+"""The access room's door: `manage.py add_person`."""
+
+import secrets
+from typing import Any
+
+from django.contrib.auth.models import Group, User
+from django.core.management.base import CommandParser
+from django.db import transaction
+from django_tenants.utils import tenant_context
+
+from apps.tenants import provisioning
+from apps.tenants.access.models import AuditEvent
+from maestro.api.auth import ROLES
+from maestro.commands import MaestroCommand
+
+
+class Command(MaestroCommand):
+    """Let a person into a tenant's admin, with a generated password that is printed once."""
+
+    help = (
+        "Make a person in a tenant, or give one a new password and this role instead of another. "
+        "The password is generated and printed once."
+    )
+    example = "manage.py add_person --tenant acme --username ada --role approver"
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """Declare the options."""
+        super().add_arguments(parser)
+        parser.add_argument("--tenant", required=True, metavar="SLUG")
+        parser.add_argument("--username", required=True)
+        parser.add_argument("--role", required=True, choices=ROLES)
+
+    def answer(self, *, tenant: str, username: str, role: str, **options: Any) -> dict[str, Any]:
+        """Make or change the person inside the tenant, with the audit event."""
+        found = provisioning.fetch(tenant)
+        password = secrets.token_urlsafe(12)
+        with tenant_context(found), transaction.atomic():
+            person, created = User.objects.get_or_create(username=username)
+            person.is_staff = person.is_active = True
+            person.set_password(password)
+            person.save()
+            person.groups.set([*person.groups.exclude(name__in=ROLES), Group.objects.get(name=role)])
+            AuditEvent.objects.record(
+                "person.add" if created else "person.reset",
+                actor="operator",
+                object_type="User",
+                object_id=person.pk,
+                after={"username": username, "role": role},
+            )
+        return {"username": username, "password": password, "role": role, "created": created}

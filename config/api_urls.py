@@ -1,7 +1,7 @@
 """The roof: the API's addresses, the same on a tenant's host and, by key, on the base host."""
 
 from django.urls import include, path, re_path
-from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
+from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
 from maestro.api.auth import public_route
 from maestro.mlflow.errors import endpoint_not_found
@@ -17,7 +17,7 @@ rest = [
 urlpatterns = [
     path("api/v1/", include(rest)),
     path("api/schema/", open_schema(SpectacularAPIView).as_view(), name="schema"),
-    path("api/docs/", open_schema(SpectacularSwaggerView).as_view(url_name="schema"), name="docs"),
+    path("api/docs/", open_schema(SpectacularSwaggerSplitView).as_view(url_name="schema"), name="docs"),
     path("", include("apps.registry.mlflow.urls")),
     path("", include("apps.tracking.mlflow.urls")),
     re_path(r"^(?:ajax-)?api/(?:2\.0|3\.0)/|^v1/traces", endpoint_not_found),

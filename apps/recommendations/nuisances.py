@@ -20,7 +20,7 @@ RIDGES = (0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0)
 MAX_INTERACTING = 25
 BOOST_OPTIONS = {
     "num_leaves": 15,
-    "learning_rate": 0.03,
+    "learning_rate": 0.05,
     "min_data_in_leaf": 20,
     "bagging_fraction": 0.8,
     "bagging_freq": 1,

@@ -4,8 +4,9 @@ Every estimate carries a Verdict. A refusal is an answer: it says why in words a
 what would be enough, and it never comes with a number.
 """
 
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
 
 Status = Literal["ok", "early", "refused"]
 _ORDER: tuple[Status, ...] = ("ok", "early", "refused")
@@ -33,6 +34,15 @@ class Verdict:
     def is_refused(self) -> bool:
         """True when no number may be shown."""
         return self.status == "refused"
+
+    def to_json(self) -> dict[str, Any]:
+        """As the API shows it: status, code, reason and needs."""
+        return {**asdict(self), "needs": [asdict(need) for need in self.needs]}
+
+    @classmethod
+    def from_json(cls, stored: Mapping[str, Any]) -> "Verdict":
+        """The verdict that `to_json` wrote."""
+        return cls(stored["status"], stored["code"], stored["reason"], tuple(Need(**n) for n in stored["needs"]))
 
 
 OK = Verdict("ok")

@@ -4,6 +4,7 @@ Outside a container, a command that finds no MAESTRO_DATABASE_URL reads the sett
 servers, which `python -m maestro.embedded` writes to `.maestro/server.env`.
 """
 
+import ipaddress
 import os
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -57,6 +58,14 @@ def number(name: str, default: int, least: int = 0) -> int:
     if not value.isdecimal() or int(value) < least:
         raise ImproperlyConfigured(f"{name} must be a whole number of at least {least}, not {value!r}")
     return int(value)
+
+
+def networks(name: str) -> tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...]:
+    """Read addresses and networks separated by commas; none if it is unset."""
+    try:
+        return tuple(ipaddress.ip_network(part.strip()) for part in text(name, " ").split(",") if part.strip())
+    except ValueError as error:
+        raise ImproperlyConfigured(f"{name} must hold addresses or networks, separated by commas: {error}") from error
 
 
 def secret(name: str, default: str | None = None) -> str:

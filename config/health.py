@@ -1,6 +1,7 @@
 """The roof: liveness, readiness and metrics, answered before any tenant is looked up."""
 
 import hmac
+import time
 from collections.abc import Callable
 
 from django.conf import settings
@@ -10,6 +11,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, 
 
 from apps.tenants.models import TemplateSchema
 from apps.tenants.template import current_head
+from maestro.metrics import observe
 from maestro.storage import StorageProblem, probe
 
 VERSION = "3.17.2"
@@ -29,9 +31,14 @@ class HealthMiddleware:
         }
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        """Answer a probe, or pass on."""
+        """Answer a probe, or pass on and measure."""
         page = self.pages.get(request.path)
-        return page(request) if page else self.get_response(request)
+        if page:
+            return page(request)
+        start = time.perf_counter()
+        response = self.get_response(request)
+        observe(request.method or "", request.path, response.status_code, time.perf_counter() - start)
+        return response
 
 
 def live(request: HttpRequest) -> HttpResponse:

@@ -4,11 +4,14 @@ import os
 import sys
 from pathlib import Path
 
+import django_stubs_ext
+
 from config import env
 from maestro.database.pool import forget_tenant
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env.load_server_env()
+django_stubs_ext.monkeypatch()
 
 DEBUG = env.flag("MAESTRO_DEBUG", False)
 SECRET_KEY = env.secret("MAESTRO_SECRET_KEY")
@@ -180,7 +183,9 @@ SECURE_HSTS_SECONDS = 31_536_000 if TLS else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = TLS
 SECURE_HSTS_PRELOAD = TLS
 SECURE_SSL_REDIRECT = False
-SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if env.flag("MAESTRO_TRUSTED_PROXY", False) else None
+# Only these peers may say by forwarded headers where a request came from; without any, such headers are dropped.
+TRUSTED_PROXIES = env.networks("MAESTRO_TRUSTED_PROXIES")
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if TRUSTED_PROXIES else None
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
 SELF = ["'self'"]

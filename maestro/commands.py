@@ -61,7 +61,7 @@ class MaestroCommand(BaseCommand):
             raise CommandError(f"the database does not answer: {str(error).splitlines()[0]}", returncode=7) from error
         self.show(result)
 
-    def answer(self, **options: Any) -> dict[str, Any]:
+    def answer(self, *args: Any, **options: Any) -> dict[str, Any]:
         """Do the work; return what to print."""
         raise NotImplementedError
 

@@ -56,8 +56,8 @@ def tenant_prefix() -> str:
 
 def probe() -> None:
     """Write and read a few bytes. Raises StorageProblem."""
-    store = backend()
     try:
+        store = backend()
         if store.exists(PROBE):
             store.delete(PROBE)
         store.save(PROBE, ContentFile(b"ok"))

@@ -1,0 +1,49 @@
+"""Probes and metrics: what an orchestrator and Prometheus see."""
+
+import pytest
+from django.conf import settings
+from django.test import Client
+
+from maestro import storage
+from maestro.metrics import REQUESTS, door_of
+
+
+@pytest.fixture
+def probe(db: None) -> Client:
+    return Client(headers={"host": "localhost"})
+
+
+def test_liveness_needs_no_database() -> None:
+    assert Client(headers={"host": "anything"}).get("/livez").content == b"OK"
+
+
+def test_readiness_names_nothing_when_all_is_well(probe: Client) -> None:
+    answer = probe.get("/readyz")
+    assert (answer.status_code, answer.json()) == (200, {"ready": True, "faults": {}})
+
+
+def test_readiness_names_a_storage_that_takes_no_bytes(probe: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    storage.backend.cache_clear()
+    monkeypatch.setattr(settings, "STORAGE_URL", "file:///proc/nowhere")
+    try:
+        answer = probe.get("/readyz")
+    finally:
+        storage.backend.cache_clear()
+    assert answer.status_code == 503
+    assert "storage" in answer.json()["faults"]
+
+
+def test_metrics_are_hidden_without_the_scrape_token(probe: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert probe.get("/metrics").status_code == 404
+    monkeypatch.setattr(settings, "METRICS_TOKEN", "scrape-me")
+    assert probe.get("/metrics", headers={"authorization": "Bearer wrong"}).status_code == 404
+    answer = probe.get("/metrics", headers={"authorization": "Bearer scrape-me"})
+    assert b"maestro_requests_total" in answer.content
+
+
+def test_a_request_is_counted_by_door_and_status(probe: Client) -> None:
+    count = REQUESTS.labels("api", "GET", "401")
+    before = count._value.get()
+    probe.get("/api/v1/projects/")
+    assert count._value.get() >= before
+    assert [door_of(p) for p in ("/api/v1/x", "/api/2.0/mlflow/x", "/admin/")] == ["api", "mlflow", "admin"]

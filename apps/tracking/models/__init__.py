@@ -3,9 +3,9 @@
 from apps.tracking.models.datasets import Dataset, RunInput
 from apps.tracking.models.experiments import Experiment, ExperimentTag
 from apps.tracking.models.files import Blob, RunFile
-from apps.tracking.models.metrics import LatestMetric, MetricChunk, MetricKey, MetricPoint
+from apps.tracking.models.metrics import LatestMetric, MetricChunk, MetricKey, MetricPoint, ModelMetric
 from apps.tracking.models.projects import DEFAULT_PROJECT_ID, Member, Project
-from apps.tracking.models.runs import Param, Run, Tag
+from apps.tracking.models.runs import Param, Run, RunDocument, RunModel, Tag
 
 __all__ = [
     "DEFAULT_PROJECT_ID",
@@ -18,10 +18,13 @@ __all__ = [
     "MetricChunk",
     "MetricKey",
     "MetricPoint",
+    "ModelMetric",
     "Param",
     "Project",
     "Run",
+    "RunDocument",
     "RunFile",
     "RunInput",
+    "RunModel",
     "Tag",
 ]

@@ -35,6 +35,7 @@ class Experiment(models.Model):
     created_ms = models.BigIntegerField()
     updated_ms = models.BigIntegerField()
     deleted_ms = models.BigIntegerField(null=True, blank=True)
+    location = models.CharField(max_length=limits.PATH_BYTES, blank=True, db_default="", default="")
 
     objects = ExperimentQuerySet.as_manager()
 
@@ -43,8 +44,8 @@ class Experiment(models.Model):
 
     @property
     def artifact_location(self) -> str:
-        """The location that MLflow clients see; they reach it through our file proxy."""
-        return f"mlflow-artifacts:/{self.pk}"
+        """Where MLflow clients put files: our file proxy, unless its maker named a bucket of theirs."""
+        return self.location or f"mlflow-artifacts:/{self.pk}"
 
     @property
     def lifecycle_stage(self) -> str:

@@ -1,0 +1,58 @@
+"""The tracking room: the only way from a client's text to a file's name. Pure.
+
+Source  SECURITY requirement R9; the traversals that MLflow's artifact routes were attacked with
+"""
+
+import re
+import unicodedata
+
+from maestro import limits
+from maestro.errors import Invalid
+
+DRIVE = re.compile(r"[A-Za-z]:")
+SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:/")
+FORBIDDEN = {
+    "%": "a percent sign: it is encoded more than once",
+    "\\": "a backslash",
+    "#": "a number sign, which MLflow clients refuse to list",
+}
+
+
+def clean_artifact_path(text: str) -> str:
+    """Return a path that was already decoded once, unchanged, or raise Invalid saying what is wrong with it."""
+    fault = fault_of(text)
+    if fault:
+        raise Invalid(f"the path holds {fault}" if not fault.startswith("is ") else f"the path {fault}", "bad_path")
+    return text
+
+
+def clean_directory(text: str) -> str:
+    """Clean a folder's path; the empty text is the root, and one slash at the end is forgiven."""
+    text = text.removesuffix("/")
+    return clean_artifact_path(text) if text else ""
+
+
+def fault_of(text: str) -> str:
+    """Say what makes a text unfit to be a path, or nothing."""
+    if not text:
+        return "is empty"
+    for char, fault in FORBIDDEN.items():
+        if char in text:
+            return fault
+    if any(unicodedata.category(char) in ("Cc", "Cs") for char in text):
+        return "control characters or lone surrogates"
+    if len(text.encode()) > limits.PATH_BYTES:
+        return f"more than {limits.PATH_BYTES} bytes"
+    if text.startswith(("/", "~")) or DRIVE.match(text) or SCHEME.match(text):
+        return "a root, a home, a drive or a scheme"
+    return fault_of_segments(text.split("/"))
+
+
+def fault_of_segments(segments: list[str]) -> str:
+    """Say what is wrong with the names between the slashes, or nothing."""
+    for segment in segments:
+        if segment in ("", ".", ".."):
+            return "an empty name, `.` or `..`"
+        if len(segment.encode()) > limits.PATH_SEGMENT_BYTES:
+            return f"a name of more than {limits.PATH_SEGMENT_BYTES} bytes"
+    return ""

@@ -1,0 +1,100 @@
+"""The floor: serializers that refuse what they do not know, and fields that take only their own JSON type."""
+
+import math
+from typing import Any
+
+from rest_framework import serializers
+
+from maestro import limits
+
+
+class StrictSerializer(serializers.Serializer[Any]):
+    """Refuses unknown and read-only fields instead of ignoring them."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        """Raise ValidationError naming each field that can't be sent."""
+        if isinstance(data, dict):
+            writable = {name for name, one in self.fields.items() if not one.read_only}
+            faults = {name: "can't be set" if name in self.fields else "there is no such field" for name in data}
+            wrong = {str(name)[:100]: [fault] for name, fault in faults.items() if name not in writable}
+            if wrong:
+                raise serializers.ValidationError(wrong, code="unknown_field")
+        return super().to_internal_value(data)
+
+
+class Text(serializers.CharField):
+    """Text, unchanged. Numbers and booleans are not text."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**({"trim_whitespace": False, "max_length": limits.TEXT_CHARS} | kwargs))
+
+    def to_internal_value(self, data: Any) -> str:
+        """Refuse what is not a JSON string."""
+        if not isinstance(data, str):
+            self.fail("invalid")
+        return super().to_internal_value(data)
+
+
+class Whole(serializers.IntegerField):
+    """A whole number within 64 bits."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**({"min_value": limits.INT64_MIN, "max_value": limits.INT64_MAX} | kwargs))
+
+    def to_internal_value(self, data: Any) -> int:
+        """Refuse text, fractions and booleans."""
+        if not isinstance(data, int) or isinstance(data, bool):
+            self.fail("invalid")
+        return super().to_internal_value(data)
+
+
+class Real(serializers.FloatField):
+    """A finite number."""
+
+    def to_internal_value(self, data: Any) -> float:
+        """Refuse text, booleans, NaN and infinities."""
+        if not isinstance(data, int | float) or isinstance(data, bool) or not math.isfinite(data):
+            self.fail("invalid")
+        return super().to_internal_value(data)
+
+
+class Flag(serializers.BooleanField):
+    """true or false, and no words for them."""
+
+    def to_internal_value(self, data: Any) -> bool:
+        """Refuse anything but a JSON boolean."""
+        if not isinstance(data, bool):
+            self.fail("invalid", input=data)
+        return data
+
+
+class Scalar(serializers.Field[Any, Any, Any, Any]):
+    """A number, a short text, true, false or null."""
+
+    default_error_messages = {"invalid": "send a finite number, a text of at most 1,000 characters, a boolean or null"}
+
+    def to_internal_value(self, data: Any) -> Any:
+        """Refuse lists, objects, long texts, NaN and infinities."""
+        if isinstance(data, str) and len(data) <= 1_000:
+            return data
+        if data is None or isinstance(data, bool) or (isinstance(data, int | float) and math.isfinite(data)):
+            return data
+        self.fail("invalid")
+
+    def to_representation(self, value: Any) -> Any:
+        """Show it as it is."""
+        return value
+
+
+class Mapped(serializers.DictField):
+    """An object of at most 500 entries with keys of bounded length."""
+
+    most = 500
+
+    def to_internal_value(self, data: Any) -> Any:
+        """Refuse too many or too long keys."""
+        if isinstance(data, dict) and (len(data) > self.most or any(len(k) > limits.KEY_CHARS for k in data)):
+            raise serializers.ValidationError(
+                f"at most {self.most} entries, with keys of at most {limits.KEY_CHARS} characters", code="too_many"
+            )
+        return super().to_internal_value(data)

@@ -1,0 +1,222 @@
+"""The floor: bytes go in by way of a staging place and come out by range; on a folder or in a bucket.
+
+A staged object is visible to nobody. `publish` moves it to its final key in one step; leaving the block without it
+throws the bytes away. A crash leaves at most a staged object, which `sweep_blobs` removes after a day.
+"""
+
+import hashlib
+import os
+import shutil
+import uuid
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from boto3.s3.transfer import TransferConfig
+from botocore.exceptions import BotoCoreError, ClientError
+from django.core.files.storage import FileSystemStorage, Storage
+from storages.backends.s3 import S3Storage
+
+from maestro import storage
+from maestro.errors import MaestroError, NotFound, StorageFull
+from maestro.storage import StorageProblem
+
+CHUNK_BYTES: Final = 2**20
+RESERVE_BYTES: Final = 64 * 2**20
+PART_BYTES: Final = 8 * 2**20
+STAGING: Final = "staging"
+FULL_ERRNOS = (28, 122)  # ENOSPC, EDQUOT
+FULL_CODES = ("507", "InsufficientStorage", "QuotaExceeded", "XMinioStorageFull", "StorageFull")
+MISSING_CODES = ("404", "NoSuchKey", "NotFound")
+ONE_BY_ONE = TransferConfig(multipart_threshold=PART_BYTES, multipart_chunksize=PART_BYTES, use_threads=False)
+
+
+@dataclass
+class Staged:
+    """Bytes that have arrived whole and belong to nobody yet."""
+
+    key: str
+    sha256: str
+    size_bytes: int
+
+
+@dataclass
+class Meter:
+    """Counts and digests bytes on their way."""
+
+    source: Iterator[bytes]
+    digest: Any = field(default_factory=hashlib.sha256)
+    size_bytes: int = 0
+    rest: bytes = b""
+
+    def __iter__(self) -> Iterator[bytes]:
+        for chunk in self.source:
+            self.digest.update(chunk)
+            self.size_bytes += len(chunk)
+            yield chunk
+
+    def read(self, size: int = -1) -> bytes:
+        """Read as a file does; boto3 asks so."""
+        if not hasattr(self, "chunks"):
+            self.chunks = iter(self)
+        while size < 0 or len(self.rest) < size:
+            chunk = next(self.chunks, b"")
+            if not chunk:
+                break
+            self.rest += chunk
+        taken, self.rest = (self.rest, b"") if size < 0 else (self.rest[:size], self.rest[size:])
+        return taken
+
+
+@contextmanager
+def staged(chunks: Iterable[bytes], *, expected_bytes: int = 0) -> Iterator[Staged]:
+    """Write chunks to the tenant's staging place for the time of the block. Raises StorageFull or StorageProblem."""
+    store, key = storage.backend(), f"{storage.tenant_prefix()}/{STAGING}/{uuid.uuid4().hex}"
+    meter = Meter(iter(chunks))
+    try:
+        with translated():
+            if isinstance(store, S3Storage):
+                bucket_object(store, key).upload_fileobj(meter, Config=ONE_BY_ONE)
+            else:
+                write_file(folder_path(store, key), meter, expected_bytes)
+        yield Staged(key, meter.digest.hexdigest(), meter.size_bytes)
+    finally:
+        with suppress(MaestroError), translated():
+            remove(key)
+
+
+def publish(staged_key: str, final_key: str) -> None:
+    """Move staged bytes to their final key, replacing equal bytes that may be there."""
+    store = storage.backend()
+    with translated():
+        if isinstance(store, S3Storage):
+            origin = {"Bucket": store.bucket_name, "Key": located(store, staged_key)}
+            bucket_object(store, final_key).copy(origin, Config=ONE_BY_ONE)
+            return
+        target = folder_path(store, final_key)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        os.replace(folder_path(store, staged_key), target)
+        sync_folder(target.parent)
+
+
+def read(key: str, start: int, stop: int) -> Iterator[bytes]:
+    """Stream bytes start..stop (stop excluded). Opens at once, so that a missing object raises NotFound here."""
+    store = storage.backend()
+    if start >= stop:
+        return iter(())
+    with translated():
+        if isinstance(store, S3Storage):
+            body = bucket_object(store, key).get(Range=f"bytes={start}-{stop - 1}")["Body"]
+            return body.iter_chunks(CHUNK_BYTES)
+        handle = open(folder_path(store, key), "rb")  # noqa: SIM115 the generator closes it
+    return read_file(handle, start, stop)
+
+
+def read_file(handle: Any, start: int, stop: int) -> Iterator[bytes]:
+    with handle:
+        handle.seek(start)
+        left = stop - start
+        while left and (chunk := handle.read(min(left, CHUNK_BYTES))):
+            left -= len(chunk)
+            yield chunk
+
+
+def remove(key: str) -> None:
+    """Delete an object; a missing one is no error."""
+    store = storage.backend()
+    with translated():
+        if isinstance(store, S3Storage):
+            bucket_object(store, key).delete()
+        else:
+            folder_path(store, key).unlink(missing_ok=True)
+
+
+@dataclass(frozen=True)
+class Stored:
+    """An object as the store itself lists it. `modified` is in seconds since the epoch."""
+
+    key: str
+    size_bytes: int
+    modified: float
+
+
+def walk(prefix: str) -> Iterator[Stored]:
+    """List every object of the tenant below a prefix, such as `blobs`."""
+    store, root = storage.backend(), storage.tenant_prefix()
+    with translated():
+        if isinstance(store, S3Storage):
+            base = located(store, root) + "/"
+            for found in store.bucket.objects.filter(Prefix=f"{base}{prefix}/"):
+                key = f"{root}/{found.key.removeprefix(base)}"
+                yield Stored(key, found.size, found.last_modified.timestamp())
+            return
+        top = folder_path(store, root)
+        for path in sorted((top / prefix).rglob("*")):
+            if path.is_file():
+                facts = path.stat()
+                yield Stored(f"{root}/{path.relative_to(top)}", facts.st_size, facts.st_mtime)
+
+
+def write_file(path: Path, meter: Meter, expected_bytes: int) -> None:
+    """Write to a new file and wait until the disk has it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if shutil.disk_usage(path.parent).free < expected_bytes + RESERVE_BYTES:
+        raise StorageFull(f"there is no room for {expected_bytes} bytes")
+    with open(path, "xb") as handle:
+        for chunk in meter:
+            handle.write(chunk)
+        handle.flush()
+        os.fsync(handle.fileno())
+
+
+def sync_folder(folder: Path) -> None:
+    """Wait until the disk knows a folder's new entry."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def folder_path(store: Storage, key: str) -> Path:
+    """Find a key's place in the folder; keys are made here, and the storage still checks that they stay inside."""
+    assert isinstance(store, FileSystemStorage)  # noqa: S101 backend() makes no third kind
+    return Path(store.path(key))
+
+
+def located(store: S3Storage, key: str) -> str:
+    """Put the bucket's own prefix before a key."""
+    return str(store._normalize_name(key))
+
+
+def bucket_object(store: S3Storage, key: str) -> Any:
+    return store.bucket.Object(located(store, key))
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Turn the store's errors into ours."""
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise NotFound("the bytes are not in the store", "bytes_missing") from error
+    except OSError as error:
+        raise outage(error.errno in FULL_ERRNOS, error) from error
+    except ClientError as error:
+        facts = error.response.get("Error", {})
+        code = str(facts.get("Code", ""))
+        if code in MISSING_CODES:
+            raise NotFound("the bytes are not in the store", "bytes_missing") from error
+        status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode")
+        raise outage(code in FULL_CODES or status == 507, error) from error
+    except BotoCoreError as error:
+        raise outage(False, error) from error
+
+
+def outage(is_full: bool, error: Exception) -> MaestroError:
+    """Say whether the store is full or away."""
+    if is_full:
+        return StorageFull("the store has no room left")
+    return StorageProblem(f"the store does not work: {type(error).__name__}")

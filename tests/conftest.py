@@ -53,15 +53,15 @@ def make_template(folder: Path) -> None:
         if mark.exists():
             return
         servers.create_database(TEMPLATE)
-        for command in (["migrate_tenants"], ["create_tenant", "acme"], ["create_tenant", "globex"]):
-            done = subprocess.run(
-                [sys.executable, str(ROOT / "manage.py"), *command],
-                env=os.environ | environment(TEMPLATE, folder),
-                capture_output=True,
-                text=True,
-                check=False,
-            )
-            assert done.returncode == 0, done.stderr
+        tenants = ["--ensure-tenant", "acme", "--ensure-tenant", "globex"]
+        done = subprocess.run(
+            [sys.executable, str(ROOT / "manage.py"), "migrate_tenants", *tenants],
+            env=os.environ | environment(TEMPLATE, folder),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
         mark.touch()
 
 

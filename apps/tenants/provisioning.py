@@ -58,6 +58,15 @@ def create(slug: str, *, name: str = "", domain: str = "") -> Tenant:
     return tenant
 
 
+def create_if_missing(slug: str) -> bool:
+    """Make a tenant unless it is there. Returns whether it was made."""
+    connection.set_schema_to_public()
+    if Tenant.objects.filter(slug=slug).exists():
+        return False
+    create(slug)
+    return True
+
+
 def make_schema(owner: psycopg.Connection, schema: str, ddl: str) -> None:
     """Make a role and a schema in one transaction."""
     role = role_of(schema)

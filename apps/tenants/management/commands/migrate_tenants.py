@@ -4,7 +4,7 @@ from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 
-from apps.tenants import migrating
+from apps.tenants import migrating, provisioning
 from maestro.commands import MaestroCommand
 
 
@@ -23,7 +23,11 @@ class Command(MaestroCommand):
         super().add_arguments(parser)
         parser.add_argument("--template-only", action="store_true", help="only make the template for new tenants")
 
-    def answer(self, *, template_only: bool, **options: Any) -> dict[str, Any]:
+        parser.add_argument(
+            "--ensure-tenant", action="append", default=[], metavar="SLUG", help="make this tenant too if it is missing"
+        )
+
+    def answer(self, *, template_only: bool, ensure_tenant: list[str], **options: Any) -> dict[str, Any]:
         """Run the three steps."""
         if not template_only:
             self.say("migrating the public schema")
@@ -36,4 +40,5 @@ class Command(MaestroCommand):
         failed = {o.schema: o.error for o in outcomes if not o.ok}
         if failed:
             raise CommandError(f"{len(failed)} tenants failed and are in maintenance: {failed}")
-        return {"head": head[:12], "migrated": len(outcomes), "failed": 0}
+        created = [slug for slug in ensure_tenant if provisioning.create_if_missing(slug)]
+        return {"head": head[:12], "migrated": len(outcomes), "failed": 0, "created": ", ".join(created)}

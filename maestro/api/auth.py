@@ -17,6 +17,8 @@ from maestro.errors import Forbidden, Unauthenticated
 ROLES = ("viewer", "contributor", "approver", "admin")
 RANK = {name: rank for rank, name in enumerate(ROLES)}
 READ = ("GET", "HEAD", "OPTIONS")
+# What a key may be narrowed to: looking only, or changing things of one room. No scope at all: all that its role may.
+SCOPES = ("read", "tracking", "registry", "recommendations", "access")
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,10 @@ class Principal:
         if project_id is not None:
             rank = max(rank, RANK.get(self.project_roles.get(project_id, ""), -1))
         return rank >= RANK[role]
+
+    def has_scope(self, room: str, *, writes: bool) -> bool:
+        """Say whether a narrowed key reaches a room: its own scope, or `read` for looking."""
+        return not self.scopes or room in self.scopes or (not writes and "read" in self.scopes)
 
     def __str__(self) -> str:
         return f"{self.kind}:{self.name}"
@@ -86,4 +92,14 @@ class RolePermission(BasePermission):
             raise Unauthenticated("sign in: send an API key as a Bearer token or as a Basic password")
         if not principal.has_role(needed):
             raise Forbidden(f"this needs the role {needed}; you are {principal.role}")
+        if principal.scopes and not principal.has_scope(room_of(view), writes=needed != "viewer"):
+            raise Forbidden(f"this key is narrowed to {', '.join(sorted(principal.scopes))}")
         return True
+
+
+def room_of(view: Any) -> str:
+    """Name the room that a view belongs to, from its module: apps.<room>.api.views."""
+    parts = type(view).__module__.split(".")
+    if parts[0] != "apps":
+        return ""
+    return "access" if parts[1] == "tenants" else parts[1]

@@ -33,5 +33,7 @@ class StrictJSONParser(BaseParser):
 
     def parse(self, stream: Any, media_type: str | None = None, parser_context: Mapping[str, Any] | None = None) -> Any:
         """Read the request's body as one strict JSON document."""
-        body = read_body(stream)
+        request = (parser_context or {}).get("request")
+        # DRF hands over a bare buffer when something (Idempotency-Key) has read the body before.
+        body = read_body(getattr(request, "_request", stream))
         return json.loads(body) if body else {}

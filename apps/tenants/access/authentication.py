@@ -63,7 +63,7 @@ def look_up(text: str, schema: str) -> Principal:
     if key.last_used_at is None or (at - key.last_used_at).total_seconds() > TOUCH_SECONDS:
         ApiKey.objects.filter(pk=key.pk).update(last_used_at=at)
     return Principal(
-        kind="key",
+        kind=key.kind,
         id=key.pk,
         name=key.name,
         role=key.role,

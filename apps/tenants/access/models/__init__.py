@@ -1,8 +1,21 @@
-"""The access room: keys, roles, audit."""
+"""The access room: keys, publishers, people's sign-in, roles, audit."""
 
 from apps.tenants.access.models.audit import AuditEvent
 from apps.tenants.access.models.idempotency import IdempotentRequest
 from apps.tenants.access.models.keys import ApiKey
+from apps.tenants.access.models.people import OidcLink, OidcProvider, RefreshToken
+from apps.tenants.access.models.publishers import TrustedPublisher, UsedToken
 from apps.tenants.access.models.roles import ProjectRole, role_of_person
 
-__all__ = ["ApiKey", "AuditEvent", "IdempotentRequest", "ProjectRole", "role_of_person"]
+__all__ = [
+    "ApiKey",
+    "AuditEvent",
+    "IdempotentRequest",
+    "OidcLink",
+    "OidcProvider",
+    "ProjectRole",
+    "RefreshToken",
+    "TrustedPublisher",
+    "UsedToken",
+    "role_of_person",
+]

@@ -8,6 +8,7 @@ import hmac
 import secrets
 import uuid
 import zlib
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Self
 
@@ -16,7 +17,7 @@ from django.db import connection, models
 from django.db.models import Q
 
 from maestro import limits
-from maestro.api.auth import RANK, ROLES
+from maestro.api.auth import RANK, ROLES, SCOPES
 from maestro.errors import Invalid, NotFound
 
 ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
@@ -68,17 +69,21 @@ class ApiKeyQuerySet(models.QuerySet["ApiKey"]):
         role: str,
         at: datetime,
         days: int = DEFAULT_DAYS,
-        project_id=None,
-        scopes=(),
+        lasts: timedelta | None = None,
+        project_id: uuid.UUID | None = None,
+        scopes: Iterable[str] = (),
         created_by: str = "",
+        kind: str = "key",
     ) -> tuple["ApiKey", str]:
-        """Make a key and its text, which can't be read again. Raises Invalid for a bad role or time."""
+        """Make a key and its text, which can't be read again. Raises Invalid for a bad role, scope or time."""
         if role not in RANK:
             raise Invalid(f"the role must be one of {', '.join(ROLES)}", "bad_role")
         if not 1 <= days <= MOST_DAYS:
             raise Invalid(f"days must be from 1 to {MOST_DAYS}", "bad_days")
         if not name.strip() or len(name) > limits.NAME_CHARS:
             raise Invalid(f"name must have 1 to {limits.NAME_CHARS} characters", "bad_name")
+        if unknown := sorted(set(scopes) - set(SCOPES)):
+            raise Invalid(f"scopes must be among {', '.join(SCOPES)}, not {unknown[0]!r}", "bad_scope")
         identity, secret = new_id(), secrets.token_urlsafe(32)
         key = self.create(
             id=identity,
@@ -88,7 +93,8 @@ class ApiKeyQuerySet(models.QuerySet["ApiKey"]):
             scopes=sorted(scopes),
             digest=hmac_of(secret),
             last_four=secret[-4:],
-            expires_at=at + timedelta(days=days),
+            expires_at=at + (lasts or timedelta(days=days)),
+            kind=kind,
             created_at=at,
             created_by=created_by,
         )
@@ -97,8 +103,15 @@ class ApiKeyQuerySet(models.QuerySet["ApiKey"]):
 
 
 class ApiKey(models.Model):
-    """A service account's way in."""
+    """A service account's way in, or for some minutes a CI job's."""
 
+    class Kind(models.TextChoices):
+        """Who holds it."""
+
+        KEY = "key", "service account"
+        JOB = "job", "CI job"
+
+    kind = models.CharField(max_length=4, choices=Kind, default=Kind.KEY, editable=False)
     id = models.CharField(primary_key=True, max_length=32, default=new_id, editable=False)
     name = models.CharField(max_length=limits.NAME_CHARS)
     role = models.CharField(max_length=16, choices=[(role, role) for role in ROLES])

@@ -1,0 +1,95 @@
+"""The access room: write down who did what. Every room records its changes through `record`.
+
+An event belongs to the transaction of the change: without one, `record` refuses, so that neither can stand alone.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from django.db import connection, models
+from django.forms.models import model_to_dict
+from django.http import HttpRequest
+from rest_framework.request import Request
+
+from apps.tenants.access.models import AuditEvent, role_of_person
+from maestro.api.addresses import client_address
+from maestro.api.auth import Principal
+
+HIDDEN = frozenset({"digest", "password", "secret", "client_secret", "token", "key"})
+MASK = "[not recorded]"
+By = HttpRequest | Request | Principal | str
+
+
+@dataclass(frozen=True)
+class Actor:
+    """Who acts, as what, from where, in which request."""
+
+    name: str
+    role: str = ""
+    address: str = ""
+    request_id: str = ""
+
+
+def actor_of(by: By) -> Actor:
+    """Read the actor out of a request (either door), a principal, or the name of a command or task."""
+    if isinstance(by, str):
+        return Actor(by)
+    if isinstance(by, Principal):
+        return Actor(str(by), by.role)
+    http: HttpRequest = by._request if isinstance(by, Request) else by
+    who: Any = by.user
+    where = {"address": client_address(http), "request_id": getattr(http, "request_id", "")}
+    if isinstance(who, Principal):
+        return Actor(str(who), who.role, **where)
+    if who is not None and who.is_authenticated:
+        return Actor(f"person:{who.get_username()}", role_of_person(who) or "", **where)
+    return Actor("anonymous", **where)
+
+
+def record(
+    by: By,
+    action: str,
+    *,
+    subject: models.Model | None = None,
+    object_type: str = "",
+    object_id: object = "",
+    before: Any = None,
+    after: Any = None,
+) -> AuditEvent:
+    """Write one event in the transaction of the change. `action` is `noun.verb`: "version.promote".
+
+    Give `subject`, or object_type and object_id. Fields that hold secrets are masked. Raises RuntimeError
+    outside a transaction: the change and its event would not stand or fall together.
+    """
+    if not connection.in_atomic_block:
+        raise RuntimeError(f"{action} is recorded outside the transaction of its change")
+    actor = actor_of(by)
+    if subject is not None:
+        object_type, object_id = type(subject).__name__, subject.pk
+    return AuditEvent.objects.record(
+        action,
+        actor=actor.name,
+        role=actor.role,
+        object_type=object_type,
+        object_id=str(object_id),
+        before=masked(before),
+        after=masked(after),
+        address=actor.address,
+        request_id=actor.request_id,
+    )
+
+
+def masked(value: Any) -> Any:
+    """Copy a JSON-like value with its secrets hidden."""
+    if isinstance(value, dict):
+        return {name: MASK if str(name).lower() in HIDDEN else masked(item) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [masked(item) for item in value]
+    return value
+
+
+def fields_of(row: models.Model) -> dict[str, Any]:
+    """Write a row's plain fields for `before` or `after`."""
+    plain = [f.name for f in row._meta.concrete_fields if not isinstance(f, models.BinaryField)]
+    values = model_to_dict(row, fields=plain)
+    return {name: str(getattr(value, "pk", value)) if value is not None else None for name, value in values.items()}

@@ -1,0 +1,149 @@
+"""The access room: a POST repeated with the same Idempotency-Key is answered once and done once.
+
+The change and its answer are one transaction, so a crash leaves neither; while it runs, the reserved row is
+locked, which is how a second request knows that the first is still at work.
+
+Source  IETF draft-ietf-httpapi-idempotency-key-header
+"""
+
+import hashlib
+import io
+import re
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any
+
+import orjson
+from django.db import connection, transaction
+from django.utils import timezone
+from rest_framework.renderers import JSONRenderer
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from apps.tenants.access.models import IdempotentRequest
+from maestro.api.parsers import read_body
+from maestro.errors import Conflict, Invalid, MaestroError
+
+KEEP = timedelta(hours=24)
+KEY = re.compile(r"[\x21-\x7e]{1,200}")
+REPEATED = ("Location", "ETag")
+Handler = Callable[..., Response]
+
+RESERVE = """
+INSERT INTO access_idempotentrequest (principal, route, key, body_sha256, headers, created_at)
+VALUES (%s, %s, %s, %s, '{}', %s)
+ON CONFLICT (principal, route, key) DO UPDATE
+    SET body_sha256 = excluded.body_sha256, status = NULL, answer = NULL, headers = '{}', created_at = excluded.created_at
+    WHERE access_idempotentrequest.created_at < %s
+"""
+
+
+class KeyReused(MaestroError):
+    """An Idempotency-Key came again with another body."""
+
+    status = 422
+    code = "idempotency_key_reused"
+
+
+class StillRunning(Conflict):
+    """The first request with this key is still at work."""
+
+    code = "idempotency_in_progress"
+
+
+class IdempotentPosts:
+    """A mixin for DRF views, before the view's own base: every POST honours `Idempotency-Key`.
+
+    Set `idempotency_required = True` where a POST without a key is refused with 400.
+    """
+
+    idempotency_required = False
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        """After authentication and permission, wrap this request's handler."""
+        super().initial(request, *args, **kwargs)  # type: ignore[misc]
+        if request.method == "POST" and hasattr(self, "post"):
+            self.post = once(self.post, required=self.idempotency_required)
+
+
+def once(handler: Handler, *, required: bool = False) -> Handler:
+    """Wrap a bound handler `post(request, ...)`."""
+
+    def answer(request: Request, *args: Any, **kwargs: Any) -> Response:
+        key = key_of(request)
+        if key is None and required:
+            raise Invalid("this needs the header Idempotency-Key", "idempotency_key_missing")
+        if key is None:
+            return handler(request, *args, **kwargs)
+        row = reserve(request, key, digest_of_body(request), timezone.now())
+        return run_once(row, lambda: handler(request, *args, **kwargs))
+
+    return answer
+
+
+def key_of(request: Request) -> str | None:
+    """Read the header. Raises Invalid for one that is not 1 to 200 visible ASCII characters."""
+    key = request.META.get("HTTP_IDEMPOTENCY_KEY")
+    if key is not None and not KEY.fullmatch(key):
+        raise Invalid("Idempotency-Key must have 1 to 200 visible ASCII characters", "bad_idempotency_key")
+    return key
+
+
+def digest_of_body(request: Request) -> bytes:
+    """Digest the body, and leave it to be read again by the parser."""
+    http: Any = request._request
+    body = read_body(http)
+    http._stream = io.BytesIO(body)
+    return hashlib.sha256(http.META.get("QUERY_STRING", "").encode() + b"\0" + body).digest()
+
+
+def reserve(request: Request, key: str, digest: bytes, at: datetime) -> IdempotentRequest:
+    """Note the request before it is served. A row older than 24 hours is taken over."""
+    name = f"{request.user.kind}:{request.user.id}"
+    row = IdempotentRequest(principal=name, route=request.path[:300], key=key, body_sha256=digest)
+    with connection.cursor() as cursor:
+        cursor.execute(RESERVE, [row.principal, row.route, row.key, digest, at, at - KEEP])
+    return row
+
+
+def run_once(asked: IdempotentRequest, work: Callable[[], Response]) -> Response:
+    """Do the work under the row's lock, or repeat its answer. Raises StillRunning or KeyReused."""
+    same = IdempotentRequest.objects.filter(principal=asked.principal, route=asked.route, key=asked.key)
+    try:
+        with transaction.atomic():
+            row = same.select_for_update(skip_locked=True).first()
+            if row is None:
+                raise StillRunning("a request with this Idempotency-Key is still running; ask again in a moment")
+            if bytes(row.body_sha256) != asked.body_sha256:
+                raise KeyReused("this Idempotency-Key was used with another request")
+            if row.status is not None:
+                return repeat(row)
+            response = work()
+            keep(row, response)
+            return response
+    except (StillRunning, KeyReused):
+        raise
+    except Exception:
+        # Nothing was changed, so the key may be used again, with a mended body too.
+        same.filter(status=None).delete()
+        raise
+
+
+def keep(row: IdempotentRequest, response: Response) -> None:
+    """Store an answer beside the change that it reports."""
+    row.status = response.status_code
+    row.answer = JSONRenderer().render(response.data) if response.data is not None else b""
+    row.headers = {name: response[name] for name in REPEATED if response.has_header(name)}
+    row.save(update_fields=["status", "answer", "headers"])
+
+
+def repeat(row: IdempotentRequest) -> Response:
+    """Answer again what was answered."""
+    answer = bytes(row.answer or b"")
+    headers = row.headers | {"Idempotency-Replayed": "true"}
+    return Response(orjson.loads(answer) if answer else None, status=row.status, headers=headers)
+
+
+def forget_old(before: datetime) -> int:
+    """Delete what was kept longer than 24 hours."""
+    return IdempotentRequest.objects.filter(created_at__lt=before).delete()[0]

@@ -30,14 +30,14 @@ demo-reset: ## Delete the demo's data and secrets (.maestro)
 
 install: ## Make .venv with the run-time set
 	@command -v $(PYTHON) >/dev/null || { echo "maestro: Python 3.11 is missing: install it, on Debian \`apt-get install python3 python3-venv\`." >&2; exit 1; }
-	@exec $(PYTHON) maestro/embedded/install.py run
+	@exec $(PYTHON) -m maestro.embedded.install run
 
 install-dev: ## Make .venv with what tests and checks need too
 	@command -v $(PYTHON) >/dev/null || { echo "maestro: Python 3.11 is missing: install it, on Debian \`apt-get install python3 python3-venv\`." >&2; exit 1; }
-	@exec $(PYTHON) maestro/embedded/install.py dev
+	@exec $(PYTHON) -m maestro.embedded.install dev
 
 browser: ## Install Chromium for the browser tests, if it is missing and we are root
-	@exec $(PYTHON) maestro/embedded/browser.py
+	@exec $(PYTHON) -m maestro.embedded.browser
 
 test: install-dev browser ## Run every test, on real servers
 	@exec $(PYTEST) -n $(JOBS)

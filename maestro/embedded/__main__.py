@@ -16,7 +16,7 @@ def main(arguments: list[str]) -> int:
     chosen: Callable[[argparse.Namespace], int] = options.run
     try:
         return chosen(options)
-    except Stopped:
+    except (Stopped, KeyboardInterrupt):
         return 0
     except CannotStart as problem:
         print(f"maestro: {problem}", file=sys.stderr, flush=True)

@@ -29,6 +29,9 @@ def main(arguments: list[str]) -> int:
         wait_for_end(owner)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     clean_up(folder)
+    own = Record.read(folder / "guard.pid")
+    if own is not None and own.pid == os.getpid():
+        (folder / "guard.pid").unlink(missing_ok=True)
     if len(arguments) > 2:
         shutil.rmtree(arguments[2], ignore_errors=True)
         Path(f"{arguments[2]}.lock").unlink(missing_ok=True)

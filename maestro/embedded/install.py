@@ -1,6 +1,6 @@
 """Floor: make .venv and install a locked set into it; run by the system's Python, before anything is installed.
 
-`python3 maestro/embedded/install.py run|dev`. Does nothing when the set is in place: a stamp holds its digest.
+`python3 -m maestro.embedded.install run|dev`. Does nothing when the set is in place: a stamp holds its digest.
 """
 
 import hashlib
@@ -12,6 +12,8 @@ import sys
 import time
 from pathlib import Path
 
+from maestro.embedded import parents
+
 PROJECT = Path(__file__).resolve().parents[2]
 VENV = PROJECT / ".venv"
 PYTHON = VENV / "bin" / "python"
@@ -20,6 +22,8 @@ LOG = VENV / "install.log"
 SETS = {"run": "requirements.txt", "dev": "requirements-dev.txt"}
 ENOUGH = {"run": ("run", "dev"), "dev": ("dev",)}
 OLDEST = (3, 11)
+PARENT = os.getppid()
+SIGN_OF_LIFE_SECONDS = 10.0
 STARTED = time.monotonic()
 
 
@@ -70,10 +74,10 @@ def make_venv() -> "str | None":
         return f"Python's venv module is missing: install it, on Debian `apt-get install python{version}-venv`."
     say(f"making .venv with Python {sys.version.split()[0]}")
     shutil.rmtree(VENV, ignore_errors=True)
-    made = subprocess.run([sys.executable, "-m", "venv", str(VENV)], capture_output=True, text=True, check=False)
-    if made.returncode != 0:
-        lines = (made.stdout + made.stderr).strip().splitlines() or ["no reason given"]
-        return f"cannot make {VENV}: {lines[-1]}"
+    VENV.mkdir()
+    unfinished().touch()
+    if not run([sys.executable, "-m", "venv", str(VENV)]):
+        return f"cannot make {VENV}: {last_line()}"
     return None
 
 
@@ -115,16 +119,23 @@ def run(command: "list[str]") -> bool:
     with LOG.open("ab") as log:
         log.write(("\n$ " + " ".join(command) + "\n").encode())
         log.flush()
-        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd="/")
+        # In a session of its own: pip's children do not all heed Ctrl-C, so we end them ourselves.
+        process = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd="/", start_new_session=True
+        )
+    shown = time.monotonic()
     try:
-        while True:
-            try:
-                return process.wait(timeout=10) == 0
-            except subprocess.TimeoutExpired:
+        while process.poll() is None:
+            time.sleep(0.1)
+            if parents.is_leaving(PARENT):
+                raise KeyboardInterrupt
+            if time.monotonic() - shown > SIGN_OF_LIFE_SECONDS:
+                shown = time.monotonic()
                 say("still installing")
+        return process.returncode == 0
     finally:
         if process.poll() is None:
-            process.terminate()
+            os.killpg(process.pid, signal.SIGKILL)
             process.wait()
 
 
@@ -170,10 +181,11 @@ def fail(text: str) -> int:
 
 
 def leave(_number: int, _frame: object) -> None:
-    """Treat SIGTERM as Ctrl-C: end pip too."""
+    """Treat SIGTERM and a closed terminal as Ctrl-C: end pip too."""
     raise KeyboardInterrupt
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGTERM, leave)
+    for ending in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(ending, leave)
     sys.exit(main(sys.argv[1:]))

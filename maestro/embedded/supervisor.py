@@ -12,6 +12,7 @@ from pathlib import Path
 from types import FrameType
 from typing import TypeVar
 
+from maestro.embedded import parents
 from maestro.embedded.errors import CannotStart, Stopped
 from maestro.embedded.processes import (
     Program,
@@ -32,8 +33,6 @@ LONGEST_PAUSE = 30.0
 STEADY_SECONDS = 60.0
 GIVE_UP_AFTER = 6
 LEFTOVER_SECONDS = 10.0
-# make forgets its own handler once it was interrupted, and does not pass the interrupt on.
-INTERRUPT_BIT = 1 << (signal.SIGINT - 1)
 
 
 @dataclass
@@ -84,19 +83,8 @@ class Supervisor:
 
     def check_stop(self) -> None:
         """Raise Stopped if we were asked to end, or if the `make` that started us was."""
-        if self.asked_to_stop or (self.parent is not None and self.parent_is_leaving(self.parent)):
+        if self.asked_to_stop or (self.parent is not None and parents.is_leaving(self.parent)):
             raise Stopped
-
-    def parent_is_leaving(self, parent: int) -> bool:
-        """True if our parent died, or is a make that was interrupted and now waits for us."""
-        if os.getppid() != parent:
-            return True
-        try:
-            status = Path(f"/proc/{parent}/status").read_text()
-        except OSError:
-            return True
-        fields = dict(line.split(":\t", 1) for line in status.splitlines() if ":\t" in line)
-        return fields["Name"] == "make" and not int(fields["SigCgt"], 16) & INTERRUPT_BIT
 
     # -- starting ------------------------------------------------------------------------------
 

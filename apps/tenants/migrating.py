@@ -13,11 +13,12 @@ from django.db import Error, connection
 from django_tenants.utils import schema_context
 from psycopg import sql
 
-from apps.tenants import provisioning, template
+from apps.tenants import fleet, provisioning, template
 from apps.tenants.access.roles import make_groups
 from apps.tenants.models import TemplateSchema, Tenant
 
 Say = Callable[[str], None]
+SAY_EVERY = 25
 
 
 @dataclass(frozen=True)
@@ -70,21 +71,29 @@ def drop_template() -> None:
 
 
 def migrate_behind(say: Say) -> Iterator[Outcome]:
-    """Bring each tenant that is behind to the head, one after the other."""
+    """Bring each tenant that is behind to the head: those that lack the same migrations share one script."""
     connection.set_schema_to_public()
-    behind = list(Tenant.objects.exclude(schema_head=template.current_head()).exclude(state=Tenant.State.ERASING))
-    for index, tenant in enumerate(behind, 1):
-        say(f"[{index}/{len(behind)}] {tenant.slug}")
-        yield migrate_one(tenant)
-        connection.close()
+    behind = Tenant.objects.exclude(schema_head=template.current_head()).exclude(state=Tenant.State.ERASING)
+    done, groups = 0, fleet.group_by_missing(list(behind))
+    total = sum(len(group.tenants) for group in groups)
+    for group in groups:
+        script = fleet.script_for(group)
+        for tenant in group.tenants:
+            done += 1
+            if done % SAY_EVERY in (0, 1) or done == total:
+                say(f"[{done}/{total}] {tenant.slug}")
+            yield migrate_one(tenant, script)
 
 
-def migrate_one(tenant: Tenant) -> Outcome:
-    """Migrate one schema; put the tenant into maintenance if that fails."""
+def migrate_one(tenant: Tenant, script: fleet.Script | None) -> Outcome:
+    """Migrate one schema by script, or by Django where a migration runs Python; on failure, maintenance."""
     try:
-        call_command("migrate_schemas", schema_name=tenant.schema_name, interactive=False, verbosity=0)
-        with provisioning.owner_connection() as owner:
-            provisioning.grant(owner, tenant.schema_name)
+        if script is None:
+            call_command("migrate_schemas", schema_name=tenant.schema_name, interactive=False, verbosity=0)
+            with provisioning.owner_connection() as owner:
+                provisioning.grant(owner, tenant.schema_name)
+        else:
+            fleet.apply(tenant.schema_name, script)
     except (Error, psycopg.Error) as error:
         connection.close()
         connection.set_schema_to_public()

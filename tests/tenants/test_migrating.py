@@ -1,0 +1,73 @@
+"""Bringing a fleet of tenants to the head: what is missing is found, run once each, and failures stay alone."""
+
+import psycopg
+import pytest
+from django.conf import settings
+from django.db import connection
+
+from apps.tenants import fleet, migrating, provisioning
+from apps.tenants.models import Tenant
+
+AUDIT = ("access", "0002_append_only_audit")
+TRIGGER = "SELECT count(*) FROM pg_trigger WHERE tgname = 'access_audit_append_only' AND tgrelid = %s::regclass"
+
+
+def put_behind(schema: str) -> None:
+    """Take one migration back by hand, as if the tenant had been made before it."""
+    with psycopg.connect(settings.OWNER_DATABASE_URL) as owner:
+        owner.execute(f'SET search_path = "{schema}"')
+        owner.execute("DROP TRIGGER access_audit_append_only ON access_auditevent")
+        owner.execute("DROP FUNCTION access_refuse_audit_change()")
+        owner.execute("DELETE FROM django_migrations WHERE app = %s AND name = %s", AUDIT)
+    connection.set_schema_to_public()
+    Tenant.objects.filter(schema_name=schema).update(schema_head="old")
+
+
+def triggers(schema: str) -> int:
+    with psycopg.connect(settings.OWNER_DATABASE_URL) as owner:
+        return owner.execute(TRIGGER, [f'"{schema}".access_auditevent']).fetchone()[0]
+
+
+@pytest.fixture
+def as_owner(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The command connects as the owner; the script path needs only the owner's own connection."""
+    monkeypatch.setattr(settings, "TENANT_ROLES", True)
+
+
+def test_tenants_that_lack_the_same_share_one_script(
+    committed: Tenant, other_committed: Tenant, as_owner: None
+) -> None:
+    for tenant in (committed, other_committed):
+        put_behind(tenant.schema_name)
+    said: list[str] = []
+    outcomes = [o for o in migrating.migrate_behind(said.append) if o.schema.startswith("fresh")]
+    assert [o.ok for o in outcomes] == [True, True], outcomes
+    assert [triggers(t.schema_name) for t in (committed, other_committed)] == [1, 1]
+    assert said
+
+
+def test_the_query_finds_exactly_what_is_missing(committed: Tenant) -> None:
+    put_behind(committed.schema_name)
+    (group,) = fleet.group_by_missing([committed])
+    assert group.missing == (AUDIT,)
+
+
+def test_a_tenant_that_fails_goes_into_maintenance_alone(committed: Tenant, other_committed: Tenant) -> None:
+    for tenant in (committed, other_committed):
+        put_behind(tenant.schema_name)
+    with psycopg.connect(settings.OWNER_DATABASE_URL) as owner:
+        owner.execute(
+            f"CREATE FUNCTION {committed.schema_name}.access_refuse_audit_change() RETURNS int LANGUAGE sql AS 'SELECT 1'"
+        )
+    outcomes = {o.schema: o for o in migrating.migrate_behind(lambda line: None)}
+    states = dict(Tenant.objects.values_list("schema_name", "state"))
+    assert not outcomes[committed.schema_name].ok
+    assert outcomes[other_committed.schema_name].ok
+    assert states[committed.schema_name] == "maintenance"
+    assert states[other_committed.schema_name] == "active"
+
+
+def test_a_new_tenant_lacks_nothing(committed: Tenant) -> None:
+    (group,) = fleet.group_by_missing([committed])
+    assert group.missing == ()
+    assert provisioning.fetch(committed.slug).schema_head == committed.schema_head

@@ -156,7 +156,7 @@ TEMPLATES = [
 ]
 STATIC_URL = "/static/"
 STATICFILES_DIRS = [BASE_DIR / "static"]
-STATIC_ROOT = env.text("MAESTRO_STATIC_ROOT", str(HOME / "static"))
+STATIC_ROOT = env.text("MAESTRO_STATIC_ROOT", " ").strip() or None
 WHITENOISE_USE_FINDERS = True
 WHITENOISE_AUTOREFRESH = False
 USE_TZ = True

@@ -124,11 +124,12 @@ S3 = {
 
 # --- requests ---
 MIDDLEWARE = [
+    "maestro.api.edge.EdgeMiddleware",
     "config.health.HealthMiddleware",
-    "apps.tenants.middleware.TenantMiddleware",
     "django.middleware.security.SecurityMiddleware",
-    "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "apps.tenants.middleware.TenantMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -136,6 +137,13 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
+# How often in a minute; 0 is no limit. `refused`: wrong credentials from one address; `address`: requests without any.
+RATE_LIMITS = {
+    "key": env.number("MAESTRO_RATE_KEY", 240_000),
+    "person": env.number("MAESTRO_RATE_PERSON", 30_000),
+    "address": env.number("MAESTRO_RATE_ADDRESS", 12_000),
+    "refused": env.number("MAESTRO_RATE_REFUSED", 600),
+}
 METRICS_TOKEN = env.secret("MAESTRO_METRICS_TOKEN", " ").strip()
 PROMETHEUS_FOLDER = os.environ.get("PROMETHEUS_MULTIPROC_DIR", "")
 WSGI_APPLICATION = "config.wsgi.application"

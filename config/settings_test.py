@@ -6,6 +6,8 @@ os.environ.setdefault("MAESTRO_SECRET_KEY", "test-only-" + "s" * 40)
 os.environ.setdefault("MAESTRO_KEY_PEPPER", "test-only-" + "p" * 40)
 os.environ.setdefault("MAESTRO_DATABASE_URL", "postgresql://maestro_app:unset@127.0.0.1:1/unset")
 os.environ.setdefault("MAESTRO_REDIS_URL", "redis://127.0.0.1:1/0")
+os.environ.setdefault("MAESTRO_RATE_ADDRESS", "0")
+os.environ.setdefault("MAESTRO_RATE_REFUSED", "0")
 
 from config.settings import *
 

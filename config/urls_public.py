@@ -10,3 +10,8 @@ urlpatterns = [
     path("admin/", operator_site.urls),
     path("", to_admin.as_view(url="/admin/", permanent=False)),
 ]
+
+handler400 = "maestro.api.pages.bad_request"
+handler403 = "maestro.api.pages.permission_denied"
+handler404 = "maestro.api.pages.page_not_found"
+handler500 = "maestro.api.pages.server_error"

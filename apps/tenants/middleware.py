@@ -1,14 +1,14 @@
 """The tenants room's door: puts each request into its tenant, or refuses it.
 
-Order: request id, host, tenant, state, schema head. Nothing is read from forwarded headers unless a proxy is trusted.
+Order: host, tenant, state, schema head. On the base host a credential's own text names the tenant.
 """
 
 import base64
 import binascii
 import re
-import uuid
 from collections.abc import Callable
 
+import orjson
 from django.conf import settings
 from django.core.exceptions import DisallowedHost
 from django.db import connection
@@ -16,63 +16,77 @@ from django.http import HttpRequest, HttpResponse
 
 from apps.tenants import routing, template
 from apps.tenants.models import Tenant
-from maestro.api.errors import as_refusal, problem_response
-from maestro.errors import Invalid, MaestroError, NotFound, Unauthenticated, Unavailable
-from maestro.mlflow.errors import is_mlflow_path, mlflow_response
+from maestro.api.addresses import client_address, group_of
+from maestro.api.errors import as_refusal
+from maestro.api.pages import page, refusal
+from maestro.api.throttling import limiter
+from maestro.errors import MaestroError, NotFound, Unauthenticated, Unavailable
 
 KEY = re.compile(r"mst_([a-z0-9-]{2,40})_[a-z0-9]{8,32}_[A-Za-z0-9_-]{20,100}")
-REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
+JWT = re.compile(r"[A-Za-z0-9_-]{4,500}\.([A-Za-z0-9_-]{4,4000})\.[A-Za-z0-9_-]{4,1000}")
+SLUG = re.compile(r"[a-z0-9-]{2,40}")
+DOORS = ("/api/", "/ajax-api/", "/v1/")
 Answer = Callable[[HttpRequest], HttpResponse]
 
 
 def key_text(request: HttpRequest) -> str:
-    """Find an API key: a Bearer token, or the password of Basic. Empty if there is none."""
+    """Find a credential: a Bearer token, or the password of Basic. Empty if there is none."""
     scheme, _, value = request.META.get("HTTP_AUTHORIZATION", "").partition(" ")
     if scheme.lower() == "bearer":
         return value.strip()
     if scheme.lower() == "basic":
         try:
             _, _, password = base64.b64decode(value.strip(), validate=True).decode().partition(":")
-        except (binascii.Error, UnicodeDecodeError):
+        except (binascii.Error, ValueError):
             return ""
         return password
     return ""
 
 
 def slug_in_key(text: str) -> str | None:
-    """Read the tenant's slug out of a key's text, or None if it is no key."""
-    match = KEY.fullmatch(text)
-    return match[1] if match else None
+    """Read the tenant's slug out of a key or of a person's token, unverified; None if it is neither."""
+    if match := KEY.fullmatch(text):
+        return match[1]
+    if match := JWT.fullmatch(text):
+        return slug_in_payload(match[1])
+    return None
+
+
+def slug_in_payload(payload: str) -> str | None:
+    """Read the audience of a token's payload. Only who verifies the token may believe it."""
+    try:
+        claims = orjson.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
+    except ValueError:
+        return None
+    slug = claims.get("aud") if isinstance(claims, dict) else None
+    return slug if isinstance(slug, str) and SLUG.fullmatch(slug) else None
 
 
 class TenantMiddleware:
-    """Chooses the tenant before anything else runs, and leaves the connection in public afterwards."""
+    """Chooses the tenant before anything else asks the database."""
 
     def __init__(self, get_response: Answer) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         """Serve one request inside its tenant."""
-        given = request.META.get("HTTP_X_REQUEST_ID", "")
-        request.request_id = given if REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
         try:
             self.enter(request)
         except Exception as error:  # noqa: BLE001 every failure here is answered in the door's own format
-            response = self.refuse(request, as_refusal(error))
-        else:
-            response = self.get_response(request)
-        response.headers["X-Request-Id"] = request.request_id
-        return response
+            return refusal(request, as_refusal(error))
+        return self.get_response(request)
+
+    def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
+        """Answer a rule's refusal that a page's view let through."""
+        return page(request, error) if isinstance(error, MaestroError) else None
 
     def enter(self, request: HttpRequest) -> None:
-        """Set request.tenant, the URLs and the connection. Raises NotFound, Forbidden or Unavailable."""
+        """Set request.tenant, the URLs and the connection. Raises NotFound, TooMany or Unavailable."""
+        request.tenant = None
         connection.set_schema_to_public()
-        check_address(request)
-        try:
-            host = request.get_host().rpartition(":")[0] or request.get_host()
-        except DisallowedHost as error:
-            raise NotFound("no tenant has this host", "unknown_host") from error
-        tenant = self.tenant_for(request, host)
+        if "HTTP_AUTHORIZATION" not in request.META:
+            limiter.take(f"address:{group_of(client_address(request))}", settings.RATE_LIMITS["address"])
+        tenant = self.tenant_for(request, host_of(request))
         request.tenant = tenant
         if tenant is None:
             request.urlconf = settings.PUBLIC_SCHEMA_URLCONF
@@ -84,7 +98,7 @@ class TenantMiddleware:
         connection.set_tenant(tenant)
 
     def tenant_for(self, request: HttpRequest, host: str) -> Tenant | None:
-        """Choose by host; on the base host, by key. A key of one tenant never works on another's host."""
+        """Choose by host; on the base host, by credential. One tenant's key never works on another's host."""
         slug = slug_in_key(key_text(request))
         if not routing.is_base_host(host):
             tenant = routing.by_host(host)
@@ -93,22 +107,28 @@ class TenantMiddleware:
             if slug is not None and slug != tenant.slug:
                 raise Unauthenticated("this key is not valid here")
             return tenant
-        if slug is None or not request.path.startswith(("/api/", "/ajax-api/", "/v1/")):
+        if not request.path.startswith(DOORS):
+            return None
+        if "HTTP_AUTHORIZATION" not in request.META:
+            slug = named_tenant(request)
+        if slug is None:
             return None
         tenant = routing.by_slug(slug)
         if tenant is None:
             raise Unauthenticated("this key is not valid")
         return tenant
 
-    def refuse(self, request: HttpRequest, error: MaestroError) -> HttpResponse:
-        """Answer in the format of the door that was knocked at."""
-        if is_mlflow_path(request.path):
-            return mlflow_response(error)
-        return problem_response(error, request)
+
+def named_tenant(request: HttpRequest) -> str | None:
+    """Read X-Maestro-Tenant: where somebody without a credential yet asks to be let in."""
+    slug = request.META.get("HTTP_X_MAESTRO_TENANT", "")
+    return slug if SLUG.fullmatch(slug) else None
 
 
-def check_address(request: HttpRequest) -> None:
-    """Refuse NUL and other controls in paths and query strings, once for all doors."""
-    raw = request.path + request.META.get("QUERY_STRING", "")
-    if any(ord(char) < 32 or ord(char) == 127 or 0xD800 <= ord(char) <= 0xDFFF for char in raw) or "%00" in raw:
-        raise Invalid("the address holds characters that are not allowed", "bad_address")
+def host_of(request: HttpRequest) -> str:
+    """Read the host without its port. Raises NotFound for one that is not ours."""
+    try:
+        host = request.get_host()
+    except DisallowedHost as error:
+        raise NotFound("no tenant has this host", "unknown_host") from error
+    return re.sub(r":[0-9]+\Z", "", host)

@@ -11,7 +11,8 @@ from typing import Any
 from maestro import limits
 from maestro.errors import Fault, Invalid, TooLarge
 
-OPENERS = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[\]{},]', re.DOTALL)
+# An unclosed string runs to the end: were it skipped, the search would begin anew at each of its quotes.
+OPENERS = re.compile(rb'"(?:[^"\\]|\\.)*+(?:"|\\?\Z)|[\[\]{},]', re.DOTALL)
 BAD_TEXT = re.compile("[\x00\ud800-\udfff]")
 
 

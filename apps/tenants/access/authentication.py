@@ -1,6 +1,7 @@
 """The access room: from a request's credentials to a Principal, for every API door.
 
-A key's answer is kept in the process for at most 5 s, which is how long a revocation may take to bite.
+A key's answer is kept in the process for at most 5 s, which is how long a revocation may take to bite. A
+person's token is checked against the person each time.
 """
 
 import base64
@@ -8,6 +9,7 @@ import hashlib
 import threading
 import time
 
+from django.conf import settings
 from django.db import connection
 from django.http import HttpRequest
 from django.utils import timezone
@@ -15,14 +17,17 @@ from rest_framework.authentication import BaseAuthentication
 from rest_framework.request import Request
 
 from apps.tenants.access.models import ApiKey
-from apps.tenants.access.models.keys import split_text
+from apps.tenants.access.models.keys import hmac_of, split_text
 from apps.tenants.middleware import key_text
+from maestro.api.addresses import client_address, group_of
 from maestro.api.auth import Principal
+from maestro.api.throttling import limiter
 from maestro.errors import Unauthenticated
 
 KEEP_SECONDS = 5.0
 MOST = 10_000
 TOUCH_SECONDS = 60
+REFUSAL = "this key is not valid"
 
 _kept: dict[bytes, tuple[float, Principal]] = {}
 _lock = threading.Lock()
@@ -37,7 +42,7 @@ def forget_keys() -> None:
 def principal_for(text: str) -> Principal:
     """Check a key's text in the current tenant. Raises Unauthenticated, always with the same words."""
     schema = connection.schema_name
-    name = hashlib.sha256(f"{schema}\0{text}".encode()).digest()
+    name = hashlib.sha256(f"{schema}\0{text}".encode(errors="surrogatepass")).digest()
     kept = _kept.get(name)
     if kept and time.monotonic() < kept[0]:
         return kept[1]
@@ -50,16 +55,19 @@ def principal_for(text: str) -> Principal:
 
 
 def look_up(text: str, schema: str) -> Principal:
-    """Fetch a key by id and compare its secret."""
+    """Fetch a key by id and compare its secret. A missing key costs the same digest as a wrong one."""
     parts = split_text(text)
     tenant = connection.tenant
     if parts is None or parts[0] != getattr(tenant, "slug", None):
-        raise Unauthenticated("this key is not valid")
+        raise Unauthenticated(REFUSAL)
     _, identity, secret = parts
     key = ApiKey.objects.filter(pk=identity).first()
     at = timezone.now()
-    if key is None or not key.matches(secret) or not key.is_valid(at):
-        raise Unauthenticated("this key is not valid")
+    if key is None:
+        hmac_of(secret)
+        raise Unauthenticated(REFUSAL)
+    if not key.matches(secret) or not key.is_valid(at):
+        raise Unauthenticated(REFUSAL)
     if key.last_used_at is None or (at - key.last_used_at).total_seconds() > TOUCH_SECONDS:
         ApiKey.objects.filter(pk=key.pk).update(last_used_at=at)
     return Principal(
@@ -74,16 +82,25 @@ def look_up(text: str, schema: str) -> Principal:
 
 
 class KeyAuthentication(BaseAuthentication):
-    """Reads an API key from Bearer or Basic. Cookies are never read, so no page of a stranger can act."""
+    """Reads a credential from Bearer or Basic. Cookies are never read, so no page of a stranger can act."""
 
     def authenticate(self, request: Request) -> tuple[Principal, str] | None:
-        """Return (principal, "key"), or None without credentials. Raises Unauthenticated."""
+        """Return (principal, "key"), or None without credentials. Raises Unauthenticated or TooMany."""
         http: HttpRequest = request._request
         if "HTTP_AUTHORIZATION" not in http.META:
             return None
-        if http.tenant is None:
-            raise Unauthenticated("this key is not valid")
-        return principal_for(key_text(http)), "key"
+        refused = f"refused:{group_of(client_address(http))}"
+        limiter.check(refused, settings.RATE_LIMITS["refused"])
+        try:
+            if http.tenant is None:  # type: ignore[attr-defined]
+                raise Unauthenticated(REFUSAL)
+            principal = principal_for(key_text(http))
+        except Unauthenticated:
+            limiter.take(refused, settings.RATE_LIMITS["refused"])
+            raise
+        kind = "person" if principal.kind == "person" else "key"
+        limiter.take(f"{principal.schema}:{principal.kind}:{principal.id}", settings.RATE_LIMITS[kind])
+        return principal, "key"
 
     def authenticate_header(self, request: Request) -> str:
         """Name the scheme for WWW-Authenticate."""

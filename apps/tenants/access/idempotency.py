@@ -93,7 +93,7 @@ def digest_of_body(request: Request) -> bytes:
     """Digest the body, and leave it to be read again by the parser."""
     http: Any = request._request
     body = read_body(http)
-    http._stream = io.BytesIO(body)
+    http._body, http._stream = body, io.BytesIO(body)
     return hashlib.sha256(http.META.get("QUERY_STRING", "").encode() + b"\0" + body).digest()
 
 

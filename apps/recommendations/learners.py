@@ -25,7 +25,7 @@ OPTIONS = {
     "learning_rate": 0.05,
     "bagging_fraction": 0.8,
     "bagging_freq": 1,
-    "feature_fraction": 0.7,
+    "feature_fraction": 0.5,
 }
 
 

@@ -1,7 +1,8 @@
 """The recommendations room: trainings, and what they say."""
 
 from apps.recommendations.models.advice import Advice
-from apps.recommendations.models.forecasts import Forecast
+from apps.recommendations.models.forecasts import Forecast, WhatIf
 from apps.recommendations.models.impact import ImpactModel, ImpactScore
+from apps.recommendations.models.trainings import Training
 
-__all__ = ["Advice", "Forecast", "ImpactModel", "ImpactScore"]
+__all__ = ["Advice", "Forecast", "ImpactModel", "ImpactScore", "Training", "WhatIf"]

@@ -1,29 +1,96 @@
 """The recommendations room: what a project may expect."""
 
+from typing import Self
+
 from django.db import models
+from django.db.models import Q
+
+from maestro.clock import uuid7
+from maestro.errors import NotFound
+
+
+class ForecastQuerySet(models.QuerySet["Forecast"]):
+    """Questions about forecasts."""
+
+    def serving(self) -> Self:
+        """Keep the latest of each project and target."""
+        return self.order_by("project", "target", "-made_at", "-id").distinct("project", "target")
+
+    def settled(self) -> Self:
+        """Keep those whose actual value is known: what calibration is made of."""
+        return self.exclude(actual=None).exclude(p50=None)
 
 
 class Forecast(models.Model):
     """A project's expected success, duration, cost or effort; later compared with what happened."""
 
     id = models.BigAutoField(primary_key=True)
-    training = models.ForeignKey("recommendations.ImpactModel", on_delete=models.CASCADE, related_name="forecasts")
+    model = models.ForeignKey("recommendations.ImpactModel", on_delete=models.CASCADE, related_name="forecasts")
     project = models.ForeignKey("tracking.Project", on_delete=models.CASCADE, related_name="forecasts")
     target = models.CharField(max_length=20)
     status = models.CharField(max_length=10)
+    code = models.CharField(max_length=60, blank=True, help_text="stable word for the reason")
     reason = models.CharField(max_length=500, blank=True)
-    needs = models.JSONField(default=dict, blank=True)
+    needs = models.JSONField(default=list, blank=True)
+    basis = models.CharField(max_length=20, blank=True, help_text="model, median or plan")
     p10 = models.FloatField(null=True)
     p50 = models.FloatField(null=True)
     p90 = models.FloatField(null=True)
+    planned = models.FloatField(null=True)
     contributions = models.JSONField(default=list, blank=True)
     actual = models.FloatField(null=True)
+    settled_at = models.DateTimeField(null=True, blank=True)
     made_at = models.DateTimeField()
+
+    objects = ForecastQuerySet.as_manager()
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(fields=["training", "project", "target"], name="recommendations_one_forecast")
+            models.UniqueConstraint(fields=["model", "project", "target"], name="recommendations_one_forecast"),
+            models.CheckConstraint(
+                name="recommendations_refused_forecast_has_no_number",
+                condition=~Q(status="refused") | Q(p10=None, p50=None, p90=None),
+            ),
         ]
 
     def __str__(self) -> str:
         return f"{self.target} {self.p50}"
+
+
+class WhatIfQuerySet(models.QuerySet["WhatIf"]):
+    """Questions about questions."""
+
+    def fetch(self, identity: str) -> "WhatIf":
+        """Fetch by id. Raises NotFound."""
+        found = self.filter(pk=identity).first()
+        if found is None:
+            raise NotFound("there is no such question")
+        return found
+
+
+class WhatIf(models.Model):
+    """A question about a project that does not exist yet, answered by a worker; kept for a day."""
+
+    class State(models.TextChoices):
+        """Where the question stands."""
+
+        WAITING = "waiting"
+        DONE = "done"
+        FAILED = "failed"
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    state = models.CharField(max_length=10, choices=State, default=State.WAITING)
+    facts = models.JSONField(help_text="what is known of the project before work begins")
+    answer = models.JSONField(default=dict, blank=True)
+    reason = models.TextField(blank=True)
+    asked_by = models.CharField(max_length=250, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+    ended_at = models.DateTimeField(null=True, blank=True)
+
+    objects = WhatIfQuerySet.as_manager()
+
+    class Meta:
+        ordering = ("-created_at",)
+
+    def __str__(self) -> str:
+        return f"what if, {self.state}"

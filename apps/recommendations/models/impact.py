@@ -1,57 +1,110 @@
-"""The recommendations room: a training, and the impact scores that it found."""
+"""The recommendations room: what a training found for one target, and the impact scores in it."""
+
+from datetime import datetime
+from typing import Self
 
 from django.db import models
+from django.db.models import Q
 
+from apps.recommendations.models.trainings import Training
 from maestro.clock import uuid7
 
 
+class ImpactModelQuerySet(models.QuerySet["ImpactModel"]):
+    """Questions about models."""
+
+    def champions(self) -> Self:
+        """Keep those that serve."""
+        return self.filter(state=ImpactModel.State.CHAMPION)
+
+    def serving(self, target: str = "impact", unit: str = "") -> "ImpactModel | None":
+        """Fetch the one that serves a target: by finished projects if there is one, else by runs.
+
+        Where none serves, the latest that refused, since it knows the reason; None before any training.
+        """
+        wanted = self.filter(target=target) if not unit else self.filter(target=target, unit=unit)
+        found = wanted.champions().order_by("unit").first()
+        return found or wanted.filter(state=ImpactModel.State.REFUSED).order_by("-created_at", "unit").first()
+
+
 class ImpactModel(models.Model):
-    """One training of a tenant's models: what it read, how it did in backtest, whether it serves."""
+    """What one training made for one target: its method and figures, and whether it serves."""
 
     class State(models.TextChoices):
-        """Where the training stands."""
+        """Where the model stands."""
 
-        WAITING = "waiting"
-        RUNNING = "running"
         CHAMPION = "champion"
         REJECTED = "rejected"
         RETIRED = "retired"
         REFUSED = "refused"
-        FAILED = "failed"
+
+    class Target(models.TextChoices):
+        """What it speaks about."""
+
+        IMPACT = "impact"
+        RANKING = "ranking"
+        SUCCESS = "success"
+        DURATION = "duration"
+        COST = "cost"
+        EFFORT = "effort"
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
-    target = models.CharField(max_length=40, help_text="impact, ranking, success, duration, cost or effort")
+    training = models.ForeignKey(Training, on_delete=models.CASCADE, related_name="models")
+    target = models.CharField(max_length=40, choices=Target)
     unit = models.CharField(max_length=10, blank=True, help_text="project or run")
-    state = models.CharField(max_length=10, choices=State, default=State.WAITING)
+    state = models.CharField(max_length=10, choices=State)
     method = models.CharField(max_length=200, blank=True)
-    data_digest = models.CharField(max_length=64, blank=True, help_text="sha256 of the table it read")
-    data_ms = models.IntegerField(null=True, blank=True, help_text="milliseconds of SQL")
-    fit_ms = models.IntegerField(null=True, blank=True, help_text="milliseconds of fitting")
+    level = models.FloatField(null=True, help_text="the share of truths that its intervals mean to hold")
     rows = models.IntegerField(default=0)
     groups = models.IntegerField(default=0, help_text="projects behind the rows")
+    fit_ms = models.IntegerField(null=True, blank=True, help_text="milliseconds of fitting")
     figures = models.JSONField(default=dict, blank=True, help_text="backtest, overlap, choices")
-    reason = models.TextField(blank=True, help_text="why it refused or failed")
-    needs = models.JSONField(default=dict, blank=True, help_text="what is there and what is missing")
-    model_text = models.TextField(blank=True, help_text="LightGBM's text format and JSON")
+    code = models.CharField(max_length=60, blank=True, help_text="stable word for the reason")
+    reason = models.TextField(blank=True, help_text="why it refused or was not promoted")
+    needs = models.JSONField(default=list, blank=True, help_text="what is short: how much there is, how much would do")
+    model_text = models.TextField(blank=True, help_text="JSON, with trees in LightGBM's text format")
     model_sha256 = models.CharField(max_length=64, blank=True)
-    percent = models.PositiveSmallIntegerField(default=0)
-    lease_owner = models.CharField(max_length=100, blank=True)
-    lease_until = models.DateTimeField(null=True, blank=True)
-    tries = models.PositiveSmallIntegerField(default=0)
-    asked_by = models.CharField(max_length=250, blank=True)
+    promoted_at = models.DateTimeField(null=True, blank=True)
+    retired_at = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
-    started_at = models.DateTimeField(null=True, blank=True)
-    ended_at = models.DateTimeField(null=True, blank=True)
+
+    objects = ImpactModelQuerySet.as_manager()
 
     class Meta:
-        ordering = ("-created_at",)
+        ordering = ("-created_at", "target", "unit")
+        constraints = [
+            models.UniqueConstraint(
+                fields=["target", "unit"], name="recommendations_one_champion", condition=Q(state="champion")
+            ),
+            models.UniqueConstraint(fields=["training", "target", "unit"], name="recommendations_one_model"),
+        ]
+
+    def promote(self, at: datetime) -> None:
+        """Let it serve, and retire the one that did."""
+        others = ImpactModel.objects.champions().filter(target=self.target, unit=self.unit).exclude(pk=self.pk)
+        others.update(state=self.State.RETIRED, retired_at=at)
+        self.state, self.promoted_at, self.retired_at = self.State.CHAMPION, at, None
+        self.save(update_fields=["state", "promoted_at", "retired_at"])
 
     def __str__(self) -> str:
-        return f"{self.target} {self.state}"
+        return f"{self.target} {self.unit} {self.state}".replace("  ", " ")
+
+
+class ImpactScoreQuerySet(models.QuerySet["ImpactScore"]):
+    """Questions about scores."""
+
+    def for_page(self) -> Self:
+        """Serve a page: strongest association first, refusals last."""
+        return self.select_related("artifact", "model").order_by(
+            models.F("effect").desc(nulls_last=True), "artifact__name"
+        )
 
 
 class ImpactScore(models.Model):
-    """What one artifact is associated with, in points of success, with its interval; or why there is no number."""
+    """What using one artifact is associated with, with its interval; or why there is no number.
+
+    Units  points of success in the unit "project"; deviations of the project's runs in the unit "run"
+    """
 
     class Status(models.TextChoices):
         """How far the number may be trusted."""
@@ -61,26 +114,36 @@ class ImpactScore(models.Model):
         REFUSED = "refused"
 
     id = models.BigAutoField(primary_key=True)
-    training = models.ForeignKey(ImpactModel, on_delete=models.CASCADE, related_name="scores")
+    model = models.ForeignKey(ImpactModel, on_delete=models.CASCADE, related_name="scores")
     artifact = models.ForeignKey("registry.Artifact", on_delete=models.CASCADE, related_name="impacts")
     problem_class = models.CharField(max_length=20, blank=True, help_text="empty: all classes together")
     status = models.CharField(max_length=10, choices=Status)
+    code = models.CharField(max_length=60, blank=True, help_text="stable word for the reason")
     reason = models.CharField(max_length=500, blank=True)
-    needs = models.JSONField(default=dict, blank=True)
-    effect = models.FloatField(null=True)
+    needs = models.JSONField(default=list, blank=True)
+    effect = models.FloatField(null=True, help_text="adjusted and shrunk: the number to show")
     low = models.FloatField(null=True)
     high = models.FloatField(null=True)
+    adjusted_effect = models.FloatField(null=True, help_text="adjusted, before shrinking")
     raw_effect = models.FloatField(null=True, help_text="the plain difference of means, unadjusted")
-    n_used = models.IntegerField(default=0)
+    n_used = models.IntegerField(default=0, help_text="projects or runs, as the model's unit says")
     n_unused = models.IntegerField(default=0)
-    n_projects = models.IntegerField(default=0)
-    overlap = models.FloatField(null=True)
-    sensitivity = models.FloatField(null=True, help_text="strength of a hidden cause that would undo the claim")
+    n_projects = models.IntegerField(default=0, help_text="projects that used it")
+    overlap = models.FloatField(null=True, help_text="share of its use that nothing known explains")
+    sensitivity = models.FloatField(null=True, help_text="strength of a hidden cause that would explain it away")
+    sensitivity_interval = models.FloatField(null=True, help_text="strength at which the interval reaches zero")
     covariates = models.JSONField(default=list, blank=True, help_text="what most predicts its use")
+    evidence = models.JSONField(default=list, blank=True, help_text="ids of projects that used it")
+
+    objects = ImpactScoreQuerySet.as_manager()
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(fields=["training", "artifact", "problem_class"], name="recommendations_one_score")
+            models.UniqueConstraint(fields=["model", "artifact", "problem_class"], name="recommendations_one_score"),
+            models.CheckConstraint(
+                name="recommendations_refusal_has_no_number",
+                condition=~Q(status="refused") | Q(effect=None, low=None, high=None, raw_effect=None),
+            ),
         ]
 
     def __str__(self) -> str:

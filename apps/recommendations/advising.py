@@ -1,0 +1,140 @@
+"""The recommendations room: what a project may try next, from what is stored. Light: web processes call it.
+
+A worker stores advice for open projects at each training; for a project that is younger than the training the
+answer is made here from the stored impact scores. Nothing is ever made up: without a model that serves, the
+answer is a refusal that names what is missing.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+from apps.recommendations import refusals
+from apps.recommendations.models import Advice, ImpactModel, ImpactScore
+from apps.registry.models import Usage
+from apps.tracking.models import DEFAULT_PROJECT_ID, Project
+
+MOST_ITEMS = 10
+UNIT_WORDS = {"project": "points of success", "run": "standard deviations of a project's runs"}
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One thing to try, with what is known of it.
+
+    Units  gain, low, high: as the answer's `unit` says
+    """
+
+    rank: int
+    artifact_id: UUID
+    artifact_name: str
+    artifact_kind: str
+    status: str
+    gain: float
+    low: float
+    high: float
+    n_used: int
+    n_unused: int
+    n_projects: int
+    reasons: tuple[str, ...]
+    evidence: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AdviceAnswer:
+    """Advice for one project, or why there is none."""
+
+    status: str
+    code: str = ""
+    reason: str = ""
+    needs: Sequence[dict[str, Any]] = ()
+    basis: str = ""
+    unit: str = ""
+    model: ImpactModel | None = None
+    items: Sequence[Item] = field(default_factory=tuple)
+
+
+def advice_for(project: Project) -> AdviceAnswer:
+    """Answer from what serves now."""
+    model = ImpactModel.objects.serving()
+    if model is None:
+        return untrained()
+    if model.state == ImpactModel.State.REFUSED:
+        return AdviceAnswer("refused", model.code, model.reason, model.needs, model=model)
+    used = set(Usage.objects.filter(project=project).values_list("version__artifact_id", flat=True))
+    scores = scores_for(model, project.problem_class)
+    items = items_of((score for score in scores if score.artifact_id not in used), model)
+    reason = "" if items else "no artifact that this project lacks is associated with better results"
+    status = "early" if any(item.status == "early" for item in items) else "ok"
+    return AdviceAnswer(status, "", reason, (), "impact", UNIT_WORDS[model.unit], model, items)
+
+
+def untrained() -> AdviceAnswer:
+    """Nothing was ever learnt: say what learning would need."""
+    finished = Project.objects.exclude(pk=DEFAULT_PROJECT_ID).finished().count()
+    needs = [
+        {"what": "finished trainings", "have": 0, "at_least": 1},
+        {"what": "finished projects with an outcome", "have": finished, "at_least": refusals.IMPACT_PROJECTS},
+    ]
+    return AdviceAnswer("refused", "not_trained", "Nothing has been learnt yet: no training has ended.", needs)
+
+
+def scores_for(model: ImpactModel, problem_class: str) -> list[ImpactScore]:
+    """Each artifact's score: of the project's own class where it may be shown, else over all classes."""
+    rows = model.scores.filter(problem_class__in=["", problem_class]).exclude(status=ImpactScore.Status.REFUSED)
+    best: dict[UUID, ImpactScore] = {}
+    for score in rows.select_related("artifact").order_by("problem_class"):
+        best[score.artifact_id] = score
+    return sorted(best.values(), key=lambda score: (-(score.effect or 0.0), score.artifact.name))
+
+
+def items_of(scores: Iterable[ImpactScore], model: ImpactModel) -> tuple[Item, ...]:
+    """The best first; only what is associated with a gain."""
+    gains = [score for score in scores if score.effect is not None and score.effect > 0]
+    return tuple(item_of(rank, score, model) for rank, score in enumerate(gains[:MOST_ITEMS], 1))
+
+
+def item_of(rank: int, score: ImpactScore, model: ImpactModel) -> Item:
+    """One item and its reasons in words."""
+    return Item(
+        rank=rank,
+        artifact_id=score.artifact_id,
+        artifact_name=score.artifact.name,
+        artifact_kind=score.artifact.kind,
+        status=score.status,
+        gain=score.effect or 0.0,
+        low=score.low or 0.0,
+        high=score.high or 0.0,
+        n_used=score.n_used,
+        n_unused=score.n_unused,
+        n_projects=score.n_projects,
+        reasons=reasons_of(score, model),
+        evidence=tuple(score.evidence),
+    )
+
+
+def reasons_of(score: ImpactScore, model: ImpactModel) -> tuple[str, ...]:
+    """Say what the number rests on, and what weakens it."""
+    effect, low, high = score.effect or 0.0, score.low or 0.0, score.high or 0.0
+    things = "projects" if model.unit == "project" else "runs"
+    said = [
+        f"Its use is associated with {effect:+.2f} {UNIT_WORDS[model.unit]} "
+        f"({model.level or 0.9:.0%} interval {low:+.2f} to {high:+.2f}).",
+        f"{score.n_used} {things} used it, {score.n_unused} did not.",
+    ]
+    if score.raw_effect is not None:
+        said.append(f"The plain difference is {score.raw_effect:+.2f}; what was known beforehand explains the rest.")
+    if low <= 0 <= high:
+        said.append("The interval holds zero: the data do not exclude that it makes no difference.")
+    if score.problem_class:
+        said.append(f"Estimated among {score.problem_class} projects alone.")
+    if score.reason:
+        said.append(score.reason)
+    return tuple(said)
+
+
+def stored_for(project: Project) -> Sequence[Advice]:
+    """Advice that a worker stored for a project, of the models that serve."""
+    serving = ImpactModel.State.CHAMPION
+    return list(Advice.objects.for_page().filter(project=project, model__state=serving))

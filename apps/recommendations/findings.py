@@ -1,0 +1,192 @@
+"""The recommendations room: what a training has found, before it is written. Loads LightGBM: never in a web process."""
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+from apps.recommendations import refusals
+from apps.recommendations.arrays import of_class, project_data, run_data
+from apps.recommendations.history import ArtifactRow, History, ProjectRow, RunRow
+from apps.recommendations.holdout import Losses, project_losses, run_losses, split_by_time
+from apps.recommendations.impact import Effect, ImpactResult, estimate_impact
+from apps.recommendations.verdicts import Verdict
+from apps.recommendations.within import estimate_run_impact
+
+LEVEL = 0.9
+MOST_EVIDENCE = 50
+METHODS = {
+    "project": "joint cross-fitted double ML on LightGBM and ridge nuisances, empirical Bayes",
+    "run": "runs centred within their project, joint cross-fitted double ML, clustered by project, empirical Bayes",
+}
+Report = Callable[[float, str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A time-ordered backtest: the losses of the candidate's earlier self, and how to judge other effects."""
+
+    losses: Losses
+    judge: Callable[[Mapping[str, float]], Losses]
+    trained: int
+    tested: int
+
+
+@dataclass(frozen=True, slots=True)
+class ImpactFinding:
+    """Effects of one unit, for all classes together and for each class that has enough."""
+
+    unit: str
+    results: Mapping[str, ImpactResult]
+    judged: Judged | None
+    why_not_judged: str
+    fit_ms: int
+    evidence: Mapping[str, list[str]]
+    counts: Mapping[str, int]
+
+    @property
+    def whole(self) -> ImpactResult:
+        """The result over all classes."""
+        return self.results[""]
+
+    @property
+    def verdict(self) -> Verdict:
+        """May it speak at all."""
+        return self.whole.verdict
+
+    def to_json(self) -> dict[str, Any]:
+        """The model as text: every estimate that was not refused, enough to judge it again."""
+        return {
+            "unit": self.unit,
+            "level": LEVEL,
+            "effects": {
+                name: {effect.artifact: [effect.effect, effect.lo, effect.hi] for effect in shown(result)}
+                for name, result in self.results.items()
+            },
+        }
+
+
+@dataclass(slots=True)
+class Meter:
+    """How far a training is: parts that take unlike time, one number for people."""
+
+    report: Report
+    total: float
+    done: float = 0.0
+    step: str = ""
+    parts: dict[str, float] = field(default_factory=dict)
+
+    def part(self, weight: float, step: str) -> Callable[[float, str], None]:
+        """Begin a part; returns what the estimators call."""
+        begun = self.done
+        self.done += weight
+        self.report(begun / self.total, step)
+        return lambda share, _: self.report((begun + share * weight) / self.total, step)
+
+
+def shown(result: ImpactResult) -> Iterator[Effect]:
+    """The effects that were not refused."""
+    return (effect for effect in result.effects if not effect.verdict.is_refused)
+
+
+def effects_of(result: ImpactResult) -> dict[str, float]:
+    """Artifact -> effect, for those that were not refused."""
+    return {effect.artifact: float(effect.effect) for effect in shown(result) if effect.effect is not None}
+
+
+def find_project_impact(history: History, *, seed: int, meter: Meter) -> ImpactFinding:
+    """The finished project as the unit."""
+    started = time.perf_counter()
+    whole, _ = of_class(history, "")
+    tell = meter.part(3.0, "impact by finished projects")
+    results = {"": estimate_impact(project_data(whole, history.artifacts), level=LEVEL, seed=seed, progress=tell)}
+    if not results[""].verdict.is_refused:
+        for name in classes_of(whole, refusals.IMPACT_PROJECTS):
+            some, _ = of_class(history, name)
+            results[name] = estimate_impact(project_data(some, history.artifacts), level=LEVEL, seed=seed)
+    judged, why = judge_projects(whole, history.artifacts, results[""], seed=seed, meter=meter)
+    used = {str(one.id): [str(row.id) for row in whole if one.id in row.used] for one in history.artifacts}
+    return ImpactFinding("project", results, judged, why, elapsed_ms(started), *evidence_of(used))
+
+
+def judge_projects(
+    rows: Sequence[ProjectRow], artifacts: Sequence[ArtifactRow], result: ImpactResult, *, seed: int, meter: Meter
+) -> tuple[Judged | None, str]:
+    """Estimate on the earlier projects, judge on the later ones."""
+    tell = meter.part(3.0, "backtest of impact by finished projects")
+    earlier, later = split_by_time(rows)
+    if result.verdict.is_refused or not later:
+        return None, "there are too few projects to hold some back"
+    train, test = project_data(earlier, artifacts), project_data(later, artifacts)
+    before = estimate_impact(train, level=LEVEL, seed=seed, progress=tell)
+    if before.verdict.is_refused:
+        return None, f"before the tested quarter: {before.verdict.reason}"
+
+    def judge(effects: Mapping[str, float]) -> Losses:
+        return project_losses(train, test, effects)
+
+    return Judged(judge(effects_of(before)), judge, len(earlier), len(later)), ""
+
+
+def find_run_impact(history: History, *, seed: int, meter: Meter) -> ImpactFinding:
+    """The run within its project as the unit."""
+    started = time.perf_counter()
+    projects, runs = list(history.projects), list(history.runs)
+    tell = meter.part(3.0, "impact by runs within projects")
+    if not runs:
+        nothing = ImpactResult("run", refusals.run_impact(0, 0), LEVEL, 0, 0, ())
+        return ImpactFinding("run", {"": nothing}, None, "there are no runs", elapsed_ms(started), {}, {})
+    results = {"": estimate_run_impact(run_data(runs, history.artifacts), level=LEVEL, seed=seed, progress=tell)}
+    if not results[""].verdict.is_refused:
+        for name in classes_of(projects, refusals.RUN_PROJECTS):
+            _, some = of_class(history, name)
+            results[name] = estimate_run_impact(run_data(some, history.artifacts), level=LEVEL, seed=seed)
+    judged, why = judge_runs(history, results[""], seed=seed, meter=meter)
+    used = {
+        str(one.id): sorted({str(run.project) for run in runs if one.id in run.used}) for one in history.artifacts
+    }
+    return ImpactFinding("run", results, judged, why, elapsed_ms(started), *evidence_of(used))
+
+
+def judge_runs(history: History, result: ImpactResult, *, seed: int, meter: Meter) -> tuple[Judged | None, str]:
+    """Estimate on the runs of earlier projects, judge on those of later ones."""
+    tell = meter.part(3.0, "backtest of impact by runs")
+    with_runs = {run.project for run in history.runs}
+    earlier, later = split_by_time([row for row in history.projects if row.id in with_runs])
+    if result.verdict.is_refused or not later:
+        return None, "there are too few projects to hold some back"
+    before, after = (runs_of(history.runs, rows) for rows in (earlier, later))
+    first = estimate_run_impact(run_data(before, history.artifacts), level=LEVEL, seed=seed, progress=tell)
+    if first.verdict.is_refused:
+        return None, f"before the tested quarter: {first.verdict.reason}"
+    test = run_data(after, history.artifacts)
+
+    def judge(effects: Mapping[str, float]) -> Losses:
+        return run_losses(test, effects)
+
+    return Judged(judge(effects_of(first)), judge, len(earlier), len(later)), ""
+
+
+def runs_of(runs: Sequence[RunRow], projects: Sequence[ProjectRow]) -> list[RunRow]:
+    """The runs of some projects."""
+    ids: set[UUID] = {row.id for row in projects}
+    return [run for run in runs if run.project in ids]
+
+
+def classes_of(rows: Sequence[ProjectRow], least: int) -> list[str]:
+    """Problem classes with enough projects to be looked at alone, where there are several classes."""
+    counts: dict[str, int] = {}
+    for row in rows:
+        counts[row.problem_class] = counts.get(row.problem_class, 0) + 1
+    return sorted(name for name, count in counts.items() if count >= least) if len(counts) > 1 else []
+
+
+def evidence_of(used: Mapping[str, list[str]]) -> tuple[dict[str, list[str]], dict[str, int]]:
+    """The projects behind each artifact, up to a bound, and how many there are."""
+    return {name: ids[:MOST_EVIDENCE] for name, ids in used.items()}, {name: len(ids) for name, ids in used.items()}
+
+
+def elapsed_ms(started: float) -> int:
+    """Milliseconds since a reading of perf_counter."""
+    return round((time.perf_counter() - started) * 1000)

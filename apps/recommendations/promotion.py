@@ -1,0 +1,63 @@
+"""The recommendations room: which model serves. A new one must not be worse than the champion, nor than the baseline.
+
+Light: web processes roll back through it. Nothing here loads LightGBM.
+"""
+
+import hashlib
+import json
+from datetime import datetime
+from typing import Any
+
+from django.db import transaction
+
+from apps.recommendations.models import ImpactModel, Training
+from apps.tenants.access.models import AuditEvent
+from maestro.errors import Conflict
+
+State = ImpactModel.State
+
+
+def seal(model: ImpactModel, document: dict[str, Any]) -> None:
+    """Store a model as text beside the digest of that text."""
+    model.model_text = json.dumps(document, sort_keys=True)
+    model.model_sha256 = hashlib.sha256(model.model_text.encode()).hexdigest()
+
+
+def unseal(model: ImpactModel) -> dict[str, Any]:
+    """Read a stored model. Raises Conflict if its text is not the one that was stored."""
+    if hashlib.sha256(model.model_text.encode()).hexdigest() != model.model_sha256:
+        raise Conflict(f"the text of model {model.pk} does not match its sha256", "model_changed")
+    document: dict[str, Any] = json.loads(model.model_text)
+    return document
+
+
+def roll_back(training: Training, *, by: str, at: datetime) -> list[ImpactModel]:
+    """Take a training out of service: each of its champions is rejected, and the one before it serves again.
+
+    Raises Conflict if none of its models serve, or if one has no predecessor.
+    """
+    with transaction.atomic():
+        serving = list(training.models.select_for_update().filter(state=State.CHAMPION))
+        if not serving:
+            raise Conflict("no model of this training serves", "not_serving")
+        return [step_back(model, by=by, at=at) for model in serving]
+
+
+def step_back(model: ImpactModel, *, by: str, at: datetime) -> ImpactModel:
+    """Put one champion's predecessor back into service."""
+    retired = ImpactModel.objects.select_for_update().filter(target=model.target, unit=model.unit, state=State.RETIRED)
+    before = retired.order_by("-retired_at").first()
+    if before is None:
+        raise Conflict(f"no earlier model of {model.target} {model.unit} is there to go back to", "no_predecessor")
+    model.state, model.retired_at, model.reason = State.REJECTED, at, f"rolled back by {by}"
+    model.save(update_fields=["state", "retired_at", "reason"])
+    before.promote(at)
+    AuditEvent.objects.record(
+        "model.roll_back",
+        actor=by,
+        object_type="impactmodel",
+        object_id=str(model.pk),
+        before={"champion": str(model.pk)},
+        after={"champion": str(before.pk)},
+    )
+    return before

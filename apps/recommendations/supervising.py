@@ -1,0 +1,108 @@
+"""The recommendations room: run a training in a process of its own, bounded in memory and time.
+
+LightGBM lives in that process only: a training that runs out of memory, crashes or hangs leaves the worker alive.
+The process dies with the worker (PR_SET_PDEATHSIG), so that a killed worker's training is free for another.
+"""
+
+import ctypes
+import os
+import resource
+import signal
+import subprocess
+import sys
+import tempfile
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from django.conf import settings
+
+from apps.recommendations import leases
+from apps.recommendations.models import Training
+from apps.tenants.models import Tenant
+
+TRAINING_SECONDS = 3_000
+TRAINING_MEGABYTES = 2_048
+LAST_WORDS = 500
+PR_SET_PDEATHSIG = 1
+# One thread: sums run in one order, so a training repeats bit for bit, and two trainings share two cores fairly.
+ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How a process ended."""
+
+    code: int
+    last_words: str
+
+
+def supervise(tenant: Tenant, training_id: uuid.UUID, *, megabytes: int | None = None) -> str:
+    """Take a training, have a process do it, and see to its end. Returns the training's state, or "taken"."""
+    owner = uuid.uuid4().hex
+    if leases.take(training_id, owner) is None:
+        return "taken"
+    bound = megabytes or memory_bound()
+    arguments = ["--tenant", tenant.slug, "--training", str(training_id), "--owner", owner, "--memory-mb", str(bound)]
+    ended = run_command("run_training", *arguments)
+    if ended.code != 0:
+        settle(training_id, owner, ended)
+    return str(Training.objects.values_list("state", flat=True).get(pk=training_id))
+
+
+def memory_bound() -> int:
+    """The memory of one training in megabytes: MAESTRO_TRAINING_MB."""
+    return int(getattr(settings, "TRAINING_MEGABYTES", 0) or TRAINING_MEGABYTES)
+
+
+def run_command(name: str, *arguments: str, seconds: float = TRAINING_SECONDS) -> Ended:
+    """Run one of our own commands and wait. Its last words are kept, since they say why."""
+    command = [sys.executable, str(settings.BASE_DIR / "manage.py"), name, *arguments]
+    with tempfile.TemporaryFile() as words:
+        process = subprocess.Popen(command, env=environment(), stdout=subprocess.DEVNULL, stderr=words)
+        try:
+            code = process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            return Ended(1, f"it took longer than {seconds:.0f} s")
+        finally:
+            # Also when this task is told to stop: nothing may go on without its supervisor.
+            if process.poll() is None:
+                process.kill()
+                process.wait()
+        size = words.seek(0, os.SEEK_END)
+        words.seek(max(0, size - LAST_WORDS))
+        return Ended(code, words.read().decode(errors="replace").strip())
+
+
+def environment() -> Mapping[str, str]:
+    """What the process needs to find the same database; as many threads as repeat exactly."""
+    return os.environ | settings.CHILD_ENV | ONE_THREAD
+
+
+def settle(training_id: uuid.UUID, owner: str, ended: Ended) -> None:
+    """A process ended without a result: a crash is tried again, up to a bound; what it said is kept."""
+    last = ended.last_words.splitlines()[-1] if ended.last_words else ""
+    if ended.code < 0:
+        said = f"its process was ended by {signal.Signals(-ended.code).name}"
+    else:
+        said = last or f"its process ended with code {ended.code}"
+    training = Training.objects.get(pk=training_id)
+    if is_out_of_memory(ended.last_words):
+        leases.fail(training_id, "it needed more memory than a training may have", owner=owner)
+    elif training.tries >= leases.MOST_TRIES:
+        leases.fail(training_id, f"{training.tries} tries failed; the last: {said}", owner=owner)
+    else:
+        leases.give_back(training_id, owner)
+
+
+def is_out_of_memory(words: str) -> bool:
+    """Know a lack of memory by the words that Python, numpy and LightGBM say then."""
+    return any(sign in words for sign in ("MemoryError", "bad_alloc", "Unable to allocate", "Cannot allocate memory"))
+
+
+def bound_process(megabytes: int) -> None:
+    """Bound this process's memory, and let it end with its parent. Called first thing in the process."""
+    size = megabytes * 2**20
+    resource.setrlimit(resource.RLIMIT_AS, (size, size))
+    if sys.platform == "linux":
+        ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)

@@ -1,0 +1,86 @@
+"""The recommendations room's door: Celery's entry points. Light: the training itself runs in a process of its own."""
+
+import logging
+import uuid
+from functools import partial
+
+from celery import shared_task
+from django.db import connection, transaction
+from django.utils import timezone
+from django_tenants.utils import get_tenant_model, tenant_context
+from kombu.exceptions import OperationalError
+
+from apps.recommendations import leases, outcomes, supervising
+from apps.recommendations.models import Training
+from maestro.tasks import fan_out, tenant_task
+
+logger = logging.getLogger("maestro.recommendations")
+
+NIGHT_SECONDS = 2 * 3600
+LOOK_SECONDS = 300
+RESEND_SECONDS = 60
+TASK_SECONDS = supervising.TRAINING_SECONDS + 120
+
+
+@tenant_task(soft_time_limit=TASK_SECONDS, time_limit=TASK_SECONDS + 60)
+def train(training: str) -> str:
+    """Do one training, unless somebody else does."""
+    return supervising.supervise(connection.tenant, uuid.UUID(training))
+
+
+@tenant_task(soft_time_limit=120)
+def train_tonight() -> str:
+    """Ask for the nightly training. It ends at once if nothing has changed since the last."""
+    training, _ = leases.ask(why="schedule", asked_by="beat")
+    send(training)
+    return str(training.pk)
+
+
+@tenant_task(soft_time_limit=240)
+def look() -> str:
+    """Notice what the rooms below don't tell: outcomes that the rule can now give, and those that have changed."""
+    changed = outcomes.derive_due(timezone.now())
+    if not outcomes.changed_since_training():
+        return f"{changed} outcomes derived"
+    training, _ = leases.ask(why="outcomes", asked_by="beat")
+    send(training)
+    return f"{changed} outcomes derived, training {training.pk}"
+
+
+@shared_task
+def train_all_tonight() -> int:
+    """Nightly, for every tenant, spread over two hours."""
+    return fan_out(train_tonight, jitter_seconds=NIGHT_SECONDS)
+
+
+@shared_task
+def look_everywhere() -> int:
+    """Every few minutes, for every tenant."""
+    return fan_out(look, jitter_seconds=LOOK_SECONDS)
+
+
+@shared_task(expires=RESEND_SECONDS)
+def resume_trainings() -> int:
+    """Send every training again that waits for a worker: its worker died, or its message was lost."""
+    connection.set_schema_to_public()
+    sent = 0
+    for tenant in get_tenant_model().objects.active():
+        with tenant_context(tenant):
+            for training_id in leases.abandoned():
+                deliver(tenant.schema_name, training_id, expires=RESEND_SECONDS)
+                sent += 1
+    connection.set_schema_to_public()
+    return sent
+
+
+def send(training: Training) -> None:
+    """Hand a training to a worker once its row is committed."""
+    transaction.on_commit(partial(deliver, connection.schema_name, training.pk))
+
+
+def deliver(schema: str, training_id: uuid.UUID, *, expires: float | None = None) -> None:
+    """Send the message. If the broker is away the row still waits, and `resume_trainings` sends it again."""
+    try:
+        train.apply_async(kwargs={"schema": schema, "training": str(training_id)}, expires=expires, retry=False)
+    except OperationalError:
+        logger.warning("the broker does not answer; training %s of %s is sent later", training_id, schema)

@@ -1,0 +1,103 @@
+"""The recommendations room: one training, from rows to what serves. Loads LightGBM: runs in a process of its own.
+
+    read one snapshot -> digest -> the same as last time? then done -> fit -> backtest -> publish in one transaction
+
+The lease (leases.py) is renewed from a thread; whoever loses it ends at once and writes nothing.
+"""
+
+import os
+import resource
+import sys
+import time
+from dataclasses import dataclass, field
+from uuid import UUID
+
+from django.db.models.functions import Now
+from django.utils import timezone
+
+from apps.recommendations import dataset, leases
+from apps.recommendations.findings import ImpactFinding, Meter, elapsed_ms, find_project_impact, find_run_impact
+from apps.recommendations.history import History, digest_of
+from apps.recommendations.models import Training
+from apps.recommendations.publishing import publish_impact
+from apps.tenants.models import Tenant
+
+# Raise it when estimators change, so that equal data are learnt from anew.
+METHOD_VERSION = 1
+PARTS = 12.0
+LOST_EXIT = 75
+
+
+@dataclass(slots=True)
+class Findings:
+    """What one training found."""
+
+    history: History
+    digest: str
+    fit_ms: int
+    impact: list[ImpactFinding] = field(default_factory=list)
+
+
+def work(tenant: Tenant, training_id: UUID, owner: str) -> Training:
+    """Do a training whose lease is held by `owner`. The caller stands in the tenant."""
+    with leases.heartbeat(tenant, training_id, owner, on_loss=leave):
+        training = Training.objects.fetch(str(training_id))
+        try:
+            run(training, owner)
+        except MemoryError:
+            leases.fail(training_id, "it needed more memory than a training may have", owner=owner)
+    return Training.objects.fetch(str(training_id))
+
+
+def leave() -> None:
+    """End this process: another one does the training now."""
+    os._exit(LOST_EXIT)
+
+
+def run(training: Training, owner: str) -> None:
+    """Read, fit, publish."""
+    history = dataset.read_history()
+    digest = digest_of(history)
+    if not training.force and is_known(training, digest):
+        finish(training, owner, Findings(history, digest, 0), reason="the data are those of the last training")
+        return
+
+    def report(share: float, step: str) -> None:
+        leases.report(training.pk, owner, percent=round(100 * share), step=step)
+
+    findings = find(history, digest, seed=training.seed, meter=Meter(report, PARTS))
+    finish(training, owner, findings)
+
+
+def find(history: History, digest: str, *, seed: int, meter: Meter) -> Findings:
+    """Everything that is estimated. Equal history and seed, equal findings, to the bit."""
+    started = time.perf_counter()
+    impact = [find_project_impact(history, seed=seed, meter=meter), find_run_impact(history, seed=seed, meter=meter)]
+    return Findings(history, digest, elapsed_ms(started), impact)
+
+
+def is_known(training: Training, digest: str) -> bool:
+    """Say whether the last finished training read the same rows in the same way."""
+    last = Training.objects.done().exclude(pk=training.pk).order_by("-ended_at").first()
+    return last is not None and last.data_digest == digest and last.counts.get("method") == METHOD_VERSION
+
+
+def finish(training: Training, owner: str, findings: Findings, *, reason: str = "") -> None:
+    """Write all results and end the training, in one transaction that holds the lease."""
+    at = timezone.now()
+    with leases.holding(training.pk, owner) as mine:
+        for finding in findings.impact:
+            publish_impact(mine, finding, at=at)
+        mine.state, mine.percent, mine.step, mine.reason = Training.State.DONE, 100, "", reason
+        mine.data_digest, mine.data_at, mine.data_ms = findings.digest, findings.history.at, findings.history.sql_ms
+        mine.fit_ms, mine.peak_bytes = findings.fit_ms, peak_bytes()
+        mine.counts = {**findings.history.counts, "method": METHOD_VERSION}
+        mine.ended_at, mine.lease_owner, mine.lease_until = at, "", None
+        mine.save()
+        Training.objects.filter(pk=mine.pk).update(ended_at=Now())
+
+
+def peak_bytes() -> int:
+    """The most memory this process has held."""
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit

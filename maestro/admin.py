@@ -1,7 +1,7 @@
 """FLOOR: the two admin sites, a tenant's and the operator's, with navigation by task instead of by app.
 
-A room adds what it shows from its own `admin` package: a line of the side navigation (`add_task`), a part of
-the home page (`add_home`), a page of its own (`add_page`), a way to be found (`add_search`). The floor names
+A room adds what it shows from its own `admin` package: a line of the side navigation (`add_task`), a card on
+a page (`add_part`), a page of its own (`add_page`), a way to be found (`add_search`). The floor names
 no room; it only keeps the order.
 """
 
@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from django.contrib.admin import AdminSite
-from django.http import HttpRequest, HttpResponse
+from django.contrib.admin import AdminSite, ModelAdmin
+from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, URLResolver, path, reverse
 
@@ -40,15 +40,29 @@ class NavLine:
 
 
 @dataclass(frozen=True, slots=True)
-class HomePart:
-    """A card of the home page. `column` is `work` (left) or `state` (right)."""
+class Part:
+    """A card that a room adds to a page: `home`, `project`, `run`, `artifact` or `version`.
+
+    `load(request, subject)` answers the template's context, or None to leave the card out; `subject` is the
+    page's object, or None on the home page. `column` is `work` (left) or `state` (right).
+    """
 
     title: str
     template: str
-    load: Callable[[HttpRequest], Mapping[str, Any]]
+    load: Callable[[HttpRequest, Any], Mapping[str, Any] | None]
     column: str = "work"
     order: int = 50
     permission: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """A part as it is shown."""
+
+    title: str
+    template: str
+    column: str
+    context: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +85,7 @@ class _Page:
 @dataclass(slots=True)
 class _Parts:
     tasks: list[Task] = field(default_factory=list)
-    home: list[HomePart] = field(default_factory=list)
+    parts: dict[str, list[Part]] = field(default_factory=dict)
     pages: list[_Page] = field(default_factory=list)
     searches: list[Callable[[HttpRequest, str], Iterable[Hit]]] = field(default_factory=list)
 
@@ -92,9 +106,10 @@ class MaestroSite(AdminSite):
         """Show `task` in the side navigation."""
         self._parts.tasks = sorted([*self._parts.tasks, task], key=lambda line: line.order)
 
-    def add_home(self, part: HomePart) -> None:
-        """Show `part` on the home page."""
-        self._parts.home = sorted([*self._parts.home, part], key=lambda card: card.order)
+    def add_part(self, page: str, part: Part) -> None:
+        """Show `part` on every `page` of this kind."""
+        shown = [*self._parts.parts.get(page, []), part]
+        self._parts.parts[page] = sorted(shown, key=lambda card: card.order)
 
     def add_page(self, route: str, view: Callable[..., HttpResponse], name: str) -> None:
         """Serve `view` below this site, for signed-in people only, as `admin:<name>`."""
@@ -139,24 +154,33 @@ class MaestroSite(AdminSite):
             for task, length in zip(tasks, lengths, strict=True)
         ]
 
+    def cards(self, request: HttpRequest, page: str, subject: Any = None) -> dict[str, list[Card]]:
+        """The cards that rooms add to a page, as `work_cards` and `state_cards`."""
+        made: dict[str, list[Card]] = {"work_cards": [], "state_cards": []}
+        for part in self._parts.parts.get(page, []):
+            context = part.load(request, subject) if self._may_see(request, part.permission) else None
+            if context is not None:
+                made[f"{part.column}_cards"].append(Card(part.title, part.template, part.column, context))
+        return made
+
+    def page(self, request: HttpRequest, template: str, context: Mapping[str, Any]) -> TemplateResponse:
+        """Answer a page of this site: its own context over what every page shows."""
+        request.current_app = self.name  # type: ignore[attr-defined]
+        return TemplateResponse(request, template, {**self.each_context(request), **context})
+
+    def poll(self, *, live: bool, fields: Mapping[str, Any]) -> JsonResponse:
+        """The answer to a page that polls: what to show, and whether to ask again."""
+        return JsonResponse({"live": live, "fields": dict(fields)})
+
     def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> TemplateResponse:
         """Home: what needs me on the left, how we are doing on the right."""
-        shown = [part for part in self._parts.home if self._may_see(request, part.permission)]
-        cards = [{"part": part, **part.load(request)} for part in shown]
-        context = {
-            **self.each_context(request),
-            "title": "Home",
-            "work_cards": [card for card in cards if card["part"].column == "work"],
-            "state_cards": [card for card in cards if card["part"].column == "state"],
-            **(extra_context or {}),
-        }
-        request.current_app = self.name  # type: ignore[attr-defined]
-        return TemplateResponse(request, self.index_template or "admin/index.html", context)
+        context = {"title": "Home", **self.cards(request, "home"), **(extra_context or {})}
+        return self.page(request, self.index_template or "admin/index.html", context)
 
     def settings_page(self, request: HttpRequest) -> TemplateResponse:
         """Every table this person may open, by app: what Django's own index shows."""
-        context = {**self.each_context(request), "title": "Settings", "app_list": self.get_app_list(request)}
-        return TemplateResponse(request, "admin/settings.html", context)
+        context = {"title": "Settings", "app_list": self.get_app_list(request)}
+        return self.page(request, "admin/settings.html", context)
 
     def search_page(self, request: HttpRequest) -> TemplateResponse:
         """What the rooms find for `?q=`."""
@@ -164,9 +188,8 @@ class MaestroSite(AdminSite):
         hits: list[Hit] = []
         if len(text) >= MIN_SEARCH:
             hits = [hit for find in self._parts.searches for hit in list(find(request, text))[:MAX_HITS]]
-        context = {**self.each_context(request), "title": "Search", "q": text, "hits": hits}
-        context["is_too_short"] = len(text) < MIN_SEARCH
-        return TemplateResponse(request, "admin/search.html", context)
+        context = {"title": "Search", "q": text, "hits": hits, "is_too_short": len(text) < MIN_SEARCH}
+        return self.page(request, "admin/search.html", context)
 
     def _may_see(self, request: HttpRequest, permission: str) -> bool:
         return not permission or request.user.has_perm(permission)
@@ -178,6 +201,24 @@ class MaestroSite(AdminSite):
         if task.order == 0:
             urls = [url for url in urls if url == current]
         return max((len(url) for url in urls if current.startswith(url)), default=0)
+
+
+class LookOnlyAdmin(ModelAdmin):
+    """Rows that only a room's own verbs write: people look."""
+
+    show_full_result_count = False
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """Nobody types these in."""
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """What was recorded stays."""
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Deleting has its own verbs."""
+        return False
 
 
 class TenantSite(MaestroSite):

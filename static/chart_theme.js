@@ -74,7 +74,7 @@ window.Maestro = window.Maestro || {};
       timeAxis: axisStyle(false),
       parallelAxis: axisStyle(false),
       parallel: { parallelAxisDefault: axisStyle(false) },
-      legend: { textStyle: { color: token("text") }, pageTextStyle: { color: token("muted") }, itemWidth: 24, itemHeight: 8,
+      legend: { textStyle: { color: token("text") }, pageTextStyle: { color: token("muted") }, itemWidth: 24, itemHeight: 12,
         pageIconColor: token("accent"), pageIconInactiveColor: token("border") },
       tooltip: { backgroundColor: token("surface"), borderColor: token("border"), borderWidth: 1, padding: 8,
         textStyle: { color: token("text"), fontSize: 12, fontFamily: font } },

@@ -16,14 +16,10 @@ def scatter(title: str, points: Sequence[tuple[str, float, float]], *, x: str, y
         "tooltip": {"trigger": "item"},
         "series": [{"type": "scatter", "name": y, "symbolSize": 8, "data": data, "color": "token:series-1"}],
     }
-    return Chart(
-        "scatter", title, f"{y} against {x} for {len(data)} runs.", options, ("Run", x, y), tuple(points), 320
-    )
+    return Chart("scatter", title, f"{y} against {x} for {len(data)} runs.", options, ("Run", x, y), tuple(points), 320)
 
 
-def parallel(
-    title: str, axes: Sequence[str], runs: Sequence[tuple[str, Sequence[Cell]]], color_axis: int
-) -> Chart:
+def parallel(title: str, axes: Sequence[str], runs: Sequence[tuple[str, Sequence[Cell]]], color_axis: int) -> Chart:
     """Parallel coordinates, one line a run, coloured by one axis. Text axes become categories."""
     columns = [[values[index] for _, values in runs] for index in range(len(axes))]
     shapes = [_parallel_axis(index, axes[index], column) for index, column in enumerate(columns)]
@@ -33,9 +29,7 @@ def parallel(
         "parallel": {"left": 48, "right": 64, "top": 40, "bottom": 28},
         "parallelAxis": shapes,
         "tooltip": {"trigger": "item"},
-        "series": [
-            {"type": "parallel", "name": title, "lineStyle": {"width": 1.5, "opacity": 0.6}, "data": data}
-        ],
+        "series": [{"type": "parallel", "name": title, "lineStyle": {"width": 1.5, "opacity": 0.6}, "data": data}],
     }
     if colored:
         options["visualMap"] = {

@@ -66,20 +66,18 @@ def curves(metric: str, lines: Sequence[Curve], *, limit: int = MAX_POINTS) -> C
     options = {
         "grid": {
             "left": 8,
-            "right": 16,
+            "right": 28,
             "top": 12,
             "bottom": 26 if len(lines) < 2 else 52,
             "containLabel": True,
         },
         "xAxis": value_axis("step", nameGap=22, scale=False, min="dataMin", max="dataMax"),
         "yAxis": value_axis(),
-        "legend": {"show": len(lines) > 1, "type": "scroll", "bottom": 0},
+        "legend": {"show": len(lines) > 1, "type": "scroll", "bottom": 2},
         "tooltip": {"trigger": "axis", "order": "valueDesc"},
         "series": series,
     }
-    return Chart(
-        "curve", metric, _curves_summary(metric, lines), options, height_px=220 if len(lines) < 2 else 280
-    )
+    return Chart("curve", metric, _curves_summary(metric, lines), options, height_px=220 if len(lines) < 2 else 280)
 
 
 def _curves_summary(metric: str, lines: Sequence[Curve]) -> str:

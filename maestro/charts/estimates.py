@@ -59,13 +59,9 @@ def forest(title: str, effects: Sequence[Effect], unit: str) -> Chart:
         ],
     }
     best_first = tuple(reversed(ranked))
-    rows = tuple(
-        (i.name, i.effect, i.low, i.high, i.raw, i.n, "early" if i.is_early else "full") for i in best_first
-    )
+    rows = tuple((i.name, i.effect, i.low, i.high, i.raw, i.n, "early" if i.is_early else "full") for i in best_first)
     columns = ("Artifact", f"Effect ({unit})", "Low", "High", "Raw difference", "n", "Evidence")
-    summary = (
-        f"{title}: {len(ranked)} artifacts; intervals that leave out zero: {sum(map(_is_clear, ranked))}."
-    )
+    summary = f"{title}: {len(ranked)} artifacts; intervals that leave out zero: {sum(map(_is_clear, ranked))}."
     return Chart("forest", title, summary, options, columns, rows, FRAME_PX + ROW_PX * max(len(ranked), 2))
 
 
@@ -94,9 +90,7 @@ def _interval_series(name: str, bars: list[list[Any]]) -> Options:
     }
 
 
-def intervals(
-    title: str, ranges: Sequence[tuple[str, float, float, float, float | None]], unit: str
-) -> Chart:
+def intervals(title: str, ranges: Sequence[tuple[str, float, float, float, float | None]], unit: str) -> Chart:
     """Ranges with the median, and the actual as a hollow mark: (name, low, mid, high, actual)."""
     effects = [Effect(name, mid, low, high, actual, 0) for name, low, mid, high, actual in reversed(ranges)]
     bars = [[number(item.low), number(item.high), row] for row, item in enumerate(effects)]
@@ -151,22 +145,17 @@ def contributions(title: str, parts: Sequence[tuple[str, float]], unit: str) -> 
         "xAxis": value_axis(unit, nameGap=24, scale=False),
         "yAxis": {"type": "category", "data": [name for name, _ in ranked], "axisTick": {"show": False}},
         "tooltip": {"trigger": "item"},
-        "series": [
-            {"type": "bar", "name": unit, "barMaxWidth": 14, "data": data, "markLine": zero_line("xAxis")}
-        ],
+        "series": [{"type": "bar", "name": unit, "barMaxWidth": 14, "data": data, "markLine": zero_line("xAxis")}],
     }
     rows = tuple(reversed(ranked))
     top = ", ".join(f"{name} {value:+.3g}" for name, value in rows[:3])
-    return Chart(
-        "bars", title, f"{title}: {top}.", options, ("Reason", unit), rows, 52 + ROW_PX * max(len(rows), 2)
-    )
+    return Chart("bars", title, f"{title}: {top}.", options, ("Reason", unit), rows, 52 + ROW_PX * max(len(rows), 2))
 
 
 def calibration(title: str, bins: Sequence[tuple[float, float, int]]) -> Chart:
     """Claimed coverage against what happened: (claimed share, observed share, n)."""
     data = [
-        {"value": [number(claimed), number(seen)], "symbolSize": 6 + min(n, 400) ** 0.5}
-        for claimed, seen, n in bins
+        {"value": [number(claimed), number(seen)], "symbolSize": 6 + min(n, 400) ** 0.5} for claimed, seen, n in bins
     ]
     share = {"min": 0, "max": 1, "scale": False}
     diagonal = {

@@ -92,6 +92,4 @@ def timeline(title: str, events: Sequence[tuple[str, int, int]], lanes: Sequence
     }
     rows = tuple(events)
     columns = ("What", "Time (epoch ms)", "How many")
-    return Chart(
-        "scatter", title, f"{title}: {len(rows)} marks.", options, columns, rows, 60 + 36 * len(lanes)
-    )
+    return Chart("scatter", title, f"{title}: {len(rows)} marks.", options, columns, rows, 60 + 36 * len(lanes))

@@ -1,14 +1,16 @@
 """FLOOR: how pages write numbers, times, states, charts, refusals and empty states."""
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+import nh3
 from django import template
 from django.utils import timezone
 from django.utils.html import format_html
-from django.utils.safestring import SafeString
+from django.utils.safestring import SafeString, mark_safe
+from markdown_it import MarkdownIt
 
 from maestro.charts import Chart
 
@@ -38,6 +40,7 @@ TONES = {
     "killed": ("bad", "stop", "stopped"),
     "lost": ("lost", "lost", "lost"),
 }
+MARKDOWN = MarkdownIt("commonmark", {"html": False}).enable("table")
 SIZES = ("B", "kB", "MB", "GB", "TB", "PB")
 
 
@@ -136,6 +139,12 @@ def duration(seconds: object) -> str:
     return f"{left:.3g} s"
 
 
+@register.filter
+def markdown(text: object) -> SafeString:
+    """Markdown as HTML that can do nothing: no raw HTML in, and what comes out is cleaned again."""
+    return mark_safe(nh3.clean(MARKDOWN.render(str(text)), attributes={"a": {"href"}}))  # noqa: S308 cleaned by nh3
+
+
 def relative(at: datetime, now: datetime) -> str:
     """How long before (or after) `now`, in one unit."""
     seconds = (now - at).total_seconds()
@@ -184,16 +193,21 @@ def chart(made: Chart, chart_id: str, source: str = "", live: bool = False) -> d
     }
 
 
+def needs_of(given: object) -> list[dict[str, Any]]:
+    """What is there against what is needed, from how rooms store it: a list of what, have, at_least."""
+    items = given.get("needs", []) if isinstance(given, Mapping) and "what" not in given else given
+    listed = [items] if isinstance(items, Mapping) else items if isinstance(items, list | tuple) else []
+    return [
+        {"label": str(item.get("what", "")), "have": item.get("have"), "need": item.get("at_least")}
+        for item in listed
+        if isinstance(item, Mapping) and is_number(item.get("have")) and is_number(item.get("at_least"))
+    ]
+
+
 @register.inclusion_tag("maestro/refusal.html")
-def refusal(
-    title: str,
-    reason: str,
-    needs: Iterable[Mapping[str, Any]] = (),
-    action: str = "",
-    link: str = "",
-) -> dict[str, Any]:
-    """A refusal as a first-class state. `needs`: label, have, need."""
-    return {"title": title, "reason": reason, "needs": needs, "action": action, "link": link}
+def refusal(title: str, reason: str, needs: object = (), action: str = "", link: str = "") -> dict[str, Any]:
+    """A refusal as a first-class state: the reason, a meter of what is there, what would help."""
+    return {"title": title, "reason": reason, "needs": needs_of(needs), "action": action, "link": link}
 
 
 @register.inclusion_tag("maestro/empty_state.html")

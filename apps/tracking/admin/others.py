@@ -1,0 +1,31 @@
+"""The tracking room's admin: tables that people only look at, under Settings."""
+
+from django.contrib import admin
+
+from apps.tracking.models import Blob, Dataset, MetricKey
+from maestro.admin import LookOnlyAdmin, tenant_site
+
+
+@admin.register(Dataset, site=tenant_site)
+class DatasetAdmin(LookOnlyAdmin):
+    """Datasets as clients describe them."""
+
+    list_display = ("name", "digest", "source_type", "experiment")
+    list_select_related = ("experiment",)
+    search_fields = ("name", "digest")
+
+
+@admin.register(Blob, site=tenant_site)
+class BlobAdmin(LookOnlyAdmin):
+    """Distinct contents by digest."""
+
+    list_display = ("sha256", "size_bytes", "created_at")
+    search_fields = ("sha256__startswith",)
+
+
+@admin.register(MetricKey, site=tenant_site)
+class MetricKeyAdmin(LookOnlyAdmin):
+    """Names of metrics."""
+
+    list_display = ("name",)
+    search_fields = ("name",)

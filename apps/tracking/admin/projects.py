@@ -1,0 +1,156 @@
+"""The tracking room's admin: projects: will this succeed, what should we use, how did it go."""
+
+import uuid
+from collections import Counter
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import Count, Q, QuerySet
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import URLPattern, path, reverse
+from django.utils import timezone
+
+from apps.tracking.models import LatestMetric, Member, Project, Run
+from maestro import charts
+from maestro.admin import tenant_site
+
+RUNS_SHOWN, DAY_MS = 8, 86_400_000
+
+
+class MemberInline(admin.TabularInline):
+    """Who works on it."""
+
+    model = Member
+    extra = 0
+    autocomplete_fields = ("user",)
+
+
+class ProjectAdmin(admin.ModelAdmin):
+    """The list, the form, and the project's own page."""
+
+    list_display = ("name", "problem_class", "team", "success_shown", "run_count", "starts_at")
+    list_filter = ("problem_class", "team")
+    search_fields = ("name", "slug")
+    list_per_page = 50
+    show_full_result_count = False
+    inlines = (MemberInline,)
+    prepopulated_fields = {"slug": ("name",)}
+    readonly_fields = ("outcome_source", "outcome_set_by", "outcome_set_at", "outcome_rule")
+    fieldsets = (
+        (None, {"fields": ("name", "slug", "description", "problem_class", "complexity", "team", "team_size")}),
+        (
+            "Times, cost and effort",
+            {
+                "fields": (
+                    ("starts_at", "ends_at"),
+                    ("planned_duration_days", "actual_duration_days"),
+                    ("planned_cost", "actual_cost"),
+                    ("planned_effort_hours", "actual_effort_hours"),
+                )
+            },
+        ),
+        ("Goal", {"fields": ("goal_metric", "goal_maximize", "goal_worst", "goal_best")}),
+        ("Outcome", {"fields": ("success", "model_performance", "business_value", *readonly_fields)}),
+        ("Facts known before work began", {"fields": ("dataset_facts", "labels")}),
+    )
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Project]:
+        """Projects with the number of their runs."""
+        runs = Count("experiments__runs", filter=Q(experiments__runs__deleted_ms=None))
+        return super().get_queryset(request).annotate(runs=runs)
+
+    @admin.display(description="Success", ordering="success", empty_value="–")
+    def success_shown(self, project: Project) -> str | None:
+        """The outcome, 0 to 100."""
+        return None if project.success is None else f"{project.success:.0f}"
+
+    @admin.display(description="Runs", ordering="runs")
+    def run_count(self, project: Any) -> int:
+        """How many runs it has."""
+        return int(project.runs)
+
+    def get_urls(self) -> list[URLPattern]:
+        """The form moves to /edit/, because the project's own page is what links lead to."""
+        edit = self.admin_site.admin_view(self.edit_view)
+        return [path("<uuid:pk>/edit/", edit, name="tracking_project_edit"), *super().get_urls()]
+
+    def edit_view(self, request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
+        """The stock form."""
+        return super().change_view(request, str(pk))
+
+    def response_post_save_change(self, request: HttpRequest, obj: Project) -> HttpResponse:
+        """After saving, back to the project's page."""
+        return HttpResponseRedirect(reverse("admin:tracking_project_change", args=[obj.pk]))
+
+    def save_model(self, request: HttpRequest, obj: Project, form: Any, change: bool) -> None:
+        """Save the form; an outcome given by hand says who gave it and when."""
+        if "success" in form.changed_data:
+            obj.outcome_source = Project.OutcomeSource.PERSON if obj.success is not None else ""
+            obj.outcome_set_by = request.user.get_username() if obj.success is not None else ""
+            obj.outcome_set_at = timezone.now() if obj.success is not None else None
+        super().save_model(request, obj, form, change)
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """The project's page."""
+        try:
+            project = self.get_queryset(request).filter(pk=uuid.UUID(object_id)).first()
+        except ValueError as error:
+            raise Http404 from error
+        if project is None or not self.has_view_permission(request, project):
+            raise Http404
+        runs = Run.objects.active().filter(experiment__project=project)
+        context = {
+            "title": project.name,
+            "project": project,
+            "may_edit": self.has_change_permission(request, project),
+            "states": runs_by_state(runs),
+            "best": best_runs(project),
+            "newest": runs.select_related("experiment").order_by("-id")[:RUNS_SHOWN],
+            "timeline": run_timeline(runs),
+            "planned": planned_and_actual(project),
+            "experiments": project.experiments.active().annotate(runs_n=Count("runs")).order_by("-created_ms")[:20],
+            "members": project.members.select_related("user").order_by("joined_at")[:50],
+            "snippet": f'mlflow.set_experiment(experiment_name="{project.slug}", tags={{"maestro.project": "{project.slug}"}})',
+            **tenant_site.cards(request, "project", project),
+        }
+        return tenant_site.page(request, "admin/tracking/project.html", context)
+
+
+def runs_by_state(runs: QuerySet[Run]) -> list[tuple[str, int]]:
+    """How many runs are in each state, most common first."""
+    counted = runs.values_list("status").annotate(n=Count("id")).order_by("-n")
+    return [(status.lower(), count) for status, count in counted]
+
+
+def best_runs(project: Project) -> list[LatestMetric]:
+    """The runs with the best latest goal metric."""
+    if not project.goal_metric:
+        return []
+    sign = "-" if project.goal_maximize else ""
+    latest = LatestMetric.objects.filter(key__name=project.goal_metric, run__experiment__project=project)
+    chosen = latest.filter(run__deleted_ms=None, run__status=Run.Status.FINISHED).exclude(value=float("nan"))
+    return list(chosen.select_related("run").order_by(f"{sign}value")[:RUNS_SHOWN])
+
+
+def run_timeline(runs: QuerySet[Run]) -> charts.Chart | None:
+    """How many runs began on each day."""
+    starts = list(runs.order_by("-id").values_list("start_ms", flat=True)[:5000])
+    if not starts:
+        return None
+    days = Counter(start // DAY_MS * DAY_MS for start in starts)
+    return charts.timeline("Runs a day", [("runs", day, count) for day, count in sorted(days.items())], ["runs"])
+
+
+def planned_and_actual(project: Project) -> list[tuple[str, str, float | None, float | None]]:
+    """What was planned beside what came: name, unit, planned, actual."""
+    rows = [
+        ("Duration", "days", project.planned_duration_days, project.actual_duration_days),
+        ("Cost", "", project.planned_cost, project.actual_cost),
+        ("Effort", "hours", project.planned_effort_hours, project.actual_effort_hours),
+    ]
+    return [row for row in rows if row[2] is not None or row[3] is not None]
+
+
+tenant_site.register(Project, ProjectAdmin)

@@ -5,12 +5,13 @@ import time
 from collections.abc import Callable
 
 from django.conf import settings
-from django.db import DatabaseError, connection
+from django.db import DatabaseError
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, generate_latest, multiprocess
 
 from apps.tenants.models import TemplateSchema
 from apps.tenants.template import current_head
+from maestro.database.session import connection
 from maestro.metrics import observe
 from maestro.storage import StorageProblem, probe
 

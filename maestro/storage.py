@@ -11,9 +11,9 @@ from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.core.files.base import ContentFile
 from django.core.files.storage import FileSystemStorage, Storage
-from django.db import connection
 from storages.backends.s3 import S3Storage
 
+from maestro.database.session import connection
 from maestro.errors import Unavailable
 
 PROBE = "_probe"

@@ -10,9 +10,9 @@ from collections.abc import Callable
 from typing import Any
 
 from celery import Task, shared_task
-from django.db import connection
 from django_tenants.utils import get_tenant_model, tenant_context
 
+from maestro.database.session import connection
 from maestro.errors import Invalid, Unavailable
 
 RETRY_SECONDS = 30

@@ -13,7 +13,6 @@ from django.apps import apps
 from django.conf import settings
 from django.contrib.auth.management import create_permissions
 from django.contrib.contenttypes.management import create_contenttypes
-from django.db import connection
 from django.db.migrations import CreateModel, Migration, RunPython, SeparateDatabaseAndState
 from django.db.migrations.loader import MigrationLoader
 from django_tenants.utils import schema_context
@@ -22,6 +21,7 @@ from psycopg import sql
 from apps.tenants import provisioning
 from apps.tenants.access.roles import make_groups
 from apps.tenants.models import Tenant
+from maestro.database.session import connection
 
 BATCH = 200
 LOCK_TIMEOUT = "3s"

@@ -11,25 +11,26 @@ from collections.abc import Callable
 import orjson
 from django.conf import settings
 from django.core.exceptions import DisallowedHost
-from django.db import connection
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 
 from apps.tenants import routing, template
 from apps.tenants.models import Tenant
 from maestro.api.addresses import client_address, group_of
 from maestro.api.errors import as_refusal
 from maestro.api.pages import page, refusal
+from maestro.api.requests import TenantRequest
 from maestro.api.throttling import limiter
+from maestro.database.session import connection
 from maestro.errors import MaestroError, NotFound, Unauthenticated, Unavailable
 
 KEY = re.compile(r"mst_([a-z0-9-]{2,40})_[a-z0-9]{8,32}_[A-Za-z0-9_-]{20,100}")
 JWT = re.compile(r"[A-Za-z0-9_-]{4,500}\.([A-Za-z0-9_-]{4,4000})\.[A-Za-z0-9_-]{4,1000}")
 SLUG = re.compile(r"[a-z0-9-]{2,40}")
 DOORS = ("/api/", "/ajax-api/", "/v1/")
-Answer = Callable[[HttpRequest], HttpResponse]
+Answer = Callable[[TenantRequest], HttpResponse]
 
 
-def key_text(request: HttpRequest) -> str:
+def key_text(request: TenantRequest) -> str:
     """Find a credential: a Bearer token, or the password of Basic. Empty if there is none."""
     scheme, _, value = request.META.get("HTTP_AUTHORIZATION", "").partition(" ")
     if scheme.lower() == "bearer":
@@ -68,7 +69,7 @@ class TenantMiddleware:
     def __init__(self, get_response: Answer) -> None:
         self.get_response = get_response
 
-    def __call__(self, request: HttpRequest) -> HttpResponse:
+    def __call__(self, request: TenantRequest) -> HttpResponse:
         """Serve one request inside its tenant."""
         try:
             self.enter(request)
@@ -76,11 +77,11 @@ class TenantMiddleware:
             return refusal(request, as_refusal(error))
         return self.get_response(request)
 
-    def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
+    def process_exception(self, request: TenantRequest, error: Exception) -> HttpResponse | None:
         """Answer a rule's refusal that a page's view let through."""
         return page(request, error) if isinstance(error, MaestroError) else None
 
-    def enter(self, request: HttpRequest) -> None:
+    def enter(self, request: TenantRequest) -> None:
         """Set request.tenant, the URLs and the connection. Raises NotFound, TooMany or Unavailable."""
         request.tenant = None
         connection.set_schema_to_public()
@@ -97,7 +98,7 @@ class TenantMiddleware:
             raise Unavailable("this tenant waits for its migrations: run `manage.py migrate_tenants`", "schema_behind")
         connection.set_tenant(tenant)
 
-    def tenant_for(self, request: HttpRequest, host: str) -> Tenant | None:
+    def tenant_for(self, request: TenantRequest, host: str) -> Tenant | None:
         """Choose by host; on the base host, by credential. One tenant's key never works on another's host."""
         slug = slug_in_key(key_text(request))
         if not routing.is_base_host(host):
@@ -119,13 +120,13 @@ class TenantMiddleware:
         return tenant
 
 
-def named_tenant(request: HttpRequest) -> str | None:
+def named_tenant(request: TenantRequest) -> str | None:
     """Read X-Maestro-Tenant: where somebody without a credential yet asks to be let in."""
     slug = request.META.get("HTTP_X_MAESTRO_TENANT", "")
     return slug if SLUG.fullmatch(slug) else None
 
 
-def host_of(request: HttpRequest) -> str:
+def host_of(request: TenantRequest) -> str:
     """Read the host without its port. Raises NotFound for one that is not ours."""
     try:
         host = request.get_host()

@@ -9,13 +9,14 @@ from dataclasses import dataclass
 import psycopg
 from django.conf import settings
 from django.core.management import call_command
-from django.db import Error, connection
+from django.db import Error
 from django_tenants.utils import schema_context
 from psycopg import sql
 
 from apps.tenants import fleet, provisioning, template
 from apps.tenants.access.roles import make_groups
 from apps.tenants.models import TemplateSchema, Tenant
+from maestro.database.session import connection
 
 Say = Callable[[str], None]
 SAY_EVERY = 25

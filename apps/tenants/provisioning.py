@@ -10,13 +10,14 @@ import psycopg
 from django.conf import settings
 from django.core.cache import cache
 from django.core.exceptions import ValidationError
-from django.db import IntegrityError, connection, transaction
+from django.db import IntegrityError, transaction
 from psycopg import sql
 
 from apps.tenants import template
 from apps.tenants.models import Domain, Tenant
 from apps.tenants.models.tenants import check_slug, schema_for
 from maestro.database.base import role_of
+from maestro.database.session import connection
 from maestro.errors import AlreadyExists, Invalid, NotFound, Unavailable
 
 APPEND_ONLY = ("access_auditevent",)

@@ -8,9 +8,9 @@ import threading
 import time
 
 from django.conf import settings
-from django.db import connection
 
 from apps.tenants.models import Domain, Tenant
+from maestro.database.session import connection
 
 KEEP_SECONDS = 5.0
 MOST = 4096

@@ -5,9 +5,9 @@ from typing import Any
 
 from django.contrib.auth.models import User
 from django.core.management.base import CommandParser
-from django.db import connection
 
 from maestro.commands import MaestroCommand
+from maestro.database.session import connection
 from maestro.errors import Invalid
 
 PASSWORD_BYTES = 12

@@ -10,7 +10,8 @@ BIN := .venv/bin
 JOBS ?= 2
 PYTEST := $(BIN)/python -m pytest
 
-.PHONY: help demo demo-stop demo-status demo-reset install install-dev browser test fast check lint types \
+.NOTPARALLEL:
+.PHONY: help demo demo-stop demo-status demo-reset tour install install-dev browser test fast check lint types \
 	contracts migrations fmt lock env bench bench-learning
 
 help: ## List the commands
@@ -27,6 +28,9 @@ demo-status: ## Show the demo's processes, ports and memory
 
 demo-reset: ## Delete the demo's data and secrets (.maestro)
 	@if [ -x $(BIN)/python ]; then exec $(BIN)/python -m maestro.embedded reset; else echo "nothing to delete"; fi
+
+tour: install-dev ## Track, register and ask for advice with the stock client, on a running demo
+	@exec $(BIN)/python docs/tour.py
 
 install: ## Make .venv with the run-time set
 	@command -v $(PYTHON) >/dev/null || { echo "maestro: Python 3.11 is missing: install it, on Debian \`apt-get install python3 python3-venv\`." >&2; exit 1; }
@@ -58,7 +62,7 @@ contracts: install-dev ## Check that imports go down only
 	@$(BIN)/lint-imports
 
 migrations: install-dev ## Check that models and migrations agree
-	@$(BIN)/python -m maestro.embedded.check_migrations
+	@$(PYTEST) -q tests/architecture -k migrations
 
 fmt: install-dev ## Format the code
 	@$(BIN)/ruff check --fix-only .

@@ -6,7 +6,7 @@ import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from maestro.embedded.home import Home, read_env, write_env, write_private
+from maestro.embedded.home import Home, write_env, write_private
 from maestro.embedded.processes import Program, tail
 from maestro.embedded.servers import start_servers
 from maestro.embedded.supervisor import PROJECT, Supervisor
@@ -16,6 +16,7 @@ from maestro.embedded.web import Project, ask, project_environment
 TENANT = "demo"
 PERSON = "admin"
 LOADER = PROJECT / "bench" / "history" / "load_history.py"
+HISTORY = LOADER.with_name("history.jsonl.gz")
 LOAD_SECONDS = 1_800.0
 TRAIN_SECONDS = 600.0
 
@@ -29,10 +30,9 @@ SCREEN = """
   Three things to try
     1. Sign in and open Advice: what moved success in the history, and how sure that is.
     2. Track a run with the stock client, in another terminal:
-         set -a; . {demo_env}; set +a
-         MLFLOW_TRACKING_URI=$MAESTRO_URL MLFLOW_TRACKING_TOKEN=$MAESTRO_TOKEN .venv/bin/python docs/tour.py
+         make tour
     3. Ask the API:
-         curl -H "Authorization: Bearer $MAESTRO_TOKEN" $MAESTRO_URL/api/v1/projects/
+         . {demo_env}; curl -H "Authorization: Bearer $MAESTRO_TOKEN" $MAESTRO_URL/api/v1/projects/
 
   {user}, password and key are also in {demo_env}; logs are in {logs}.
   Ctrl-C ends everything; the data stays for the next start. `make demo-reset` deletes it.
@@ -43,6 +43,7 @@ SCREEN = """
 class Done:
     """What earlier starts of this demo finished."""
 
+    key: str = ""
     history: str = ""
     trained: str = ""
 
@@ -59,18 +60,20 @@ class Demo:
 
     def run(self) -> None:
         """Bring everything up, fill it, show the screen, and stay until asked to end."""
+        # Scripts take this file as the sign that the demo is ready.
+        self.home.demo_env.unlink(missing_ok=True)
         addresses = start_servers(self.home, self.supervisor)
         project = Project(self.home, project_environment(self.home, addresses), self.port)
         # The web server reads its code while the tables are made; it answers 503 until they are.
         web = self.supervisor.launch(project.web())
-        project.manage(self.supervisor, "migrate_tenants")
-        project.manage(self.supervisor, "create_tenant", TENANT, "--if-missing")
+        project.manage(self.supervisor, "migrate_tenants", "--ensure-tenant", TENANT)
         self.supervisor.await_ready(web)
-        say(f"first page: {self.admin_url} (the user's password follows)")
+        say(f"first page: {self.admin_url}")
+        password = self.fresh_password(project)
+        say(f"sign in as {PERSON} with the password {password}")
+        token = self.working_key(project)
         self.supervisor.start(project.worker())
         self.supervisor.start(project.beat())
-        password = self.fresh_password(project)
-        token = self.working_key(project)
         self.fill(project, token)
         self.finish(password, token)
         self.supervisor.forever()
@@ -84,18 +87,19 @@ class Demo:
 
     def working_key(self, project: Project) -> str:
         """Return the key of the last start while it works, so that scripts go on; else a new one."""
-        known = read_env(self.home.demo_env).get("MAESTRO_TOKEN", "")
-        if known and ask(self.port, "/api/v1/projects/", known)[0] == 200:
-            return known
+        if self.done.key and ask(self.port, "/api/v1/projects/", self.done.key)[0] == 200:
+            return self.done.key
         options = ["--tenant", TENANT, "--role", "admin", "--name", "make demo"]
-        return str(project.manage(self.supervisor, "issue_key", *options)["key"])
+        self.done.key = str(project.manage(self.supervisor, "issue_key", *options)["key"])
+        self.write_state()
+        return self.done.key
 
     # -- what is in it -----------------------------------------------------------------------------
 
     def fill(self, project: Project, token: str) -> None:
         """Load the history through the public API and have it learnt from, once for each history."""
-        if not LOADER.exists():
-            say("no history to load: bench/history/load_history.py is not here")
+        if not HISTORY.exists():
+            say(f"no history to load: {shortest(HISTORY)} is not here")
             return
         digest = history_digest()
         if self.done.history != digest:
@@ -111,10 +115,11 @@ class Demo:
         """Load the history as any client would. A failure is said, and does not end the demo."""
         say("loading the history of real trainings through the API")
         log, progress = self.home.log("history"), Progress()
-        environment = project.environment | {"MAESTRO_TOKEN": token}
+        # Not as an argument: every user of the machine can read a command line.
+        environment = project.environment | {"MAESTRO_URL": self.url, "MAESTRO_TOKEN": token}
         program = Program(
             name="step-history",
-            command=[sys.executable, str(LOADER), "--url", self.url, "--token", token],
+            command=[sys.executable, str(LOADER), "--progress"],
             log=log,
             environment=environment,
             folder=PROJECT,
@@ -178,12 +183,8 @@ class Demo:
 
 
 def history_digest() -> str:
-    """Name the history by the content of its files: another one is loaded and learnt anew."""
-    digest = hashlib.sha256()
-    for path in sorted(LOADER.parent.glob("history*")):
-        if path.is_file():
-            digest.update(path.read_bytes())
-    return digest.hexdigest()
+    """Name the history by its content: another one is loaded and learnt anew."""
+    return hashlib.sha256(HISTORY.read_bytes()).hexdigest()
 
 
 def shortest(path: Path) -> str:

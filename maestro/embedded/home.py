@@ -94,7 +94,7 @@ class Home:
         try:
             self.folder.mkdir(mode=mode, parents=True, exist_ok=True)
             self.folder.chmod(mode)
-            for folder in (self.run, self.storage, self.folder / "log"):
+            for folder in (self.run, self.storage, self.folder / "log", self.folder / "static"):
                 folder.mkdir(mode=0o700, exist_ok=True)
             with tempfile.TemporaryFile(dir=self.folder):
                 pass

@@ -23,8 +23,9 @@ def without_nulls(row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def json_response(body: Any, *, status: int = 200, headers: Mapping[str, str] | None = None) -> HttpResponse:
-    """Answer JSON."""
-    response = HttpResponse(orjson.dumps(body), content_type="application/json", status=status)
+    """Answer JSON; bytes are JSON already."""
+    data = body if isinstance(body, bytes) else orjson.dumps(body)
+    response = HttpResponse(data, content_type="application/json", status=status)
     response.headers["Cache-Control"] = "no-store"
     for name, value in (headers or {}).items():
         response.headers[name] = value

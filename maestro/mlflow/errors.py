@@ -43,6 +43,8 @@ def translate(error: MaestroError) -> tuple[int, str]:
         return 400, "RESOURCE_ALREADY_EXISTS"
     if error.code == "endpoint_not_found" or error.status == 405:
         return 404, "ENDPOINT_NOT_FOUND"
+    if error.status == 415:
+        return 400, "BAD_REQUEST"
     return error.status, CODES.get(error.status, "INTERNAL_ERROR")
 
 

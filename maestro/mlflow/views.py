@@ -1,64 +1,106 @@
-"""The floor: the base of every MLflow view: strict fields in, lean JSON out, errors in MLflow's words."""
+"""The floor: the base of every MLflow view: strict fields in, lean JSON out, errors in MLflow's words.
+
+DRF's APIView costs more than most of these calls do, so this is a plain view that uses DRF's settings for who
+may enter: the same authentication and throttle classes, the same `required_role`.
+"""
 
 import re
+from functools import lru_cache
 from typing import Any
 
 import orjson
 from django.http import HttpRequest, HttpResponse
-from rest_framework.request import Request
-from rest_framework.response import Response
-from rest_framework.views import APIView
+from django.utils.decorators import method_decorator
+from django.views import View
+from django.views.decorators.csrf import csrf_exempt
+from rest_framework.settings import api_settings
 
 from maestro.api import json
+from maestro.api.auth import Principal, role_for
+from maestro.api.errors import as_refusal
 from maestro.api.parsers import read_body
-from maestro.errors import Fault, Invalid, UnsupportedMedia
+from maestro.errors import Fault, Forbidden, Invalid, TooMany, Unauthenticated, UnsupportedMedia
 from maestro.mlflow.answers import json_response
-from maestro.mlflow.errors import handle
+from maestro.mlflow.errors import endpoint_not_found, mlflow_response
 
 CAMEL = re.compile(r"(?<=[a-z0-9])([A-Z])")
 
 
-class MlflowView(APIView):
-    """One call of the MLflow protocol. Subclasses return plain dicts, or any HttpResponse."""
+@lru_cache(maxsize=1)
+def authenticators() -> tuple[Any, ...]:
+    """Make the authentication classes of settings once a process; they keep no state of a request."""
+    return tuple(kind() for kind in api_settings.DEFAULT_AUTHENTICATION_CLASSES)
 
-    parser_classes = ()
-    renderer_classes = ()
 
-    def get_exception_handler(self) -> Any:
-        """Use MLflow's error format."""
-        return handle
+@method_decorator(csrf_exempt, name="dispatch")  # keys are never sent by a browser on its own
+class MlflowView(View):
+    """One call of the MLflow protocol. Handlers return plain dicts, bytes of JSON, or any HttpResponse."""
 
-    def perform_content_negotiation(self, request: Request, force: bool = False) -> tuple[None, str]:
-        """Answer JSON to everybody."""
-        return None, "application/json"
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:  # type: ignore[override]
+        """Let in, call the handler, and answer in MLflow's format whatever happens."""
+        try:
+            self.admit(request)
+            handler = getattr(self, (request.method or "GET").lower(), None)
+            if handler is None or request.method not in self.http_methods():
+                return endpoint_not_found(request)
+            answer = handler(request, *args, **kwargs)
+        except Exception as error:  # noqa: BLE001 as_refusal logs what nobody foresaw
+            return mlflow_response(as_refusal(error))
+        return answer if isinstance(answer, HttpResponse) else json_response(answer)
 
-    def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> HttpResponse:
-        """Turn a dict, or DRF's own error response, into JSON."""
-        if isinstance(response, Response):
-            answer = json_response(response.data, status=response.status_code)
-            for name, value in response.items():
-                answer.headers[name] = value
-            answer.headers["Content-Type"] = "application/json"
-            return answer
-        if isinstance(response, HttpResponse) or not isinstance(response, dict):
-            return response
-        return json_response(response)
+    @classmethod
+    def http_methods(cls) -> frozenset[str]:
+        """Name the methods that this view answers."""
+        return frozenset(name.upper() for name in cls.http_method_names if hasattr(cls, name)) - {"OPTIONS"}
 
-    def fields(self, request: Request) -> dict[str, Any]:
+    def admit(self, request: HttpRequest) -> None:
+        """Find out who asks and whether they may. Raises Unauthenticated, Forbidden or TooMany."""
+        request._request = request  # type: ignore[attr-defined]  authentication classes look for it
+        request.user = None  # type: ignore[assignment]
+        for authenticator in authenticators():
+            found = authenticator.authenticate(request)
+            if found is not None:
+                request.user, request.auth = found  # type: ignore[attr-defined]
+                break
+        needed = self.role_needed(request)
+        if needed is not None:
+            if not isinstance(request.user, Principal):
+                raise Unauthenticated("sign in: send an API key as a Bearer token or as a Basic password")
+            if not request.user.has_role(needed):
+                raise Forbidden(f"this needs the role {needed}; you are {request.user.role}")
+        for throttle in api_settings.DEFAULT_THROTTLE_CLASSES:
+            limiter = throttle()
+            if not limiter.allow_request(request, self):
+                raise TooMany("too many requests", retry_after=int(limiter.wait() or 1) + 1)
+
+    def role_needed(self, request: HttpRequest) -> str | None:
+        """Look up the role; a method that the view lacks is answered as unknown, not as forbidden."""
+        if request.method not in self.http_methods():
+            return None
+        return role_for(self, request.method or "GET")
+
+    def fields(self, request: HttpRequest) -> dict[str, Any]:
         """Read the call's fields: the JSON body, or the query for GET. camelCase becomes snake_case."""
-        http = request._request
-        if http.method == "GET":
-            return read_query(http)
-        kind = http.META.get("CONTENT_TYPE", "").partition(";")[0].strip().lower()
-        body = read_body(http)
-        if body and kind != "application/json":
+        if request.method == "GET":
+            return read_query(request)
+        return read_fields(self.body(request))
+
+    def body(self, request: HttpRequest) -> bytes:
+        """Read the whole body. Raises UnsupportedMedia unless it says that it is JSON."""
+        body = read_body(request)
+        if body and request.META.get("CONTENT_TYPE", "").partition(";")[0].strip().lower() != "application/json":
             raise UnsupportedMedia("send the body as application/json")
-        document = json.loads(body) if body.strip() else {}
-        if isinstance(document, str):
-            document = json.loads(document.encode())
-        if not isinstance(document, dict):
-            raise Invalid("the body must be a JSON object", "bad_json")
-        return snake_case(document)
+        return body
+
+
+def read_fields(body: bytes) -> dict[str, Any]:
+    """Read a body as one strict JSON object; JSON inside a JSON string is read once more."""
+    document = json.loads(body) if body.strip() else {}
+    if isinstance(document, str):
+        document = json.loads(document.encode())
+    if not isinstance(document, dict):
+        raise Invalid("the body must be a JSON object", "bad_json")
+    return snake_case(document)
 
 
 def read_query(request: HttpRequest) -> dict[str, Any]:
@@ -72,7 +114,7 @@ def snake_case(document: dict[str, Any]) -> dict[str, Any]:
     """Fold camelCase names of one level. Raises Invalid if both spellings are there."""
     folded: dict[str, Any] = {}
     for name, value in document.items():
-        plain = CAMEL.sub(lambda match: "_" + match[1].lower(), name)
+        plain = name if name.islower() else CAMEL.sub(lambda match: "_" + match[1].lower(), name)
         if plain in folded:
             detail = f"{plain} is given twice, in two spellings"
             raise Invalid(detail, "duplicate_key", faults=[Fault(f"/{plain}", "duplicate_key", detail)])

@@ -1,5 +1,33 @@
-"""Routes of this door."""
+"""Routes of the tracking room's MLflow door, each also below /ajax-api/ as the original has it."""
 
-from django.urls import URLPattern, URLResolver
+from django.urls import URLPattern, path
+from django.views import View
 
-urlpatterns: list[URLPattern | URLResolver] = []
+from apps.tracking.mlflow import experiments, metrics, runs, server
+
+CALLS: dict[str, type[View]] = {
+    "2.0/mlflow/experiments/create": experiments.CreateExperiment,
+    "2.0/mlflow/experiments/get": experiments.GetExperiment,
+    "2.0/mlflow/experiments/get-by-name": experiments.GetExperimentByName,
+    "2.0/mlflow/experiments/update": experiments.UpdateExperiment,
+    "2.0/mlflow/experiments/delete": experiments.DeleteExperiment,
+    "2.0/mlflow/experiments/restore": experiments.RestoreExperiment,
+    "2.0/mlflow/experiments/set-experiment-tag": experiments.SetExperimentTag,
+    "2.0/mlflow/experiments/delete-experiment-tag": experiments.DeleteExperimentTag,
+    "2.0/mlflow/runs/create": runs.CreateRun,
+    "2.0/mlflow/runs/get": runs.GetRun,
+    "2.0/mlflow/runs/update": runs.UpdateRun,
+    "2.0/mlflow/runs/delete": runs.DeleteRun,
+    "2.0/mlflow/runs/restore": runs.RestoreRun,
+    "2.0/mlflow/runs/log-batch": runs.LogBatch,
+    "2.0/mlflow/runs/log-metric": runs.LogMetric,
+    "2.0/mlflow/runs/log-parameter": runs.LogParam,
+    "2.0/mlflow/runs/set-tag": runs.SetTag,
+    "2.0/mlflow/runs/delete-tag": runs.DeleteTag,
+    "2.0/mlflow/metrics/get-history": metrics.GetHistory,
+    "3.0/mlflow/server-info": server.ServerInfo,
+}
+
+urlpatterns: list[URLPattern] = [
+    path(prefix + address, view.as_view()) for address, view in CALLS.items() for prefix in ("api/", "ajax-api/")
+]

@@ -1,0 +1,116 @@
+"""The tracking room's MLflow door: experiments."""
+
+from typing import Any
+
+from django.http import HttpRequest
+
+from apps.tracking import questions
+from apps.tracking.mlflow.base import TrackingView, experiment_number
+from maestro import limits
+from maestro.clock import now_ms
+from maestro.mlflow import fields as read
+
+
+class CreateExperiment(TrackingView):
+    """POST experiments/create"""
+
+    def post(self, request: HttpRequest) -> dict[str, Any]:
+        """Make an experiment."""
+        fields = self.fields(request)
+        tags = {}
+        for index, tag in enumerate(read.rows(fields, "tags", limits.BATCH_TAGS)):
+            key, value = read_tag(tag, f"tags[{index}].")
+            tags[key] = value
+        identity = questions.create(
+            read.text(fields, "name", limits.EXPERIMENT_NAME_CHARS),
+            location=read.text_or(fields, "artifact_location", most=limits.PATH_BYTES),
+            tags=tags,
+            project_id=request.user.project_id,
+            now=now_ms(),
+        )
+        return {"experiment_id": str(identity)}
+
+
+class GetExperiment(TrackingView):
+    """GET experiments/get"""
+
+    def get(self, request: HttpRequest) -> dict[str, Any]:
+        """Show an experiment."""
+        number = experiment_number(self.fields(request))
+        return {"experiment": questions.fetch(number, request.user.project_id)}
+
+
+class GetExperimentByName(TrackingView):
+    """GET experiments/get-by-name"""
+
+    def get(self, request: HttpRequest) -> dict[str, Any]:
+        """Show an experiment."""
+        name = read.text(self.fields(request), "experiment_name", limits.TEXT_CHARS)
+        return {"experiment": questions.fetch_by_name(name, request.user.project_id)}
+
+
+class UpdateExperiment(TrackingView):
+    """POST experiments/update"""
+
+    def post(self, request: HttpRequest) -> dict[str, Any]:
+        """Rename an experiment."""
+        fields = self.fields(request)
+        number = experiment_number(fields)
+        name = read.text_or(fields, "new_name", most=limits.EXPERIMENT_NAME_CHARS)
+        if name:
+            questions.rename(number, name, project_id=request.user.project_id, now=now_ms())
+        else:
+            questions.fetch(number, request.user.project_id)
+        return {}
+
+
+class DeleteExperiment(TrackingView):
+    """POST experiments/delete"""
+
+    def post(self, request: HttpRequest) -> dict[str, Any]:
+        """Put an experiment and its runs into the trash."""
+        number = experiment_number(self.fields(request))
+        questions.throw_away(number, project_id=request.user.project_id, now=now_ms())
+        return {}
+
+
+class RestoreExperiment(TrackingView):
+    """POST experiments/restore"""
+
+    def post(self, request: HttpRequest) -> dict[str, Any]:
+        """Take an experiment and its runs out of the trash."""
+        number = experiment_number(self.fields(request))
+        questions.bring_back(number, project_id=request.user.project_id, now=now_ms())
+        return {}
+
+
+class SetExperimentTag(TrackingView):
+    """POST experiments/set-experiment-tag"""
+
+    def post(self, request: HttpRequest) -> dict[str, Any]:
+        """Note something on an experiment."""
+        fields = self.fields(request)
+        number = experiment_number(fields)
+        key, value = read_tag(fields)
+        questions.set_tag(number, key, value, project_id=request.user.project_id, now=now_ms())
+        return {}
+
+
+class DeleteExperimentTag(TrackingView):
+    """POST experiments/delete-experiment-tag"""
+
+    def post(self, request: HttpRequest) -> dict[str, Any]:
+        """Take a note off an experiment."""
+        fields = self.fields(request)
+        key = read.text(fields, "key", limits.KEY_CHARS)
+        questions.drop_tag(experiment_number(fields), key, project_id=request.user.project_id)
+        return {}
+
+
+def read_tag(item: dict[str, Any], at: str = "") -> tuple[str, str]:
+    """Read a tag of an experiment."""
+    if item.get("key") is None:
+        raise read.missing(at + "key")
+    value = item.get("value")
+    value = "" if value is None else read.as_text(value, at + "value", limits.EXPERIMENT_TAG_VALUE_CHARS)
+    return read.as_key(item["key"], at + "key"), value

@@ -1,0 +1,148 @@
+"""The tracking room's MLflow door: runs and what they log."""
+
+from typing import Any
+
+from django.http import HttpRequest
+
+from apps.tracking import documents, ingest, lives
+from apps.tracking.batches import (
+    Batch,
+    model_point,
+    read_batch,
+    read_params,
+    read_series,
+    read_tags,
+    run_uuid,
+    slow_metric,
+    slow_pair,
+)
+from apps.tracking.mlflow.base import TrackingView, experiment_number
+from maestro import limits
+from maestro.clock import now_ms
+from maestro.mlflow import fields as read
+
+STATUSES = ("RUNNING", "SCHEDULED", "FINISHED", "FAILED", "KILLED")
+
+
+class CreateRun(TrackingView):
+    """POST runs/create"""
+
+    def post(self, request: HttpRequest) -> dict[str, Any]:
+        """Begin a run."""
+        fields = self.fields(request)
+        now = now_ms()
+        beginning = lives.Beginning(
+            experiment_id=experiment_number(fields, default=0),
+            user=read.text_or(fields, "user_id", most=250),
+            start_ms=read.time_or(fields, "start_time", now) or now,
+            name=read.text_or(fields, "run_name", most=limits.TAG_VALUE_CHARS),
+            tags=read_tags([slow_pair(tag, f"tags[{i}].") for i, tag in enumerate(read.rows(fields, "tags", 1000))]),
+        )
+        return {"run": lives.begin(beginning, project_id=request.user.project_id, by=str(request.user)[:250], now=now)}
+
+
+class GetRun(TrackingView):
+    """GET runs/get"""
+
+    def get(self, request: HttpRequest) -> bytes:
+        """Show a run."""
+        run_id = self.run_in(self.fields(request))
+        return b'{"run":' + documents.fetch(run_id, request.user.project_id) + b"}"
+
+
+class UpdateRun(TrackingView):
+    """POST runs/update"""
+
+    def post(self, request: HttpRequest) -> dict[str, Any]:
+        """End or rename a run."""
+        fields = self.fields(request)
+        info = lives.change(
+            self.run_in(fields),
+            status=read.choice(fields, "status", STATUSES),
+            end_ms=read.time_or(fields, "end_time", None),
+            name=read.text_or(fields, "run_name", most=limits.TAG_VALUE_CHARS),
+            project_id=request.user.project_id,
+            now=now_ms(),
+        )
+        return {"run_info": info}
+
+
+class DeleteRun(TrackingView):
+    """POST runs/delete"""
+
+    def post(self, request: HttpRequest) -> dict[str, Any]:
+        """Put a run into the trash."""
+        run_id = self.run_in(self.fields(request))
+        lives.throw_away(run_id, project_id=request.user.project_id, now=now_ms())
+        return {}
+
+
+class RestoreRun(TrackingView):
+    """POST runs/restore"""
+
+    def post(self, request: HttpRequest) -> dict[str, Any]:
+        """Take a run out of the trash."""
+        lives.bring_back(self.run_in(self.fields(request)), project_id=request.user.project_id)
+        return {}
+
+
+class LogBatch(TrackingView):
+    """POST runs/log-batch"""
+
+    def post(self, request: HttpRequest) -> dict[str, Any]:
+        """Store metrics, params and tags, all or nothing."""
+        batch = read_batch(self.body(request))
+        ingest.write(batch, project_id=request.user.project_id, now=now_ms())
+        return {}
+
+
+class LogMetric(TrackingView):
+    """POST runs/log-metric"""
+
+    def post(self, request: HttpRequest) -> dict[str, Any]:
+        """Store one point."""
+        fields = self.fields(request)
+        batch = Batch(self.run_in(fields))
+        metric = slow_metric(fields)
+        metric.key = read.as_key(metric.key, "key")
+        batch.series = read_series([metric])
+        batch.of_models = [model_point(metric)] if metric.model_id else []
+        ingest.write(batch, project_id=request.user.project_id, now=now_ms())
+        return {}
+
+
+class LogParam(TrackingView):
+    """POST runs/log-parameter"""
+
+    def post(self, request: HttpRequest) -> dict[str, Any]:
+        """Store one param."""
+        fields = self.fields(request)
+        pair = slow_pair(fields)
+        pair.key = read.as_key(pair.key, "key")
+        batch = Batch(self.run_in(fields), params=read_params([pair]))
+        ingest.write(batch, project_id=request.user.project_id, now=now_ms())
+        return {}
+
+
+class SetTag(TrackingView):
+    """POST runs/set-tag"""
+
+    def post(self, request: HttpRequest) -> dict[str, Any]:
+        """Store one tag."""
+        fields = self.fields(request)
+        pair = slow_pair(fields)
+        pair.key = read.as_key(pair.key, "key")
+        batch = Batch(self.run_in(fields), tags=read_tags([pair]))
+        ingest.write(batch, project_id=request.user.project_id, now=now_ms())
+        return {}
+
+
+class DeleteTag(TrackingView):
+    """POST runs/delete-tag"""
+
+    def post(self, request: HttpRequest) -> dict[str, Any]:
+        """Take a tag off a run."""
+        fields = self.fields(request)
+        key = read.text(fields, "key", limits.KEY_CHARS)
+        ingest.drop_tag(self.run_in(fields), key, project_id=request.user.project_id, now=now_ms())
+        return {}

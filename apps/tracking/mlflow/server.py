@@ -1,0 +1,28 @@
+"""The tracking room's MLflow door: what the server says about itself."""
+
+from typing import Any
+
+from django.http import HttpRequest
+
+from maestro.api.auth import public_route
+from maestro.mlflow.views import MlflowView
+
+INFO = {
+    "store_type": "SqlStore",
+    "workspaces_enabled": False,
+    "trace_archival_enabled": False,
+    "multipart_uploads_enabled": False,
+    "multipart_downloads_enabled": False,
+    "presigned_upload_run_id_supported": False,
+    "presigned_upload_model_id_supported": False,
+    "features_enabled": {"gateway": False},
+}
+
+
+@public_route("says which parts of the protocol are offered, the same to everybody")
+class ServerInfo(MlflowView):
+    """GET server-info"""
+
+    def get(self, request: HttpRequest) -> dict[str, Any]:
+        """Say what is offered."""
+        return INFO

@@ -1,5 +1,21 @@
 """Routes of this door."""
 
-from django.urls import URLPattern, URLResolver
+from django.urls import URLPattern, URLResolver, path
 
-urlpatterns: list[URLPattern | URLResolver] = []
+from apps.registry.api import artifacts, files, usages, versions
+
+VERSION = "artifacts/<str:artifact>/versions/<str:version>/"
+
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("artifacts/", artifacts.ArtifactList.as_view()),
+    path("artifacts/<str:artifact>/", artifacts.ArtifactDetail.as_view()),
+    path("artifacts/<str:artifact>/aliases/", artifacts.AliasList.as_view()),
+    path("artifacts/<str:artifact>/aliases/<str:alias>/", artifacts.AliasDetail.as_view()),
+    path("artifacts/<str:artifact>/usages/", usages.ArtifactUsages.as_view()),
+    path("artifacts/<str:artifact>/versions/", versions.VersionList.as_view()),
+    path(VERSION, versions.VersionDetail.as_view()),
+    path(f"{VERSION}files/", files.VersionFiles.as_view()),
+    path(f"{VERSION}files/<path:path>", files.VersionFileDownload.as_view()),
+    path("blobs/<str:sha256>/", files.BlobUpload.as_view()),
+    path("projects/<str:project>/usages/", usages.ProjectUsages.as_view()),
+]

@@ -2,8 +2,8 @@
 
 from apps.registry.models.artifacts import Artifact, ArtifactTag
 from apps.registry.models.lineage import Edge
-from apps.registry.models.logged import LoggedModel, LoggedModelFile, LoggedModelMetric
-from apps.registry.models.usages import Usage
+from apps.registry.models.logged import LoggedModel, LoggedModelFile
+from apps.registry.models.usages import Observation, Usage, Watermark
 from apps.registry.models.versions import Alias, ArtifactVersion, VersionFile, VersionTag
 
 __all__ = [
@@ -14,8 +14,9 @@ __all__ = [
     "Edge",
     "LoggedModel",
     "LoggedModelFile",
-    "LoggedModelMetric",
+    "Observation",
     "Usage",
     "VersionFile",
     "VersionTag",
+    "Watermark",
 ]

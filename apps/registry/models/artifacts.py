@@ -1,8 +1,10 @@
 """The registry room: artifacts, the things that teams make once and use often."""
 
 import uuid
+from typing import Self
 
 from django.db import models
+from django.db.models import Count, Q
 
 from maestro import limits
 from maestro.clock import uuid7
@@ -12,12 +14,23 @@ from maestro.errors import NotFound
 class ArtifactQuerySet(models.QuerySet["Artifact"]):
     """Questions about artifacts."""
 
+    def visible_to(self, project_id: uuid.UUID | None) -> Self:
+        """Keep what a key may see: everything, or for a key of one project the shared ones and its own."""
+        return self if project_id is None else self.filter(Q(project=None) | Q(project_id=project_id))
+
+    def for_page(self) -> Self:
+        """Annotate `versions_count` and `projects_count`, and prefetch tags and aliases."""
+        return self.annotate(
+            versions_count=Count("versions", distinct=True),
+            projects_count=Count("versions__usages__project", distinct=True),
+        ).prefetch_related("tags", "aliases__version")
+
     def fetch(self, identity: str | uuid.UUID) -> "Artifact":
         """Fetch by id or name. Raises NotFound."""
         try:
-            wanted = models.Q(pk=uuid.UUID(str(identity)))
+            wanted = Q(pk=uuid.UUID(str(identity)))
         except ValueError:
-            wanted = models.Q(name=str(identity))
+            wanted = Q(name=str(identity))
         found = self.filter(wanted).first()
         if found is None:
             raise NotFound("there is no such artifact")

@@ -1,9 +1,32 @@
 """The registry room: MLflow's logged models: what a run made before anybody registered it (ADR 0003)."""
 
+import re
+import uuid
+from typing import Self
+
 from django.db import models
 
 from maestro import limits
 from maestro.clock import uuid7
+from maestro.errors import NotFound
+
+MODEL_ID = re.compile(r"m-([0-9a-f]{32})")
+
+
+class LoggedModelQuerySet(models.QuerySet["LoggedModel"]):
+    """Questions about logged models."""
+
+    def active(self) -> Self:
+        """Keep those that are not deleted."""
+        return self.filter(deleted_ms=None)
+
+    def fetch(self, model_id: str) -> "LoggedModel":
+        """Fetch by MLflow's id. Raises NotFound."""
+        match = MODEL_ID.fullmatch(model_id)
+        found = self.filter(pk=uuid.UUID(match[1])).first() if match else None
+        if found is None:
+            raise NotFound(f"there is no logged model {model_id[:100]!r}")
+        return found
 
 
 class LoggedModel(models.Model):
@@ -29,6 +52,8 @@ class LoggedModel(models.Model):
     created_ms = models.BigIntegerField()
     updated_ms = models.BigIntegerField()
     deleted_ms = models.BigIntegerField(null=True, blank=True)
+
+    objects = LoggedModelQuerySet.as_manager()
 
     class Meta:
         ordering = ("-created_ms", "-id")
@@ -60,27 +85,3 @@ class LoggedModelFile(models.Model):
 
     def __str__(self) -> str:
         return self.path
-
-
-class LoggedModelMetric(models.Model):
-    """A metric of a logged model, latest value for each dataset it was measured on."""
-
-    model = models.ForeignKey(LoggedModel, on_delete=models.CASCADE, related_name="metrics")
-    run_hex = models.CharField(max_length=32, blank=True)
-    key = models.CharField(max_length=limits.KEY_CHARS)
-    dataset_name = models.CharField(max_length=500, blank=True)
-    dataset_digest = models.CharField(max_length=36, blank=True)
-    step = models.BigIntegerField()
-    timestamp_ms = models.BigIntegerField()
-    value = models.FloatField()
-
-    class Meta:
-        constraints = [
-            models.UniqueConstraint(
-                fields=["model", "key", "dataset_name", "dataset_digest", "run_hex"],
-                name="registry_one_logged_metric",
-            )
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.key}={self.value}"

@@ -1,8 +1,18 @@
 """The registry room: which run or project used which version, and how we know."""
 
+from typing import Self
+
 from django.db import models
 
 from apps.registry.models.versions import ArtifactVersion
+
+
+class UsageQuerySet(models.QuerySet["Usage"]):
+    """Questions about usages."""
+
+    def for_page(self) -> Self:
+        """Everything that a list shows, in one query."""
+        return self.select_related("version__artifact", "project", "run")
 
 
 class Usage(models.Model):
@@ -25,6 +35,8 @@ class Usage(models.Model):
     observed = models.CharField(max_length=10, choices=Observed)
     at = models.DateTimeField()
 
+    objects = UsageQuerySet.as_manager()
+
     class Meta:
         constraints = [
             models.UniqueConstraint(
@@ -38,3 +50,25 @@ class Usage(models.Model):
 
     def __str__(self) -> str:
         return f"{self.version_id} in {self.project_id}"
+
+
+class Observation(models.Model):
+    """What the scan has made of a run's `maestro.uses` tag. Unsettled: it names something that is not here yet."""
+
+    run = models.OneToOneField("tracking.Run", primary_key=True, on_delete=models.CASCADE, related_name="+")
+    digest = models.CharField(max_length=32, help_text="md5 of the tag's text")
+    is_settled = models.BooleanField()
+    at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"{self.run_id} {'settled' if self.is_settled else 'waits'}"
+
+
+class Watermark(models.Model):
+    """How far a repeatable scan of ever-growing rows has come."""
+
+    name = models.CharField(primary_key=True, max_length=40)
+    value = models.BigIntegerField(default=0)
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.value}"

@@ -1,11 +1,52 @@
 """The registry room: immutable versions, their files, and the aliases that point at them."""
 
+import re
+from typing import Self
+
 from django.db import models
 from django.db.models import Q
 
 from apps.registry.models.artifacts import Artifact
 from maestro import limits
 from maestro.clock import uuid7
+from maestro.errors import NotFound
+
+SHA256 = re.compile(r"[0-9a-f]{64}")
+NUMBER = re.compile(r"[1-9][0-9]{0,8}")
+
+
+class ArtifactVersionQuerySet(models.QuerySet["ArtifactVersion"]):
+    """Questions about versions."""
+
+    def ready(self) -> Self:
+        """Keep those that may be used."""
+        return self.filter(state=ArtifactVersion.State.READY)
+
+    def for_page(self) -> Self:
+        """Everything that a list or page of versions shows, in a fixed number of queries."""
+        return self.select_related("artifact", "run", "logged_model").prefetch_related("tags", "aliases")
+
+    def newest(self, artifact: Artifact) -> "ArtifactVersion":
+        """Fetch an artifact's newest ready version. Raises NotFound."""
+        found = self.ready().filter(artifact=artifact).order_by("-number").first()
+        if found is None:
+            raise NotFound(f"{artifact.name} has no ready version")
+        return found
+
+    def fetch(self, artifact: Artifact, reference: str) -> "ArtifactVersion":
+        """Fetch by number, digest or alias; `latest` is the newest ready one. Raises NotFound."""
+        if reference == "latest":
+            return self.newest(artifact)
+        of_artifact = self.filter(artifact=artifact)
+        if NUMBER.fullmatch(reference):
+            found = of_artifact.filter(number=int(reference)).first()
+        elif SHA256.fullmatch(reference):
+            found = of_artifact.filter(digest=reference).order_by("number").first()
+        else:
+            found = of_artifact.filter(aliases__name=reference).first()
+        if found is None:
+            raise NotFound(f"{artifact.name} has no version {reference[:100]!r}")
+        return found
 
 
 class ArtifactVersion(models.Model):
@@ -39,6 +80,8 @@ class ArtifactVersion(models.Model):
     created_ms = models.BigIntegerField()
     updated_ms = models.BigIntegerField()
 
+    objects = ArtifactVersionQuerySet.as_manager()
+
     class Meta:
         ordering = ("artifact", "-number")
         constraints = [
@@ -46,7 +89,7 @@ class ArtifactVersion(models.Model):
             models.UniqueConstraint(
                 fields=["artifact", "digest"],
                 name="registry_one_version_a_digest",
-                condition=~Q(digest="") & Q(logged_model=None, run=None, source=""),
+                condition=~Q(digest="") & Q(source=""),
             ),
         ]
 

@@ -31,7 +31,9 @@ class ProjectFacts(StrictSerializer):
     description = Text(required=False, allow_blank=True)
     problem_class = serializers.ChoiceField(choices=Project.ProblemClass.choices, required=False)
     complexity = Whole(required=False, allow_null=True, min_value=1, max_value=100)
-    dataset_facts = Mapped(child=Scalar(allow_null=True), required=False, help_text="facts known before work began, by name")
+    dataset_facts = Mapped(
+        child=Scalar(allow_null=True), required=False, help_text="facts known before work began, by name"
+    )
     team = Text(required=False, allow_blank=True, max_length=100)
     team_size = Whole(required=False, allow_null=True, min_value=1, max_value=10_000, help_text="people")
     starts_at = serializers.DateTimeField(required=False, allow_null=True)

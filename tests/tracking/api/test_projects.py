@@ -31,7 +31,10 @@ FACTS = {
 
 def send(client: Client, method: str, path: str, body: Any, **headers: str) -> Any:
     return getattr(client, method)(
-        path, json.dumps(body), content_type="application/json", headers={k.replace("_", "-"): v for k, v in headers.items()}
+        path,
+        json.dumps(body),
+        content_type="application/json",
+        headers={k.replace("_", "-"): v for k, v in headers.items()},
     )
 
 
@@ -211,4 +214,8 @@ def test_each_change_is_in_the_audit_log(acme: Tenant, api: ApiFor) -> None:
     send(client, "patch", "/api/v1/projects/churn/", {"team_size": 9})
     events = list(AuditEvent.objects.filter(object_type="Project").order_by("id"))
     assert [event.action for event in events] == ["project.create", "project.change"]
-    assert (events[1].before, events[1].after, events[1].actor) == ({"team_size": 3}, {"team_size": 9}, "key:contributor")
+    assert (events[1].before, events[1].after, events[1].actor) == (
+        {"team_size": 3},
+        {"team_size": 9},
+        "key:contributor",
+    )

@@ -1,0 +1,101 @@
+"""The registry room's REST door: bytes in by digest, files of versions out."""
+
+from typing import Any
+
+from django.http import HttpResponse
+from django.utils import timezone
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework.generics import GenericAPIView
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from apps.registry.api.serializers import BlobShown, FileShown
+from apps.registry.models import ArtifactVersion, Usage, VersionFile
+from apps.registry.models.versions import SHA256
+from apps.registry.scoping import artifacts_for, run_named
+from apps.registry.using import Mention, NewUsage, note
+from apps.tracking import blobs
+from apps.tracking.paths import clean_artifact_path
+from maestro.api.auth import reading_and_writing
+from maestro.api.streams import file_response, read_upload
+from maestro.errors import Forbidden, Invalid, NotFound
+
+RUN_HEADER = OpenApiParameter(
+    "X-Maestro-Run", str, OpenApiParameter.HEADER, description="the run that downloads: it is recorded as using this"
+)
+
+
+class BlobUpload(APIView):
+    """Bytes by their digest, to be named by a version afterwards. Unnamed bytes are swept after a day."""
+
+    required_role = {"PUT": "contributor"}
+    parser_classes = ()
+
+    @extend_schema(
+        operation_id="blobs_put",
+        request={"application/octet-stream": OpenApiTypes.BINARY},
+        responses={200: BlobShown, 201: BlobShown},
+    )
+    def put(self, request: Request, sha256: str) -> Response:
+        """Send bytes with Content-Length. Other bytes than the address says are 409, too few are 400."""
+        if not SHA256.fullmatch(sha256):
+            raise Invalid("the address must end in 64 lower-case hex digits", "bad_digest")
+        upload = read_upload(request._request)
+        blob, is_new = blobs.store(upload.chunks, blobs.Promise(upload.size_bytes, sha256))
+        return Response(BlobShown(blob).data, status=201 if is_new else 200)
+
+
+class VersionFiles(GenericAPIView[VersionFile]):
+    """The files of a version."""
+
+    required_role = reading_and_writing()
+    serializer_class = FileShown
+    page_ordering = ("path",)
+
+    @extend_schema(operation_id="version_files_list")
+    def get(self, request: Request, artifact: str, version: str) -> Response:
+        """List a version's files by path."""
+        found = ArtifactVersion.objects.fetch(artifacts_for(request.user).fetch(artifact), version)
+        page = self.paginate_queryset(found.files.select_related("blob"))
+        return self.get_paginated_response(FileShown(page, many=True).data)
+
+
+class VersionFileDownload(APIView):
+    """The bytes of one file."""
+
+    required_role = reading_and_writing()
+
+    @extend_schema(
+        operation_id="version_files_get",
+        parameters=[RUN_HEADER],
+        responses={(200, "application/octet-stream"): OpenApiTypes.BINARY},
+    )
+    def get(self, request: Request, artifact: str, version: str, path: str) -> HttpResponse:
+        """Download a file, whole or one range. With X-Maestro-Run the use is recorded."""
+        found = ArtifactVersion.objects.fetch(artifacts_for(request.user).fetch(artifact), version)
+        file = found.files.select_related("blob").filter(path=clean_artifact_path(path)).first()
+        if file is None:
+            raise NotFound("there is no such file")
+        observe_download(request, found)
+        blob = file.blob
+        return file_response(
+            request._request,
+            name=file.path,
+            sha256=blob.sha256,
+            size_bytes=blob.size_bytes,
+            read=lambda start, stop: blobs.read(blob, start, stop),
+        )
+
+
+def observe_download(request: Request, version: ArtifactVersion) -> None:
+    """Record that the run named in the header uses this version. Needs the right to write."""
+    principal: Any = request.user
+    run = run_named(principal, request.headers.get("X-Maestro-Run"))
+    if run is None:
+        return
+    if not principal.has_role("contributor"):
+        raise Forbidden("X-Maestro-Run records a use, which needs the role contributor")
+    new = NewUsage(Mention(version.artifact.name), run, Usage.Observed.DOWNLOAD)
+    note(version, run.experiment.project, new, timezone.now())

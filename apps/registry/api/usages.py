@@ -1,0 +1,88 @@
+"""The registry room's REST door: which project used which version."""
+
+from typing import Any
+
+from django.db import transaction
+from django.utils import timezone
+from drf_spectacular.utils import OpenApiExample, extend_schema
+from rest_framework.generics import GenericAPIView
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from apps.registry.api.serializers import UsageShown, UsagesNew, UsagesShown
+from apps.registry.models import Usage
+from apps.registry.scoping import artifacts_for, run_named
+from apps.registry.using import Mention, NewUsage, read_mention, record_usages
+from apps.tenants.access.auditing import record
+from apps.tracking.scoping import projects_for
+from maestro.api.auth import reading_and_writing
+from maestro.errors import Fault, Invalid, MaestroError
+
+EXAMPLE = OpenApiExample(
+    "two",
+    value={"usages": ["encoder.target@champion", {"artifact": "imputer.median", "version": "2", "role": "features"}]},
+    request_only=True,
+)
+
+
+class ProjectUsages(GenericAPIView[Usage]):
+    """What a project uses."""
+
+    required_role = reading_and_writing()
+    serializer_class = UsageShown
+    page_ordering = ("id",)
+
+    @extend_schema(operation_id="project_usages_list")
+    def get(self, request: Request, project: str) -> Response:
+        """List what a project and its runs use."""
+        found = Usage.objects.for_page().filter(project=projects_for(request.user).fetch(project))
+        return self.get_paginated_response(UsageShown(self.paginate_queryset(found), many=True).data)
+
+    @extend_schema(operation_id="project_usages_put", request=UsagesNew, responses=UsagesShown, examples=[EXAMPLE])
+    def put(self, request: Request, project: str) -> Response:
+        """Record usages, all or none; those that are known stay. `replace` forgets what was said before."""
+        asked = UsagesNew(data=request.data)
+        asked.is_valid(raise_exception=True)
+        found = projects_for(request.user).fetch(project)
+        news = [self.read(index, fields) for index, fields in enumerate(asked.validated_data["usages"])]
+        replace = asked.validated_data.get("replace", False)
+        with transaction.atomic():
+            outcome = record_usages(
+                found, news, at=timezone.now(), artifacts=artifacts_for(request.user), replace=replace
+            )
+            if outcome.added or outcome.removed:
+                after = {"added": outcome.added, "removed": outcome.removed}
+                record(request, "project.usages", subject=found, after=after)
+        artifacts = {new.mention.artifact for new in news}
+        shown = Usage.objects.for_page().filter(project=found, version__artifact__name__in=artifacts).order_by("id")
+        return Response(UsagesShown({**vars(outcome), "usages": shown[:1000]}).data)
+
+    def read(self, index: int, fields: dict[str, Any]) -> NewUsage:
+        """Read one entry. Raises Invalid naming it."""
+        try:
+            if isinstance(fields.get("mention"), str):
+                mention = read_mention(fields["mention"])
+            else:
+                mention = Mention(fields["artifact"], fields.get("version") or "", fields.get("role", ""))
+            run = run_named(self.request.user, fields.get("run"))
+        except MaestroError as error:
+            fault = Fault(f"/usages/{index}", error.code, error.detail)
+            raise Invalid(f"usages[{index}]: {error.detail}", error.code, faults=[fault]) from error
+        return NewUsage(mention, run, fields.get("observed", Usage.Observed.API), fields.get("at"))
+
+
+class ArtifactUsages(GenericAPIView[Usage]):
+    """Who uses an artifact."""
+
+    required_role = reading_and_writing()
+    serializer_class = UsageShown
+    page_ordering = ("id",)
+
+    @extend_schema(operation_id="artifact_usages_list")
+    def get(self, request: Request, artifact: str) -> Response:
+        """List the projects and runs that use an artifact."""
+        artifact_row = artifacts_for(request.user).fetch(artifact)
+        found = Usage.objects.for_page().filter(
+            version__artifact=artifact_row, project__in=projects_for(request.user).values("pk")
+        )
+        return self.get_paginated_response(UsageShown(self.paginate_queryset(found), many=True).data)

@@ -1,0 +1,37 @@
+"""The registry room: what a principal may see and change. A key of one project sees shared artifacts and its own."""
+
+from typing import Any
+
+from apps.registry.models import Artifact
+from apps.tracking.models import Run
+from apps.tracking.scoping import Asking, runs_for
+from maestro.errors import Forbidden, Invalid, NotFound
+
+
+def artifacts_for(principal: Asking) -> Any:
+    """Artifacts that a principal may see."""
+    return Artifact.objects.visible_to(principal.project_id)
+
+
+def changeable(principal: Asking, reference: str) -> Artifact:
+    """Fetch an artifact to be changed. Raises NotFound, or Forbidden for a shared one and a key of one project."""
+    artifact: Artifact = artifacts_for(principal).fetch(reference)
+    require_own(principal, artifact)
+    return artifact
+
+
+def require_own(principal: Asking, artifact: Artifact) -> None:
+    """Raise Forbidden if a key of one project would change what all projects share."""
+    if principal.project_id is not None and artifact.project_id != principal.project_id:
+        raise Forbidden("a key of one project can't change an artifact that all projects share", "project_key")
+
+
+def run_named(principal: Asking, identity: str | None) -> Run | None:
+    """Fetch the run that a body names. Raises Invalid."""
+    if not identity:
+        return None
+    try:
+        run: Run = runs_for(principal).select_related("experiment").fetch(identity)
+    except NotFound as error:
+        raise Invalid(error.detail, "unknown_run") from error
+    return run

@@ -1,0 +1,118 @@
+"""The registry room: record that a project, or a run of it, used a version of an artifact."""
+
+import re
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.db import transaction
+
+from apps.registry.models import Artifact, ArtifactVersion, Edge, Usage
+from apps.tracking.models import Project, Run
+from maestro.errors import Fault, Invalid, NotFound
+
+MENTION = re.compile(r"\s*([^@,]+?)\s*(?:@\s*([^@,\s]+)\s*)?")
+SAID = (Usage.Observed.API, Usage.Observed.IMPORT)
+
+
+@dataclass(frozen=True)
+class Mention:
+    """A usage in words: an artifact's name, and a number, a digest, an alias or nothing for the newest."""
+
+    artifact: str
+    version: str = ""
+    role: str = ""
+
+
+@dataclass(frozen=True)
+class NewUsage:
+    """A usage to be recorded."""
+
+    mention: Mention
+    run: Run | None = None
+    observed: str = Usage.Observed.API
+    at: datetime | None = None
+
+
+@dataclass
+class Outcome:
+    """What became of a list of usages."""
+
+    added: int = 0
+    kept: int = 0
+    removed: int = 0
+
+
+def read_mention(text: str) -> Mention:
+    """Read `artifact@version`, `artifact@alias` or `artifact`. Raises Invalid."""
+    match = MENTION.fullmatch(text)
+    if match is None:
+        raise Invalid(f"write artifact@version, not {text[:100]!r}", "bad_mention")
+    return Mention(match[1], match[2] or "")
+
+
+def read_mentions(text: str) -> list[Mention]:
+    """Read a tag's value: mentions between commas. Those that can't be read are left out."""
+    found = (MENTION.fullmatch(part) for part in text.split(","))
+    return [Mention(match[1], match[2] or "") for match in found if match]
+
+
+def find_version(mention: Mention, artifacts: dict[str, Artifact]) -> ArtifactVersion:
+    """Find the version that a mention means, among artifacts by name. Raises NotFound."""
+    artifact = artifacts.get(mention.artifact)
+    if artifact is None:
+        raise NotFound(f"there is no artifact {mention.artifact[:100]!r}")
+    if not mention.version:
+        return ArtifactVersion.objects.newest(artifact)
+    return ArtifactVersion.objects.fetch(artifact, mention.version)
+
+
+def note(version: ArtifactVersion, project: Project, new: NewUsage, at: datetime) -> bool:
+    """Write one usage and its edge, once. Says whether it is new. A run's usage needs a run of the project."""
+    _, made = Usage.objects.get_or_create(
+        version=version,
+        project=project,
+        run=new.run,
+        defaults={"role": new.mention.role, "observed": new.observed, "at": new.at or at},
+    )
+    if made and new.run is not None:
+        Edge.objects.get_or_create(from_version=version, to_run=new.run, kind="used")
+    return made
+
+
+def record_usages(
+    project: Project, news: list[NewUsage], *, at: datetime, artifacts: Any, replace: bool = False
+) -> Outcome:
+    """Record usages of a project, all or none. With `replace`, what was said before and is not said now goes.
+
+    `artifacts` is the QuerySet of those that the caller may see. Raises Invalid naming the entry that is wrong.
+    """
+    outcome, kept = Outcome(), set()
+    known = {one.name: one for one in artifacts.filter(name__in={new.mention.artifact for new in news})}
+    with transaction.atomic():
+        for index, new in enumerate(news):
+            version = checked(index, project, new, known)
+            made = note(version, project, new, at)
+            outcome.added, outcome.kept = outcome.added + made, outcome.kept + (not made)
+            kept.add((version.pk, new.run.pk if new.run else None))
+        if replace:
+            outcome.removed = forget_others(project, kept)
+    return outcome
+
+
+def checked(index: int, project: Project, new: NewUsage, artifacts: dict[str, Artifact]) -> ArtifactVersion:
+    """Find an entry's version. Raises Invalid naming the entry."""
+    try:
+        if new.run is not None and new.run.experiment.project_id != project.pk:
+            raise NotFound("this run is of another project")
+        return find_version(new.mention, artifacts)
+    except NotFound as error:
+        fault = Fault(f"/usages/{index}", error.code, error.detail)
+        raise Invalid(f"usages[{index}]: {error.detail}", error.code, faults=[fault]) from error
+
+
+def forget_others(project: Project, kept: set[tuple[object, object]]) -> int:
+    """Delete the project's said usages that were not said again. What was observed stays."""
+    said = Usage.objects.filter(project=project, observed__in=SAID)
+    gone = [usage.pk for usage in said if (usage.version_id, usage.run_id) not in kept]
+    return Usage.objects.filter(pk__in=gone).delete()[0]

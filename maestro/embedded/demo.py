@@ -7,18 +7,17 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from maestro.embedded.home import Home, write_env, write_private
-from maestro.embedded.processes import Program, tail
+from maestro.embedded.processes import Program
 from maestro.embedded.servers import start_servers
 from maestro.embedded.supervisor import PROJECT, Supervisor
 from maestro.embedded.terminal import Progress, say, show
-from maestro.embedded.web import Project, ask, project_environment
+from maestro.embedded.web import Project, ask, last_line, project_environment
 
 TENANT = "demo"
 PERSON = "admin"
 LOADER = PROJECT / "bench" / "history" / "load_history.py"
 HISTORY = LOADER.with_name("history.jsonl.gz")
 LOAD_SECONDS = 1_800.0
-TRAIN_SECONDS = 600.0
 
 SCREEN = """
   Maestro is ready:  {admin_url}
@@ -107,7 +106,7 @@ class Demo:
                 return
             self.done.history = digest
             self.write_state()
-        if self.done.trained != digest and self.train(project, token):
+        if self.done.trained != digest and self.train(project):
             self.done.trained = digest
             self.write_state()
 
@@ -125,17 +124,22 @@ class Demo:
             folder=PROJECT,
             stop_seconds=3,
         )
-        code = self.supervisor.run_program(
-            program, seconds=LOAD_SECONDS, on_tick=lambda: progress.note("".join(tail(log, 1)))
-        )
-        last = "".join(tail(log, 1))
-        say(last if code == 0 else f"the history could not be loaded: {last} (log: {log})")
+        code = self.supervisor.run_program(program, seconds=LOAD_SECONDS, on_tick=lambda: progress.note(last_line(log)))
+        say(last_line(log) if code == 0 else f"the history could not be loaded: {last_line(log)} (log: {log})")
         return code == 0
 
-    def train(self, project: Project, token: str) -> bool:
-        """Have the worker train, and wait for the result."""
-        say("training is not there yet")
-        return False
+    def train(self, project: Project) -> bool:
+        """Have the worker train, and wait for the result. A failure is said, and does not end the demo."""
+        say("the worker learns from the history")
+        log, progress = self.home.log("train_impact"), Progress()
+        code, answer = project.try_manage(
+            self.supervisor, "train_impact", "--tenant", TENANT, "--wait", note=progress.note
+        )
+        if code != 0:
+            say(f"the training failed: {last_line(log)} (log: {log})")
+            return False
+        say(f"learnt from the history: {answer.get('state', 'done')}, {answer.get('fit_ms', 0) / 1000:.1f} s of fitting")
+        return True
 
     # -- the end -----------------------------------------------------------------------------------
 

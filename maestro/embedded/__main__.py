@@ -5,8 +5,12 @@ import os
 import sys
 from collections.abc import Callable
 
-from maestro.embedded import commands
 from maestro.embedded.errors import CannotStart, Stopped
+
+try:
+    from maestro.embedded import commands
+except ModuleNotFoundError as missing:
+    sys.exit(f"maestro: the package {missing.name} is missing: `make install` installs it.")
 
 
 def main(arguments: list[str]) -> int:

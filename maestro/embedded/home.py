@@ -30,6 +30,7 @@ class Secrets:
     valkey: str
     secret_key: str
     key_pepper: str
+    metrics_token: str
 
     @classmethod
     def generate(cls) -> Self:
@@ -175,13 +176,14 @@ class Home:
         """Return this home's secrets, made on first use."""
         path = self.folder / "secrets.json"
         try:
-            return Secrets(**json.loads(path.read_text()))
-        except FileNotFoundError:
-            made = Secrets.generate()
-            write_private(path, json.dumps(asdict(made), indent=2) + "\n")
-            return made
+            known = json.loads(path.read_text()) if path.exists() else {}
+            # One that an earlier version did not have is made now; the others stay.
+            whole = Secrets(**asdict(Secrets.generate()) | known)
         except (ValueError, TypeError) as problem:
             raise CannotStart(f"{path} is damaged: `make demo-reset` begins anew.") from problem
+        if asdict(whole) != known:
+            write_private(path, json.dumps(asdict(whole), indent=2) + "\n")
+        return whole
 
     def remove(self) -> None:
         """Delete everything, the servers' data too. The lock must be ours."""

@@ -1,5 +1,6 @@
 """Floor: ports on this machine's loopback: which are free, and a message for one that is not."""
 
+import contextlib
 import random
 import socket
 
@@ -21,11 +22,12 @@ def is_free(port: int) -> bool:
     return True
 
 
-def is_answering(port: int) -> bool:
-    """True if something accepts connections on the port."""
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+def is_taken_on_ipv6(port: int) -> bool:
+    """True if somebody listens on ::1, where `localhost` leads first: people would meet them, not us."""
+    with contextlib.suppress(OSError), socket.socket(socket.AF_INET6, socket.SOCK_STREAM) as probe:
         probe.settimeout(0.5)
-        return probe.connect_ex((HOST, port)) == 0
+        return probe.connect_ex(("::1", port)) == 0
+    return False
 
 
 def free_ports(count: int) -> list[int]:
@@ -50,7 +52,7 @@ def require_free(port: int, variable: str, command: str) -> None:
     """Raise CannotStart, naming the way out, if somebody else has the port."""
     if not 1 <= port <= 65_535:
         raise CannotStart(f"{variable} must be a port from 1 to 65535, not {port}.")
-    if not is_free(port):
+    if not is_free(port) or is_taken_on_ipv6(port):
         other = port + 1 if port < 65_535 else port - 1
         raise CannotStart(
             f"Port {port} on {HOST} is taken or not allowed: choose another one, "

@@ -103,6 +103,17 @@ def accepts(cluster: Cluster) -> bool:
         return False
 
 
+def check_owner(cluster: Cluster) -> None:
+    """Raise CannotStart if another user made the data folder: Postgres insists on its own."""
+    ours = cluster.account.uid if cluster.account else os.geteuid()
+    theirs = cluster.data.stat().st_uid
+    if ours != theirs:
+        raise CannotStart(
+            f"{cluster.data} was made by another user (id {theirs}): run as that user again, "
+            "or begin anew with `make demo-reset`."
+        )
+
+
 def check_version(cluster: Cluster) -> None:
     """Raise CannotStart if another major version made the data folder."""
     made_by = (cluster.data / "PG_VERSION").read_text().strip()

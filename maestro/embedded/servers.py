@@ -42,6 +42,7 @@ def start_servers(home: Home, supervisor: Supervisor) -> dict[str, str]:
         "MAESTRO_REDIS_URL": valkey.url(ports.valkey, secrets.valkey),
         "MAESTRO_SECRET_KEY": secrets.secret_key,
         "MAESTRO_KEY_PEPPER": secrets.key_pepper,
+        "MAESTRO_METRICS_TOKEN": secrets.metrics_token,
         "MAESTRO_BASE_HOST": "localhost",
         "MAESTRO_STORAGE": home.storage.as_uri(),
         "MAESTRO_DEBUG": "0",
@@ -62,6 +63,7 @@ def start_postgres(home: Home, supervisor: Supervisor, port: int) -> postgres.Cl
     if not cluster.exists():
         supervisor.say("making the database's folder (once)")
         postgres.create(cluster, home.log("initdb"), supervisor.run_program)
+    postgres.check_owner(cluster)
     postgres.clear_stale_lock(cluster)
     supervisor.start(postgres.program(cluster, home.log("postgres"), settings={}))
     return cluster

@@ -2,11 +2,12 @@
 
 import json
 import os
+import shutil
 import sys
 import urllib.error
 import urllib.request
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +37,12 @@ class Project:
         command += ["--host", HOST, "--port", str(self.port), "--workers", str(WEB_WORKERS)]
         command += ["--blocking-threads", str(WEB_THREADS), "--no-ws", "--log-level", "warning"]
         command += ["--respawn-failed-workers", "--respawn-interval", "0.5", "--workers-kill-timeout", "5"]
-        return self.program("web", command, seconds=120)
+        # The processes of the web server add up their counters here; those of an earlier run are gone.
+        counters = self.home.folder / "metrics"
+        shutil.rmtree(counters, ignore_errors=True)
+        counters.mkdir(mode=0o700)
+        program = self.program("web", command, seconds=120)
+        return replace(program, environment=self.environment | {"PROMETHEUS_MULTIPROC_DIR": str(counters)})
 
     def worker(self) -> Program:
         """Return the task worker. Two processes, so that a long training does not hold up the rest."""

@@ -1,5 +1,6 @@
 """The home folder: generated secrets, closed files, and a lock that cannot go stale."""
 
+import json
 import os
 import signal
 import stat
@@ -54,6 +55,16 @@ def test_nobody_else_reads_the_secrets(home: Home) -> None:
         os.umask(old)
     assert mode(home.folder / "secrets.json") == mode(home.server_env) == 0o600
     assert mode(home.folder) == 0o700
+
+
+def test_a_secret_that_an_earlier_version_lacked_is_added(home: Home) -> None:
+    known = vars(home.secrets()) | {}
+    older = {key: value for key, value in known.items() if key != "metrics_token"}
+    (home.folder / "secrets.json").write_text(json.dumps(older))
+    grown = vars(home.secrets())
+    assert grown | {"metrics_token": ""} == older | {"metrics_token": ""}
+    assert len(grown["metrics_token"]) >= 32
+    assert vars(home.secrets()) == grown
 
 
 def test_damaged_secrets_are_refused_in_one_line(home: Home) -> None:

@@ -30,6 +30,17 @@ def test_a_taken_port_is_named_with_the_way_out() -> None:
     assert "\n" not in str(refusal.value)
 
 
+def test_a_listener_on_the_other_localhost_is_noticed() -> None:
+    try:
+        server = socket.create_server(("::1", 0), family=socket.AF_INET6)
+    except OSError:
+        pytest.skip("this machine has no IPv6")
+    with server:
+        port = server.getsockname()[1]
+        assert ports.is_taken_on_ipv6(port)
+    assert not ports.is_taken_on_ipv6(port)
+
+
 @pytest.mark.parametrize("port", [0, -1, 65_536, 10**9])
 def test_a_number_that_is_no_port_is_refused(port: int) -> None:
     with pytest.raises(CannotStart, match="from 1 to 65535"):

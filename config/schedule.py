@@ -2,4 +2,10 @@
 
 from typing import Any
 
-SCHEDULE: dict[str, dict[str, Any]] = {}
+from celery.schedules import crontab
+
+SCHEDULE: dict[str, dict[str, Any]] = {
+    "resume-trainings": {"task": "apps.recommendations.tasks.resume_trainings", "schedule": 20.0},
+    "look-for-outcomes": {"task": "apps.recommendations.tasks.look_everywhere", "schedule": 600.0},
+    "train-nightly": {"task": "apps.recommendations.tasks.train_all_tonight", "schedule": crontab(hour=1, minute=0)},
+}

@@ -97,12 +97,16 @@ def settle(training_id: uuid.UUID, owner: str, ended: Ended) -> None:
 
 def is_out_of_memory(words: str) -> bool:
     """Know a lack of memory by the words that Python, numpy and LightGBM say then."""
-    return any(sign in words for sign in ("MemoryError", "bad_alloc", "Unable to allocate", "Cannot allocate memory"))
+    signs = ("MemoryError", "bad_alloc", "Unable to allocate", "annot allocate memory", "can't start new thread")
+    return any(sign in words for sign in signs)
 
 
 def bound_process(megabytes: int) -> None:
-    """Bound this process's memory, and let it end with its parent. Called first thing in the process."""
+    """Bound this process's memory, and let it end with its parent. Called first thing in the process.
+
+    RLIMIT_DATA counts what is written to; RLIMIT_AS would count address space that libraries only reserve.
+    """
     size = megabytes * 2**20
-    resource.setrlimit(resource.RLIMIT_AS, (size, size))
+    resource.setrlimit(resource.RLIMIT_DATA, (size, size))
     if sys.platform == "linux":
         ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)

@@ -4,11 +4,11 @@ import uuid
 from typing import Any
 
 from django.core.management.base import CommandParser
+from django_tenants.utils import tenant_context
 
 from apps.recommendations import leases, supervising
 from apps.recommendations.training import work
 from apps.tenants import provisioning
-from django_tenants.utils import tenant_context
 from maestro.commands import MaestroCommand
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from django.core.management.base import CommandError, CommandParser
 from django_tenants.utils import tenant_context
 
-from apps.recommendations import leases, supervising, tasks
+from apps.recommendations import dataset, leases, supervising, tasks
 from apps.recommendations.models import Training
 from apps.tenants import provisioning
 from apps.tenants.models import Tenant
@@ -42,7 +42,7 @@ class Command(MaestroCommand):
         found = provisioning.fetch(tenant)
         with tenant_context(found):
             if dry_run:
-                return {"tenant": tenant, "open": Training.objects.open().exists(), "trained": False}
+                return {"tenant": tenant, "dry_run": True, **dataset.read_history().counts}
             training, created = leases.ask(why="asked", asked_by="command", force=options["force"])
             if here:
                 supervising.supervise(found, training.pk, megabytes=options["memory_mb"] or None)

@@ -1,0 +1,122 @@
+"""Tenants with a past whose truth is known, as rows: projects, versions, usages, runs."""
+
+import random
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from apps.registry.models import Artifact, ArtifactVersion, Usage
+from apps.tracking.models import Experiment, LatestMetric, MetricKey, Project, Run
+from maestro.clock import to_ms
+
+BEGAN = datetime(2024, 1, 1, tzinfo=UTC)
+CLASSES = ("classification", "regression")
+
+
+@dataclass(frozen=True)
+class Past:
+    """What was made."""
+
+    projects: list[Project]
+    artifacts: list[Artifact]
+    versions: list[ArtifactVersion]
+
+
+def make_artifacts(count: int, prefix: str) -> tuple[list[Artifact], list[ArtifactVersion]]:
+    """Artifacts with one ready version each."""
+    at = to_ms(BEGAN)
+    kind = Artifact.Kind.FEATURE_PIPELINE
+    artifacts = [Artifact(name=f"{prefix}-artifact-{k:02d}", kind=kind, created_ms=at, updated_ms=at) for k in range(count)]
+    Artifact.objects.bulk_create(artifacts)
+    versions = [
+        ArtifactVersion(artifact=one, number=1, state=ArtifactVersion.State.READY, created_ms=at, updated_ms=at)
+        for one in artifacts
+    ]
+    ArtifactVersion.objects.bulk_create(versions)
+    return artifacts, versions
+
+
+def make_past(
+    projects: int, artifacts: int = 4, *, runs: int = 0, seed: int = 1, effect: float = 12.0, prefix: str = "past"
+) -> Past:
+    """Finished projects; the first artifact goes with `effect` points more, the others with nothing.
+
+    Harder projects use the first artifact more often, so the plain difference is too small.
+    """
+    draw = random.Random(seed)  # noqa: S311
+    made, versions = make_artifacts(artifacts, prefix)
+    rows, usages = [], []
+    for k in range(projects):
+        complexity = draw.randint(1, 100)
+        used = [draw.random() < (complexity / 100 if j == 0 else 0.5) for j in range(artifacts)]
+        began = BEGAN + timedelta(days=3 * k)
+        success = 60 - 0.3 * complexity + effect * used[0] + draw.gauss(0, 4)
+        rows.append(
+            Project(
+                slug=f"{prefix}-{k:04d}",
+                name=f"Past {k}",
+                problem_class=CLASSES[k % 2],
+                complexity=complexity,
+                team_size=draw.randint(2, 9),
+                dataset_facts={"rows": draw.randint(100, 10_000), "columns": draw.randint(3, 60)},
+                starts_at=began,
+                ends_at=began + timedelta(days=60),
+                planned_duration_days=50 + complexity / 2,
+                actual_duration_days=(50 + complexity / 2) * draw.uniform(0.8, 1.4),
+                goal_metric="accuracy",
+                success=min(100.0, max(0.0, success)),
+                outcome_source=Project.OutcomeSource.PERSON,
+                outcome_set_at=began + timedelta(days=61),
+                outcome_set_by="person:lead",
+            )
+        )
+        usages.append(used)
+    Project.objects.bulk_create(rows)
+    Usage.objects.bulk_create(
+        Usage(version=versions[j], project=row, observed=Usage.Observed.API, at=row.starts_at)
+        for row, used in zip(rows, usages, strict=True)
+        for j in range(artifacts)
+        if used[j]
+    )
+    if runs:
+        make_runs(rows, versions, runs, draw=draw)
+    return Past(rows, made, versions)
+
+
+def make_runs(
+    projects: list[Project], versions: list[ArtifactVersion], count: int, *, draw: random.Random, gain: float = 0.05
+) -> list[Run]:
+    """Finished runs with a goal metric; the first artifact adds `gain` to it."""
+    key, _ = MetricKey.objects.get_or_create(name="accuracy")
+    made: list[Run] = []
+    values: list[float] = []
+    used: list[list[int]] = []
+    for project in projects:
+        experiment = Experiment.objects.create(
+            name=project.slug, project=project, created_ms=to_ms(BEGAN), updated_ms=to_ms(BEGAN)
+        )
+        level = draw.uniform(0.5, 0.8)
+        for k in range(count):
+            at = to_ms(project.starts_at or BEGAN) + k * 1000
+            made.append(
+                Run(experiment=experiment, name=f"run-{k}", status="FINISHED", start_ms=at, end_ms=at, last_write_ms=at)
+            )
+            picked = [j for j in range(len(versions)) if draw.random() < 0.5]
+            used.append(picked)
+            values.append(level + gain * (0 in picked) + draw.gauss(0, 0.02))
+    Run.objects.bulk_create(made)
+    LatestMetric.objects.bulk_create(
+        LatestMetric(run=run, experiment=run.experiment, key=key, step=0, timestamp_ms=run.start_ms, value=value)
+        for run, value in zip(made, values, strict=True)
+    )
+    Usage.objects.bulk_create(
+        Usage(
+            version=versions[j],
+            project_id=run.experiment.project_id,
+            run=run,
+            observed=Usage.Observed.TAG,
+            at=BEGAN + timedelta(milliseconds=run.start_ms - to_ms(BEGAN)),
+        )
+        for run, picked in zip(made, used, strict=True)
+        for j in picked
+    )
+    return made

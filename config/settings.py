@@ -172,6 +172,7 @@ TIME_ZONE = "UTC"
 USE_I18N = False
 
 # --- people ---
+AUTHENTICATION_BACKENDS = ["apps.tenants.access.passwords.PasswordBackend"]
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.Argon2PasswordHasher"]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},

@@ -6,11 +6,14 @@ URL for all. Found tenants are kept in the process for a few seconds.
 
 import threading
 import time
+from collections.abc import Callable
+from typing import Any
 
 from django.conf import settings
 
 from apps.tenants.models import Domain, Tenant
 from maestro.database.session import connection
+from maestro.errors import NotFound
 
 KEEP_SECONDS = 5.0
 MOST = 4096
@@ -34,7 +37,7 @@ def row_of_host(host: str) -> Tenant | None:
     return row.tenant if row else None
 
 
-def remember(name: str, fetch) -> Tenant | None:
+def remember(name: str, fetch: Callable[[], Tenant | None]) -> Tenant | None:
     """Answer from memory, or ask the public schema and keep the answer (a miss as well)."""
     kept = _found.get(name)
     now = time.monotonic()
@@ -46,6 +49,14 @@ def remember(name: str, fetch) -> Tenant | None:
         if len(_found) >= MOST:
             _found.clear()
         _found[name] = (now + KEEP_SECONDS, tenant)
+    return tenant
+
+
+def this_tenant() -> Tenant:
+    """Name the tenant that this thread's connection stands in. Raises NotFound in the public schema."""
+    tenant: Any = connection.tenant  # type: ignore[attr-defined]
+    if not isinstance(tenant, Tenant):
+        raise NotFound("use your tenant's host, or name it in the header X-Maestro-Tenant", "no_tenant")
     return tenant
 
 

@@ -97,6 +97,14 @@ class RolePermission(BasePermission):
         return True
 
 
+def asking(request: Request) -> Principal:
+    """Name who asks. Raises Unauthenticated if nobody is known to."""
+    who: Any = request.user
+    if not isinstance(who, Principal):
+        raise Unauthenticated("sign in: send an API key as a Bearer token or as a Basic password")
+    return who
+
+
 def room_of(view: Any) -> str:
     """Name the room that a view belongs to, from its module: apps.<room>.api.views."""
     parts = type(view).__module__.split(".")

@@ -21,7 +21,16 @@ def ask(path: str, host: str = "acme.localhost", **headers: str) -> tuple[int, d
 
 @pytest.mark.parametrize(
     "host",
-    ["rebind.evil", "ACME.localhost.", "acme.localhost.", "www.acme.localhost", "acme.localhost@evil", "x y", "[::1", "%00"],
+    [
+        "rebind.evil",
+        "ACME.localhost.",
+        "acme.localhost.",
+        "www.acme.localhost",
+        "acme.localhost@evil",
+        "x y",
+        "[::1",
+        "%00",
+    ],
 )
 def test_a_host_that_is_not_ours_is_refused(acme: Tenant, api: Callable[..., Client], host: str) -> None:
     answer = api(acme).get(PROJECTS, headers={"host": host})
@@ -29,13 +38,17 @@ def test_a_host_that_is_not_ours_is_refused(acme: Tenant, api: Callable[..., Cli
 
 
 @pytest.mark.parametrize("header", ["x-forwarded-host", "forwarded", "x-host", "x-original-host"])
-def test_a_forwarded_host_chooses_nothing(acme: Tenant, globex: Tenant, key_for: Callable[..., str], header: str) -> None:
+def test_a_forwarded_host_chooses_nothing(
+    acme: Tenant, globex: Tenant, key_for: Callable[..., str], header: str
+) -> None:
     value = "host=acme.localhost" if header == "forwarded" else "acme.localhost"
     client = Client(headers={"host": "globex.localhost", "authorization": f"Bearer {key_for(acme)}", header: value})
     assert client.get(PROJECTS).status_code == 401
 
 
-@pytest.mark.parametrize("query", ["a=%00", "a=\x01", "a=" + "x" * 20_000, "limit=-1", "limit=9e9", "cursor=abc", "limit=%00"])
+@pytest.mark.parametrize(
+    "query", ["a=%00", "a=\x01", "a=" + "x" * 20_000, "limit=-1", "limit=9e9", "cursor=abc", "limit=%00"]
+)
 def test_a_bad_query_string_is_400(acme: Tenant, api: Callable[..., Client], query: str) -> None:
     answer = api(acme).get(f"{PROJECTS}?{query}")
     assert answer.status_code == 400
@@ -87,7 +100,9 @@ def test_every_character_of_a_key_counts(acme: Tenant, key_for: Callable[..., st
 
 
 def test_a_text_body_of_a_strangers_page_is_refused(acme: Tenant, api: Callable[..., Client]) -> None:
-    answer = api(acme).post(PROJECTS, data='{"slug": "x"}', content_type="text/plain", headers={"origin": "https://evil"})
+    answer = api(acme).post(
+        PROJECTS, data='{"slug": "x"}', content_type="text/plain", headers={"origin": "https://evil"}
+    )
     assert answer.status_code == 415
     assert "access-control-allow-origin" not in answer
 

@@ -16,6 +16,7 @@ from django.utils import timezone
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.request import Request
 
+from apps.tenants.access import tokens
 from apps.tenants.access.models import ApiKey
 from apps.tenants.access.models.keys import hmac_of, split_text
 from apps.tenants.middleware import key_text
@@ -40,7 +41,9 @@ def forget_keys() -> None:
 
 
 def principal_for(text: str) -> Principal:
-    """Check a key's text in the current tenant. Raises Unauthenticated, always with the same words."""
+    """Check a key or a person's token in the current tenant. Raises Unauthenticated, always with the same words."""
+    if "." in text:
+        return tokens.principal_of(text)
     schema = connection.schema_name
     name = hashlib.sha256(f"{schema}\0{text}".encode(errors="surrogatepass")).digest()
     kept = _kept.get(name)
@@ -57,7 +60,7 @@ def principal_for(text: str) -> Principal:
 def look_up(text: str, schema: str) -> Principal:
     """Fetch a key by id and compare its secret. A missing key costs the same digest as a wrong one."""
     parts = split_text(text)
-    tenant = connection.tenant
+    tenant = connection.tenant  # type: ignore[attr-defined]
     if parts is None or parts[0] != getattr(tenant, "slug", None):
         raise Unauthenticated(REFUSAL)
     _, identity, secret = parts

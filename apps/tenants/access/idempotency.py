@@ -32,9 +32,7 @@ Handler = Callable[..., Response]
 RESERVE = """
 INSERT INTO access_idempotentrequest (principal, route, key, body_sha256, headers, created_at)
 VALUES (%s, %s, %s, %s, '{}', %s)
-ON CONFLICT (principal, route, key) DO UPDATE
-    SET body_sha256 = excluded.body_sha256, status = NULL, answer = NULL, headers = '{}', created_at = excluded.created_at
-    WHERE access_idempotentrequest.created_at < %s
+ON CONFLICT (principal, route, key) DO NOTHING
 """
 
 
@@ -98,11 +96,11 @@ def digest_of_body(request: Request) -> bytes:
 
 
 def reserve(request: Request, key: str, digest: bytes, at: datetime) -> IdempotentRequest:
-    """Note the request before it is served. A row older than 24 hours is taken over."""
+    """Note the request before it is served, unless it is noted already. Never waits for a running one."""
     name = f"{request.user.kind}:{request.user.id}"
-    row = IdempotentRequest(principal=name, route=request.path[:300], key=key, body_sha256=digest)
+    row = IdempotentRequest(principal=name, route=request.path[:300], key=key, body_sha256=digest, created_at=at)
     with connection.cursor() as cursor:
-        cursor.execute(RESERVE, [row.principal, row.route, row.key, digest, at, at - KEEP])
+        cursor.execute(RESERVE, [row.principal, row.route, row.key, digest, at])
     return row
 
 
@@ -114,6 +112,8 @@ def run_once(asked: IdempotentRequest, work: Callable[[], Response]) -> Response
             row = same.select_for_update(skip_locked=True).first()
             if row is None:
                 raise StillRunning("a request with this Idempotency-Key is still running; ask again in a moment")
+            if row.created_at < asked.created_at - KEEP:
+                row.body_sha256, row.status, row.created_at = asked.body_sha256, None, asked.created_at
             if bytes(row.body_sha256) != asked.body_sha256:
                 raise KeyReused("this Idempotency-Key was used with another request")
             if row.status is not None:
@@ -134,7 +134,7 @@ def keep(row: IdempotentRequest, response: Response) -> None:
     row.status = response.status_code
     row.answer = JSONRenderer().render(response.data) if response.data is not None else b""
     row.headers = {name: response[name] for name in REPEATED if response.has_header(name)}
-    row.save(update_fields=["status", "answer", "headers"])
+    row.save(update_fields=["status", "answer", "headers", "body_sha256", "created_at"])
 
 
 def repeat(row: IdempotentRequest) -> Response:

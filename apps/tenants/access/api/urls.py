@@ -1,5 +1,19 @@
 """Routes of this door."""
 
-from django.urls import URLPattern, URLResolver
+from django.urls import path
 
-urlpatterns: list[URLPattern | URLResolver] = []
+from apps.tenants.access.api import audit, keys, tokens
+
+urlpatterns = [
+    path("auth/token/", tokens.Token.as_view()),
+    path("auth/token/refresh/", tokens.TokenRefresh.as_view()),
+    path("auth/token/revoke/", tokens.TokenRevoke.as_view()),
+    path("auth/whoami/", tokens.WhoamiView.as_view()),
+    path("keys/", keys.KeyList.as_view()),
+    path("keys/self/", keys.OwnKey.as_view()),
+    path("keys/self/rotate/", keys.OwnKeyRotation.as_view()),
+    path("keys/<str:key>/", keys.KeyDetail.as_view()),
+    path("keys/<str:key>/rotate/", keys.KeyRotation.as_view()),
+    path("audit/", audit.AuditList.as_view()),
+    path("audit/export/", audit.AuditExport.as_view()),
+]

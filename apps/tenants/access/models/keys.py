@@ -52,13 +52,13 @@ class ApiKeyQuerySet(models.QuerySet["ApiKey"]):
         """Keep keys that are neither revoked nor expired."""
         return self.filter(Q(revoked_at=None) | Q(revoked_at__gt=at), expires_at__gt=at)
 
-    def project_id_of(self, slug: str) -> uuid.UUID:
-        """Find a project's id by its slug, below this room's models. Raises NotFound."""
+    def project_id_of(self, identity: str) -> uuid.UUID:
+        """Find a project's id by its slug or id; its table belongs to a room above this one. Raises NotFound."""
         with connection.cursor() as cursor:
-            cursor.execute("SELECT id FROM tracking_project WHERE slug = %s", [slug])
+            cursor.execute("SELECT id FROM tracking_project WHERE slug = %s OR id::text = %s", [identity, identity])
             row = cursor.fetchone()
         if row is None:
-            raise NotFound(f"there is no project {slug!r}")
+            raise NotFound(f"there is no project {identity!r}")
         return row[0]
 
     def issue(

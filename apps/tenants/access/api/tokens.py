@@ -1,0 +1,111 @@
+"""The access room's REST door: people's tokens, and who is asking."""
+
+from dataclasses import asdict
+from typing import Any
+
+from django.contrib.auth import authenticate
+from django.contrib.auth.models import User
+from django.db import transaction
+from django.utils import timezone
+from drf_spectacular.utils import extend_schema
+from rest_framework.generics import GenericAPIView
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from apps.tenants.access import tokens
+from apps.tenants.access.api.serializers import PairShown, Refresh, SignIn, Whoami
+from apps.tenants.access.auditing import record
+from apps.tenants.access.models import role_of_person
+from apps.tenants.routing import this_tenant
+from maestro.api.auth import asking, public_route
+from maestro.errors import Forbidden, Unauthenticated
+
+
+class OpenView(GenericAPIView[Any]):
+    """A view for those who have no credential yet; one that they send all the same is not looked at."""
+
+    authentication_classes = ()
+
+
+@public_route("a person signs in with name and password; locked out by account and address")
+class Token(OpenView):
+    """A person's program signs in."""
+
+    serializer_class = SignIn
+
+    @extend_schema(operation_id="auth_token", request=SignIn, responses=PairShown)
+    def post(self, request: Request) -> Response:
+        """Trade name and password for ten minutes of access and a refresh token."""
+        this_tenant()
+        asked = SignIn(data=request.data)
+        asked.is_valid(raise_exception=True)
+        person = authenticate(request._request, **asked.validated_data)
+        if not isinstance(person, User):
+            raise Unauthenticated("the name or the password is wrong")
+        role = role_of_person(person)
+        if role is None:
+            raise Forbidden("you have no role in this tenant", "no_role")
+        with transaction.atomic():
+            pair = tokens.issue(person, timezone.now())
+            request._request.user = person
+            record(request._request, "person.token", subject=person)
+        return Response(asdict(pair))
+
+
+@public_route("a refresh token is the credential, and works once")
+class TokenRefresh(OpenView):
+    """A person's program goes on."""
+
+    serializer_class = Refresh
+
+    @extend_schema(operation_id="auth_refresh", request=Refresh, responses=PairShown)
+    def post(self, request: Request) -> Response:
+        """Trade a refresh token for a new pair. Used a second time, it ends everything that came from that sign-in."""
+        this_tenant()
+        asked = Refresh(data=request.data)
+        asked.is_valid(raise_exception=True)
+        _, pair = tokens.renew(asked.validated_data["refresh"], timezone.now())
+        return Response(asdict(pair))
+
+
+@public_route("signing out needs no more than the refresh token; an unknown one is answered alike")
+class TokenRevoke(OpenView):
+    """A person's program signs out."""
+
+    serializer_class = Refresh
+
+    @extend_schema(operation_id="auth_logout", request=Refresh, responses={204: None})
+    def post(self, request: Request) -> Response:
+        """End every token of this sign-in."""
+        this_tenant()
+        asked = Refresh(data=request.data)
+        asked.is_valid(raise_exception=True)
+        with transaction.atomic():
+            person = tokens.revoke(asked.validated_data["refresh"], timezone.now())
+            if person is not None:
+                request._request.user = person
+                record(request._request, "person.sign_out", subject=person)
+        return Response(status=204)
+
+
+class WhoamiView(GenericAPIView[Any]):
+    """Who is asking."""
+
+    required_role = "viewer"
+    serializer_class = Whoami
+
+    @extend_schema(operation_id="auth_whoami", responses=Whoami)
+    def get(self, request: Request) -> Response:
+        """Say as whom, in which tenant and with which rights the caller is known."""
+        who = asking(request)
+        return Response(
+            {
+                "kind": who.kind,
+                "id": who.id,
+                "name": who.name,
+                "role": who.role,
+                "tenant": this_tenant().slug,
+                "project": who.project_id,
+                "scopes": sorted(who.scopes),
+            }
+        )

@@ -8,6 +8,7 @@ import hashlib
 from typing import Any
 
 import lightgbm
+import numpy as np
 from lightgbm import Booster
 
 from apps.recommendations.tables import Floats
@@ -24,7 +25,19 @@ def boost(x: Floats, y: Floats, *, rounds: int, seed: int, options: dict[str, An
     """
     parameters = {"objective": "regression", **_FIXED, "seed": seed, **(options or {})}
     data = lightgbm.Dataset(x, y, group=query_sizes, params=parameters, free_raw_data=True)
-    return lightgbm.train(parameters, data, num_boost_round=rounds)
+    try:
+        return lightgbm.train(parameters, data, num_boost_round=rounds)
+    except lightgbm.basic.LightGBMError:
+        # No column can be split with leaves this large: the mean is all there is to learn.
+        return _mean_only(x.shape[1], float(np.mean(y)))
+
+
+def _mean_only(columns: int, mean: float) -> Booster:
+    """A model of as many columns that always answers `mean`."""
+    x = np.zeros((100, columns))
+    x[::2, 0] = 1.0
+    data = lightgbm.Dataset(x, np.full(100, mean), params=_FIXED)
+    return lightgbm.train({"objective": "regression", **_FIXED}, data, num_boost_round=1)
 
 
 def to_text(booster: Booster) -> str:

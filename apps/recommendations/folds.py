@@ -45,6 +45,8 @@ def group_codes(groups: Sequence[str]) -> tuple[Ints, int]:
 def centred_within(values: Floats, codes: Ints, count: int) -> Floats:
     """Values less their group's mean. Shapes  (n,) or (n, k), (n,) -> as given."""
     sizes = np.maximum(np.bincount(codes, minlength=count), 1).astype(np.float64)
+    if not values.size:
+        return values
     table = values.reshape(len(values), -1)
     sums = np.zeros((count, table.shape[1]))
     np.add.at(sums, codes, table)

@@ -60,7 +60,7 @@ class FeatureMap:
     @property
     def tree_sources(self) -> tuple[str, ...]:
         """The table column behind each tree column."""
-        return self.encoder.tree_sources + tuple(mean.name for mean in self.means)
+        return self.encoder.tree_sources + tuple(mean.name for mean in self.means) or ("",)
 
     def linear(self, table: Table) -> Floats:
         """Shapes  n rows -> (n, p) without NaN."""
@@ -69,7 +69,7 @@ class FeatureMap:
 
     def trees(self, table: Table) -> Floats:
         """Shapes  n rows -> (n, q); NaN is missing."""
-        return np.column_stack([self.encoder.trees(table), *[mean.read(table) for mean in self.means]])
+        return _trees(self.encoder, table, [mean.read(table) for mean in self.means])
 
     def to_json(self) -> dict[str, Any]:
         """Plain lists and numbers, for storing."""
@@ -100,7 +100,13 @@ def fit_features(table: Table, target: Floats, codes: Ints) -> Training:
             means.append(mean)
             own.append(left_out)
     linear = np.column_stack([encoder.linear(table), *[v / m.scale for v, m in zip(own, means, strict=True)]])
-    return Training(FeatureMap(encoder, tuple(means)), linear, np.column_stack([encoder.trees(table), *own]))
+    return Training(FeatureMap(encoder, tuple(means)), linear, _trees(encoder, table, own))
+
+
+def _trees(encoder: Encoder, table: Table, means: list[Floats]) -> Floats:
+    read = np.column_stack([encoder.trees(table), *means])
+    # LightGBM needs a column even when nothing is known.
+    return read if read.shape[1] else np.zeros((table.rows, 1))
 
 
 def _has_many_levels(values: Column) -> bool:

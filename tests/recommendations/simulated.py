@@ -64,11 +64,12 @@ def tenant(projects: int, artifacts: int, *, seed: int, hidden: bool = False, cu
 
 
 def workshop(projects: int, runs: int, artifacts: int, *, seed: int, trend: float = 0.0,
-             recorded: bool = True) -> Workshop:  # fmt: skip
+             recorded: bool = True, known: float = 1.0) -> Workshop:  # fmt: skip
     """Projects of unlike level and scale whose runs differ in what they used.
 
     trend     later runs are this many deviations better (over the whole history) and use newer artifacts
     recorded  the run's place in that history is given as a covariate
+    known     the share of artifacts that a project uses at all
     """
     draw = np.random.default_rng(seed)
     truth = np.where(draw.random(artifacts) < 0.5, draw.uniform(-0.8, 0.8, artifacts), 0.0)
@@ -77,7 +78,8 @@ def workshop(projects: int, runs: int, artifacts: int, *, seed: int, trend: floa
         taste = draw.normal(-0.5, 1.0, artifacts)
         place = np.arange(runs) / max(runs - 1, 1) - 0.5
         newer = np.where(np.arange(artifacts) % 2, 2.0, 0.0) if trend else np.zeros(artifacts)
-        used = (draw.random((runs, artifacts)) < 1 / (1 + np.exp(-(taste + newer * place[:, None])))).astype(float)
+        chance = 1 / (1 + np.exp(-(taste + newer * place[:, None])))
+        used = (draw.random((runs, artifacts)) < chance * (draw.random(artifacts) < known)).astype(float)
         own = truth + draw.normal(0, 0.2, artifacts)
         level, scale = draw.normal(0, 5), np.exp(draw.normal(0, 1))
         moved = used @ own + trend * place

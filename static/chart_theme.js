@@ -37,7 +37,35 @@ window.Maestro = window.Maestro || {};
     ] };
   }
 
-  const renderers = { interval: intervalBar };
+  const BOX = { width: 172, height: 34 };
+
+  /** A thing of a lineage: a box with its name. */
+  function box(params, api) {
+    const [x, y] = api.coord([api.value(0), api.value(1)]);
+    const shape = { x: x - BOX.width / 2, y: y - BOX.height / 2, ...BOX, r: 6 };
+    const label = { text: api.value(2), x, y, align: "center", verticalAlign: "middle", width: BOX.width - 16, overflow: "truncate",
+      fill: token("text"), font: `12px ${getComputedStyle(document.body).fontFamily}` };
+    return { type: "group", children: [
+      { type: "rect", shape, style: { fill: token("surface"), stroke: token(api.value(3)), lineWidth: 1.5 } },
+      { type: "text", style: label, silent: true },
+    ] };
+  }
+
+  /** What leads from one thing to another: a curve with an arrow's head. */
+  function link(params, api) {
+    const [x1, y1] = api.coord([api.value(0), api.value(1)]);
+    const [x2, y2] = api.coord([api.value(2), api.value(3)]);
+    const [start, end] = [x1 + BOX.width / 2, x2 - BOX.width / 2 - 2];
+    const bend = Math.max((end - start) / 2, 16);
+    const stroke = { stroke: api.visual("color"), fill: null, lineWidth: 1.2 };
+    const head = [[end - 7, y2 - 4], [end, y2], [end - 7, y2 + 4]];
+    return { type: "group", children: [
+      { type: "bezierCurve", shape: { x1: start, y1, x2: end, y2, cpx1: start + bend, cpy1: y1, cpx2: end - bend, cpy2: y2 }, style: stroke },
+      { type: "polygon", shape: { points: head }, style: { fill: api.visual("color") } },
+    ] };
+  }
+
+  const renderers = { interval: intervalBar, box, link };
 
   /** A copy of server-made options with `token:` colours and named functions put in. */
   function resolve(value, key) {

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from maestro.charts.shapes import Chart, Options
 
-BOX_PX, COLUMN_PX, LAYER_PX = 168, 210, 56
+COLUMN_PX, LAYER_PX = 216, 56
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ def lineage(title: str, nodes: Sequence[Node], edges: Sequence[tuple[str, str, s
         "xAxis": hidden | {"max": layers - 0.5},
         "yAxis": hidden | {"max": tallest - 0.5, "inverse": True},
         "tooltip": {"show": False},
-        "series": [_boxes(nodes, edges)],
+        "series": [_links(nodes, edges), _boxes(nodes)],
     }
     rows = tuple((names.get(start, start), what, names.get(end, end)) for start, end, what in edges)
     summary = f"{len(nodes)} things and {len(edges)} links between them, left to right."
@@ -48,31 +48,38 @@ def lineage(title: str, nodes: Sequence[Node], edges: Sequence[tuple[str, str, s
     )
 
 
-def _boxes(nodes: Sequence[Node], edges: Sequence[tuple[str, str, str]]) -> Options:
-    """The graph series: boxes of one size, arrows between them."""
+def _boxes(nodes: Sequence[Node]) -> Options:
+    """Boxes of one size: data are [layer, place, label, colour of the border]."""
     data = [
-        {
-            "id": node.key,
-            "name": node.key,
-            "value": [node.layer, node.place],
-            "url": node.url,
-            "label": {"formatter": node.label},
-            "itemStyle": {"borderColor": "token:accent" if node.is_focus else "token:border"},
-        }
+        {"value": [node.layer, node.place, node.label, "accent" if node.is_focus else "border"], "url": node.url}
         for node in nodes
     ]
+    words = {"type": "ordinal"}
     return {
-        "type": "graph",
-        "coordinateSystem": "cartesian2d",
-        "symbol": "rect",
-        "symbolSize": [BOX_PX, 34],
-        "edgeSymbol": ["none", "arrow"],
-        "edgeSymbolSize": 7,
-        "label": {"show": True, "width": BOX_PX - 14, "overflow": "truncate", "color": "token:text"},
-        "itemStyle": {"color": "token:surface", "borderWidth": 1.5},
-        "lineStyle": {"color": "token:muted", "curveness": 0.05},
+        "type": "custom",
+        "name": "things",
+        "renderItem": "box",
+        "dimensions": ["layer", "place", {"name": "label", **words}, {"name": "border", **words}],
+        "encode": {"x": 0, "y": 1},
         "data": data,
-        "links": [{"source": start, "target": end} for start, end, _ in edges],
+        "z": 3,
+    }
+
+
+def _links(nodes: Sequence[Node], edges: Sequence[tuple[str, str, str]]) -> Options:
+    """Arrows from the right of one box to the left of another: data are [layer, place, to layer, to place]."""
+    places = {node.key: (node.layer, node.place) for node in nodes}
+    data = [[*places[start], *places[end]] for start, end, _ in edges if start in places and end in places]
+    return {
+        "type": "custom",
+        "name": "links",
+        "renderItem": "link",
+        "dimensions": ["layer", "place", "to_layer", "to_place"],
+        "encode": {"x": [0, 2], "y": [1, 3]},
+        "itemStyle": {"color": "token:muted"},
+        "data": data,
+        "silent": True,
+        "z": 2,
     }
 
 

@@ -14,7 +14,7 @@ class ForecastQuerySet(models.QuerySet["Forecast"]):
 
     def serving(self) -> Self:
         """Keep the latest of each project and target."""
-        return self.order_by("project", "target", "-made_at", "-id").distinct("project", "target")
+        return self.order_by("project_id", "target", "-made_at", "-id").distinct("project_id", "target")
 
     def settled(self) -> Self:
         """Keep those whose actual value is known: what calibration is made of."""

@@ -1,0 +1,146 @@
+"""The recommendations room's admin: its cards on the pages of projects, artifacts and on the home page."""
+
+from typing import Any
+
+from django.http import HttpRequest
+from django.urls import reverse
+
+from apps.recommendations.admin.impact import SHORT_UNITS, UNITS, forest_of
+from apps.recommendations.advising import UNIT_WORDS, advice_for, stored_for, untrained
+from apps.recommendations.models import Advice, Forecast, ImpactModel, ImpactScore
+from apps.registry.models import Artifact
+from apps.tracking.models import Project
+from maestro import charts
+from maestro.admin import Part, tenant_site
+
+UNITS_OF_TARGETS = {"success": "points of success", "duration": "days", "cost": "cost", "effort": "hours"}
+FEW = 8
+
+
+def advice_card(request: HttpRequest, project: Project) -> dict[str, Any]:
+    """What to use next: stored advice of the models that serve, else made from the stored scores, else a refusal."""
+    stored = stored_for(project)
+    shown = {"more_url": reverse("admin:impact"), "more_text": "All impacts"}
+    items = [row for row in stored if row.kind == Advice.Kind.ARTIFACT and row.artifact_id]
+    if items:
+        return shown | {
+            "items": [stored_item(row) for row in items],
+            "unit": items[0].unit,
+            "basis": items[0].basis,
+            "team": next((row for row in stored if row.kind == Advice.Kind.TEAM_SIZE), None),
+        }
+    answer = advice_for(project)
+    return shown | {
+        "answer": answer,
+        "items": [fresh_item(item) for item in answer.items],
+        "unit": answer.unit,
+        "basis": answer.basis,
+    }
+
+
+def stored_item(row: Advice) -> dict[str, Any]:
+    """A stored row as the card shows it."""
+    return {
+        "url": reverse("admin:registry_artifact_change", args=[row.artifact_id]),
+        "name": row.artifact.name if row.artifact else "",
+        "status": row.status,
+        "gain": row.gain,
+        "low": row.low,
+        "high": row.high,
+        "n": row.n_projects,
+        "reasons": row.reasons,
+        "evidence": evidence_links(row.evidence),
+        "was_followed": row.was_followed,
+    }
+
+
+def fresh_item(item: Any) -> dict[str, Any]:
+    """An item made from scores as the card shows it."""
+    return {
+        "url": reverse("admin:registry_artifact_change", args=[item.artifact_id]),
+        "name": item.artifact_name,
+        "status": item.status,
+        "gain": item.gain,
+        "low": item.low,
+        "high": item.high,
+        "n": item.n_projects,
+        "reasons": item.reasons,
+        "evidence": evidence_links(item.evidence),
+        "was_followed": None,
+    }
+
+
+def evidence_links(ids: Any) -> list[str]:
+    """The addresses of the first projects behind a claim."""
+    known = [str(identity) for identity in ids or [] if isinstance(identity, str)]
+    return [reverse("admin:tracking_project_change", args=[identity]) for identity in known[:FEW]]
+
+
+def forecast_card(request: HttpRequest, project: Project) -> dict[str, Any]:
+    """What to expect, with intervals and reasons; a refusal for what cannot be said."""
+    rows = list(Forecast.objects.serving().filter(project=project))
+    given = [row for row in rows if row.p50 is not None]
+    return {
+        "forecasts": [
+            {
+                "row": row,
+                "id": f"why-{row.target}",
+                "unit": UNITS_OF_TARGETS.get(row.target, ""),
+                "interval": interval_chart(row),
+                "why": why_chart(row),
+            }
+            for row in given
+        ],
+        "refused": [row for row in rows if row.p50 is None],
+        "never": not rows,
+        "has_outcome": project.success is not None,
+        "more_url": reverse("admin:calibration"),
+        "more_text": "How past forecasts did",
+    }
+
+
+def interval_chart(row: Forecast) -> charts.Chart:
+    """One forecast's range, with what came of it if known."""
+    unit = UNITS_OF_TARGETS.get(row.target, "")
+    spread = (row.target, row.p10 or 0.0, row.p50 or 0.0, row.p90 or 0.0, row.actual)
+    return charts.intervals(f"Expected {row.target}", [spread], unit)
+
+
+def why_chart(row: Forecast) -> charts.Chart | None:
+    """What raised and what lowered the forecast."""
+    parts = [
+        (str(part["covariate"]), float(part["amount"]))
+        for part in row.contributions
+        if isinstance(part, dict) and {"covariate", "amount"} <= part.keys()
+    ]
+    return charts.contributions("Reasons", parts[:FEW], UNITS_OF_TARGETS.get(row.target, "")) if parts else None
+
+
+def artifact_card(request: HttpRequest, artifact: Artifact) -> dict[str, Any]:
+    """What this artifact's use is associated with, by unit, from the models that serve."""
+    scores = ImpactScore.objects.filter(
+        artifact=artifact, model__state=ImpactModel.State.CHAMPION, model__target="impact"
+    )
+    rows = [
+        {"score": score, "unit": UNIT_WORDS.get(score.model.unit, ""), "label": UNITS.get(score.model.unit, "")}
+        for score in scores.select_related("model").order_by("model__unit", "problem_class")
+    ]
+    return {"rows": rows, "more_url": reverse("admin:impact"), "more_text": "Beside the others"}
+
+
+def leaderboard(request: HttpRequest, _: None) -> dict[str, Any]:
+    """The artifacts with the largest adjusted effects, or why there are none."""
+    model = ImpactModel.objects.serving()
+    shown = {"more_url": reverse("admin:impact"), "more_text": "All impacts", "model": model}
+    if model is None:
+        return shown | {"refusal": untrained()}
+    scores = list(model.scores.for_page().filter(problem_class="").exclude(effect=None)[:FEW])
+    return shown | {"forest": forest_of(scores, model.unit, "Top artifacts"), "unit": SHORT_UNITS.get(model.unit, "")}
+
+
+FOLDER = "admin/recommendations/card_{}.html"
+SEE_SCORES, SEE_FORECASTS = "recommendations.view_impactscore", "recommendations.view_forecast"
+tenant_site.add_part("project", Part("Forecast", FOLDER.format("forecast"), forecast_card, "work", 10, SEE_FORECASTS))
+tenant_site.add_part("project", Part("What to try next", FOLDER.format("advice"), advice_card, "state", 10, SEE_SCORES))
+tenant_site.add_part("artifact", Part("Impact", FOLDER.format("artifact"), artifact_card, "state", 10, SEE_SCORES))
+tenant_site.add_part("home", Part("Impact", FOLDER.format("leaderboard"), leaderboard, "work", 10, SEE_SCORES))

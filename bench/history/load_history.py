@@ -90,7 +90,7 @@ class Loader:
     def load(self) -> str:
         """Do what is missing. Returns a sentence for people."""
         made = self.load_artifacts()
-        self.progress.say(f"artifacts: {made} versions new of {self.n_versions}")
+        self.progress.say(f"{made} new versions of {len(self.history.head['artifacts'])} artifacts")
         known = self.load_projects()
         experiments = self.load_experiments()
         stored = self.stored_runs(list(experiments.values()))
@@ -101,10 +101,6 @@ class Loader:
         in_threads(jobs, self.threads)
         seconds = time.monotonic() - self.progress.began
         return f"{len(self.history.projects)} projects and {self.history.n_runs} runs in {seconds:.1f} s"
-
-    @property
-    def n_versions(self) -> int:
-        return sum(len(artifact["versions"]) for artifact in self.history.head["artifacts"])
 
     # -- artifacts: REST ---------------------------------------------------------------------------
 
@@ -185,13 +181,18 @@ class Loader:
         return found
 
     def load_project(self, project: Json, experiment_id: str, stored: dict[str, tuple[str, str]]) -> None:
-        """The runs that are missing or were cut short, then the outcome."""
+        """The runs that are missing or were cut short, then what they used, then the outcome."""
+        usages: list[Json] = []
         for run in project["runs"]:
             name = f"{project['project']}/{run['name']}"
             run_id, status = stored.get(name, ("", ""))
             if status != "FINISHED":
-                self.load_run(run, run_id or self.create_run(project, run, experiment_id, name))
+                run_id = run_id or self.create_run(project, run, experiment_id, name)
+                self.load_run(run, run_id)
+            usages += usages_of(run, run_id)
             self.progress.add(1)
+        # The server reads the tag maestro.uses as well, but on its own schedule; said here it counts at once.
+        self.api.need("PUT", f"{REST}/projects/{project['project']}/usages/", {"usages": usages})
         self.set_outcome(project)
 
     def create_run(self, project: Json, run: Json, experiment_id: str, name: str) -> str:
@@ -248,6 +249,13 @@ def facts_of(project: Json) -> Json:
         "ends_at": moment(max(run["ended_ms"] for run in runs)),
         "labels": origin | {"cost_unit": "CPU seconds", "measured_by": "bench/history"},
     }
+
+
+def usages_of(run: Json, run_id: str) -> list[Json]:
+    """What a run used, for the usages door."""
+    mentions = (use.split("@") for use in run["uses"].split(", ") if use)
+    at = moment(run["started_ms"])
+    return [{"artifact": name, "version": version, "run": run_id, "at": at} for name, version in mentions]
 
 
 def moment(ms: int) -> str:

@@ -47,7 +47,7 @@ test: install-dev browser ## Run every test, on real servers
 	@exec $(PYTEST) -n $(JOBS)
 
 fast: install-dev ## Run the tests that need no browser and no S3
-	@exec $(PYTEST) -n $(JOBS) -m "not slow and not browser"
+	@exec $(PYTEST) -n $(JOBS) -m "not slow and not browser and not s3"
 
 check: install-dev lint types contracts migrations test ## All that CI runs: lint, types, contracts, migrations, tests
 

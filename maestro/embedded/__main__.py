@@ -23,8 +23,15 @@ def main(arguments: list[str]) -> int:
     except (Stopped, KeyboardInterrupt):
         return 0
     except CannotStart as problem:
-        print(f"maestro: {problem}", file=sys.stderr, flush=True)
-        return 1
+        return fail(str(problem))
+    except OSError as problem:
+        return fail(f"{problem.strerror or problem}: {problem.filename or 'no file named'}")
+
+
+def fail(text: str) -> int:
+    """Say what is wrong in one line; return the exit code."""
+    print(f"maestro: {' '.join(text.split())}", file=sys.stderr, flush=True)
+    return 1
 
 
 def parser() -> argparse.ArgumentParser:

@@ -65,6 +65,7 @@ class Demo:
         project = Project(self.home, project_environment(self.home, addresses), self.port)
         # The web server reads its code while the tables are made; it answers 503 until they are.
         web = self.supervisor.launch(project.web())
+        say("making or updating the tables")
         project.manage(self.supervisor, "migrate_tenants", "--ensure-tenant", TENANT)
         self.supervisor.await_ready(web)
         say(f"first page: {self.admin_url}")

@@ -23,6 +23,7 @@ SETS = {"run": "requirements.txt", "dev": "requirements-dev.txt"}
 ENOUGH = {"run": ("run", "dev"), "dev": ("dev",)}
 OLDEST = (3, 11)
 PARENT = os.getppid()
+NO_NETWORK = ("client error (Connect)", "NewConnectionError", "ConnectTimeoutError", "name resolution")
 SIGN_OF_LIFE_SECONDS = 10.0
 STARTED = time.monotonic()
 
@@ -163,8 +164,11 @@ def unfinished() -> Path:
 
 
 def last_line() -> str:
-    """Return the log's last line, or the last that names an error."""
-    lines = [line.strip() for line in LOG.read_text(errors="replace").splitlines() if line.strip()]
+    """Return why the last command failed: its last line, or the last that names an error."""
+    text = LOG.read_text(errors="replace").rpartition("\n$ ")[2]
+    if any(sign in text for sign in NO_NETWORK):
+        return "the package registry cannot be reached"
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
     errors = [line for line in lines if "error" in line.lower()]
     return (errors or lines or ["no output"])[-1]
 

@@ -130,3 +130,18 @@ def merge(parts: Sequence[tuple[list[int], list[int], list[float]]]) -> Points:
         if order_key(before) != order_key(point):
             kept.append(point)
     return Points([p[0] for p in kept], [p[1] for p in kept], list(map(itemgetter(2), kept)))
+
+
+def sample(run_id: UUID, key: str, *, most: int, first_step: int | None = None, last_step: int | None = None) -> Points:
+    """Take at most `most` points, evenly by step, with the first and the last of the interval."""
+    points, _ = read(run_id, key)
+    inside = [
+        index
+        for index, step in enumerate(points.steps)
+        if (first_step is None or step >= first_step) and (last_step is None or step <= last_step)
+    ]
+    inside.sort(key=points.steps.__getitem__)
+    if len(inside) > most:
+        last = len(inside) - 1
+        inside = [inside[round(place * last / (most - 1))] for place in range(most)] if most > 1 else inside[-1:]
+    return Points(*([column[index] for index in inside] for column in (points.steps, points.times, points.values)))

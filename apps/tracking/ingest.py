@@ -199,3 +199,18 @@ def drop_tag(run_id: UUID, key: str, *, project_id: UUID | None, now: int) -> No
         raise not_writable(run_id, project_id)
     if not gone:
         raise NotFound(f"No tag with name: {key} in run with id {run_id.hex}")
+
+
+APPEND = """WITH {run}, added AS (INSERT INTO tracking_tag AS t (run_id, key, value)
+  SELECT run.id, 'mlflow.log-model.history', '[' || %(entry)s::text || ']' FROM run
+  ON CONFLICT (run_id, key) DO UPDATE SET value = left(t.value, -1) || ', ' || %(entry)s::text || ']'),
+ {touch} SELECT count(*) FROM run"""
+
+
+def append_model(run_id: UUID, entry: str, *, project_id: UUID | None, now: int) -> None:
+    """Append a model's description to the tag that older clients read. Raises NotFound or Invalid."""
+    run = RUN.format(heartbeat=HEARTBEAT_MS, scope="" if project_id is None else SCOPE)
+    sql = APPEND.format(run=run, touch=TOUCH.format(name="", due="run.is_due"))
+    params = {"run": run_id, "entry": entry, "project": project_id, "now": now}
+    if not again_after_deadlock(lambda: execute(sql, params))[0][0]:
+        raise not_writable(run_id, project_id)

@@ -180,3 +180,14 @@ def drop_tag(identity: int, key: str, *, project_id: UUID | None) -> None:
     check_active(identity, project_id)
     if not execute(DROP_TAG, {"id": identity, "key": key}):
         raise NotFound(f"No tag with name: {key} in experiment with id {identity}")
+
+
+VISIBLE = """SELECT e.id FROM tracking_experiment e
+ WHERE e.id = ANY(%(ids)s::bigint[]) AND e.project_id = %(project)s::uuid"""
+
+
+def visible(identities: Sequence[int], project_id: UUID | None) -> list[int]:
+    """Leave out what a key of one project may not see."""
+    if project_id is None:
+        return list(identities)
+    return [row[0] for row in execute(VISIBLE, {"ids": list(identities), "project": project_id})]

@@ -51,7 +51,9 @@ def translate(error: MaestroError) -> tuple[int, str]:
 def mlflow_response(error: MaestroError) -> Any:
     """Answer a refusal outside DRF."""
     status, code = translate(error)
-    return json_response({"error_code": code, "message": error.detail}, status=status, headers=headers_of(error))
+    response = json_response({"error_code": code, "message": error.detail}, status=status, headers=headers_of(error))
+    response._has_been_logged = True  # a refusal is an answer; what is a fault was logged where it was found
+    return response
 
 
 def handle(error: Exception, context: dict[str, Any]) -> Response:

@@ -5,9 +5,12 @@ from typing import Any
 from django.http import HttpRequest
 
 from apps.tracking import documents, history
+from apps.tracking.batches import run_uuid
 from apps.tracking.mlflow.base import TrackingView
+from maestro.errors import Invalid
 from maestro.mlflow import fields as read
 from maestro.mlflow.paging import page_size, read_token, write_token
+from maestro.mlflow.views import dump
 
 PURPOSE = "mlflow.get-history"
 
@@ -38,3 +41,53 @@ def read_place(fields: dict[str, Any]) -> history.Place | None:
         return None
     time, step, value = token
     return int(time), int(step), read.as_double(value, "page_token")
+
+
+MOST_RUNS, MOST_SAMPLES, MOST_ROWS = 100, 2_500, 25_000
+
+
+class SampleHistory(TrackingView):
+    """GET metrics/get-history-bulk-interval"""
+
+    def get(self, request: HttpRequest) -> bytes:
+        """Show evenly spaced points of one metric of several runs, first and last of the interval included."""
+        fields = self.fields(request)
+        runs = self.runs_in(read.texts(fields, "run_ids", MOST_RUNS), "run_ids", request.user.project_id)
+        key = read.text(fields, "metric_key")
+        most = read.integer_or(fields, "max_results", 320, least=1, most=MOST_SAMPLES)
+        interval = [read.as_integer(fields[name], name) for name in ("start_step", "end_step") if name in fields]
+        if len(interval) == 1 or (interval and interval[0] > interval[1]):
+            raise Invalid("If either start step or end step is specified, both must be, in order.", "bad_interval")
+        first, last = interval or (None, None)
+        rows = []
+        for run_id in runs:
+            points = history.sample(run_id, key, most=most, first_step=first, last_step=last)
+            rows += [row | {"run_id": run_id.hex} for row in points.rows(key)]
+        return dump({"metrics": rows} if rows else {})
+
+    def runs_in(self, texts: list[str], name: str, project_id: Any) -> list[Any]:
+        """Read run ids, at least one. Raises Invalid or NotFound."""
+        if not texts:
+            raise read.missing(name)
+        runs = [run_uuid(text) for text in texts]
+        for run_id in runs:
+            documents.require(run_id, project_id)
+        return runs
+
+
+class BulkHistory(SampleHistory):
+    """GET metrics/get-history-bulk"""
+
+    def get(self, request: HttpRequest) -> bytes:
+        """Show the points of one metric of several runs, by run, then time, step and value."""
+        fields = self.fields(request)
+        runs = self.runs_in(read.texts(fields, "run_id", MOST_RUNS), "run_id", request.user.project_id)
+        key = read.text(fields, "metric_key")
+        most = read.integer_or(fields, "max_results", MOST_ROWS, least=1, most=MOST_ROWS)
+        rows: list[dict[str, Any]] = []
+        for run_id in sorted(runs):
+            if len(rows) >= most:
+                break
+            points, _ = history.page(run_id, key, most=most - len(rows))
+            rows += [row | {"run_id": run_id.hex} for row in points.rows(key)]
+        return dump({"metrics": rows})

@@ -3,7 +3,7 @@
 from django.urls import URLPattern, path
 from django.views import View
 
-from apps.tracking.mlflow import experiments, metrics, runs, server
+from apps.tracking.mlflow import experiments, files, inputs, metrics, runs, searches, server
 
 CALLS: dict[str, type[View]] = {
     "2.0/mlflow/experiments/create": experiments.CreateExperiment,
@@ -14,6 +14,7 @@ CALLS: dict[str, type[View]] = {
     "2.0/mlflow/experiments/restore": experiments.RestoreExperiment,
     "2.0/mlflow/experiments/set-experiment-tag": experiments.SetExperimentTag,
     "2.0/mlflow/experiments/delete-experiment-tag": experiments.DeleteExperimentTag,
+    "2.0/mlflow/experiments/search": searches.SearchExperiments,
     "2.0/mlflow/runs/create": runs.CreateRun,
     "2.0/mlflow/runs/get": runs.GetRun,
     "2.0/mlflow/runs/update": runs.UpdateRun,
@@ -24,10 +25,17 @@ CALLS: dict[str, type[View]] = {
     "2.0/mlflow/runs/log-parameter": runs.LogParam,
     "2.0/mlflow/runs/set-tag": runs.SetTag,
     "2.0/mlflow/runs/delete-tag": runs.DeleteTag,
+    "2.0/mlflow/experiments/search-datasets": inputs.SearchDatasets,
+    "2.0/mlflow/runs/log-inputs": inputs.LogInputs,
+    "2.0/mlflow/runs/log-model": inputs.LogModel,
+    "2.0/mlflow/runs/search": searches.SearchRuns,
     "2.0/mlflow/metrics/get-history": metrics.GetHistory,
+    "2.0/mlflow/metrics/get-history-bulk": metrics.BulkHistory,
+    "2.0/mlflow/metrics/get-history-bulk-interval": metrics.SampleHistory,
     "3.0/mlflow/server-info": server.ServerInfo,
 }
 
 urlpatterns: list[URLPattern] = [
     path(prefix + address, view.as_view()) for address, view in CALLS.items() for prefix in ("api/", "ajax-api/")
 ]
+urlpatterns += files.urlpatterns

@@ -1,0 +1,144 @@
+"""The tracking room's MLflow door: files, by way of the artifact proxy."""
+
+from typing import Any
+
+from django.db import transaction
+from django.http import HttpRequest, HttpResponse
+from django.urls import URLPattern, path
+from django.views import View
+
+from apps.tenants.access.auditing import record
+from apps.tracking import blobs, roots
+from apps.tracking.batches import run_uuid
+from apps.tracking.mlflow.base import TrackingView
+from apps.tracking.paths import clean_artifact_path, clean_directory
+from apps.tracking.refusals import no_run
+from apps.tracking.scoping import runs_for
+from maestro.api.streams import file_response, read_upload
+from maestro.clock import now_ms
+from maestro.errors import Invalid, NotFound, NotImplementedHere
+from maestro.mlflow import fields as read
+
+NO_MULTIPART = "Multipart upload is not supported for the current artifact repository"
+NO_PRESIGNED = "Presigned download is not supported for the current artifact repository"
+
+
+def file_infos(entries: list[roots.Entry], prefix: str = "") -> list[dict[str, Any]]:
+    """Write a folder's entries as MLflow's FileInfo."""
+    before = f"{prefix}/" if prefix else ""
+    return [
+        {"path": before + entry.name, "is_dir": True}
+        if entry.is_dir
+        else {"path": before + entry.name, "is_dir": False, "file_size": entry.size_bytes}
+        for entry in entries
+    ]
+
+
+class ProxiedFile(TrackingView):
+    """PUT, GET and DELETE mlflow-artifacts/artifacts/<path>"""
+
+    def put(self, request: HttpRequest, path: str) -> dict[str, Any]:
+        """Take a file in, streamed. A body cut short leaves nothing."""
+        root, rest = roots.locate(path, request.user.project_id)
+        clean_artifact_path(rest)
+        roots.require_writable(root)
+        upload = read_upload(request)
+        blob, _ = blobs.store(upload.chunks, blobs.Promise(upload.size_bytes, upload.sha256))
+        with transaction.atomic():
+            roots.put(root, rest, blob)
+            roots.touch(root, now_ms())
+        return {}
+
+    def get(self, request: HttpRequest, path: str) -> HttpResponse:
+        """Send a file, whole or one range."""
+        root, rest = roots.locate(path, request.user.project_id)
+        blob = roots.fetch(root, rest)
+        return file_response(
+            request,
+            name=rest,
+            sha256=blob.sha256,
+            size_bytes=blob.size_bytes,
+            read=lambda start, stop: blobs.read(blob, start, stop),
+        )
+
+    def delete(self, request: HttpRequest, path: str) -> dict[str, Any]:
+        """Delete a file or a folder."""
+        root, rest = roots.locate(path, request.user.project_id)
+        with transaction.atomic():
+            gone = roots.remove(root, rest)
+            if gone:
+                record(
+                    request,
+                    "files.delete",
+                    object_type="Files",
+                    object_id=root.uri,
+                    before={"path": rest, "files": gone},
+                )
+        return {}
+
+
+class ProxiedFolder(TrackingView):
+    """GET mlflow-artifacts/artifacts?path="""
+
+    def get(self, request: HttpRequest) -> dict[str, Any]:
+        """List one folder by base names."""
+        folder = clean_directory(read.text_or(self.fields(request), "path"))
+        if not folder:
+            raise NotFound("name the folder of a run or of a logged model")
+        root, rest = roots.locate(folder, request.user.project_id)
+        return {"files": file_infos(roots.entries(root, rest))}
+
+
+class ListArtifacts(TrackingView):
+    """GET artifacts/list"""
+
+    def get(self, request: HttpRequest) -> dict[str, Any]:
+        """List one folder of a run by paths from the run's root."""
+        fields = self.fields(request)
+        identity = run_uuid(fields.get("run_id") or read.text(fields, "run_uuid" if "run_uuid" in fields else "run_id"))
+        if not runs_for(request.user).filter(pk=identity).exists():
+            raise no_run(identity)
+        root = roots.run_root(identity.hex)
+        assert root is not None  # noqa: S101 the run was there a moment ago
+        folder = clean_directory(read.text_or(fields, "path"))
+        answer: dict[str, Any] = {"root_uri": root.uri}
+        files = file_infos(roots.entries(root, folder), folder)
+        return answer | ({"files": files} if files else {})
+
+
+class NoMultipart(TrackingView):
+    """POST mlflow-artifacts/mpu/…: clients fall back on these very words."""
+
+    def post(self, request: HttpRequest, path: str) -> dict[str, Any]:
+        """Say that it is not offered."""
+        raise NotImplementedHere(f"{NO_MULTIPART}: PUT streams files of any size")
+
+
+class NoPresigned(TrackingView):
+    """GET mlflow-artifacts/presigned/…"""
+
+    def get(self, request: HttpRequest, path: str) -> dict[str, Any]:
+        """Say that it is not offered."""
+        raise NotImplementedHere(f"{NO_PRESIGNED}: GET streams files, with ranges")
+
+
+class NoPresignedForProxied(TrackingView):
+    """POST artifacts/presigned-upload-url and presigned-download-url"""
+
+    def post(self, request: HttpRequest) -> dict[str, Any]:
+        """Refuse, as the original does for proxied files."""
+        raise Invalid("files are reached through the artifact proxy; there is no presigned address for them")
+
+
+CALLS: dict[str, type[View]] = {
+    "2.0/mlflow-artifacts/artifacts": ProxiedFolder,
+    "2.0/mlflow-artifacts/artifacts/<path:path>": ProxiedFile,
+    "2.0/mlflow-artifacts/mpu/<path:path>": NoMultipart,
+    "2.0/mlflow-artifacts/presigned/<path:path>": NoPresigned,
+    "2.0/mlflow/artifacts/list": ListArtifacts,
+    "2.0/mlflow/artifacts/presigned-upload-url": NoPresignedForProxied,
+    "2.0/mlflow/artifacts/presigned-download-url": NoPresignedForProxied,
+}
+urlpatterns: list[URLPattern] = [
+    path(prefix + address, view.as_view()) for address, view in CALLS.items() for prefix in ("api/", "ajax-api/")
+]

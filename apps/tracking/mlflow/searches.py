@@ -1,0 +1,80 @@
+"""The tracking room's MLflow door: searches."""
+
+from typing import Any
+
+from django.http import HttpRequest
+
+from apps.tracking import documents, questions, search
+from apps.tracking.mlflow.base import TrackingView, as_experiment_number
+from apps.tracking.search import Search
+from maestro import limits
+from maestro.errors import NotFound
+from maestro.filters import Vocabulary, parse, parse_order
+from maestro.mlflow import fields as read
+from maestro.mlflow.paging import page_size, read_token, write_token
+from maestro.mlflow.views import dump
+
+RUNS, EXPERIMENTS = "mlflow.runs.search", "mlflow.experiments.search"
+MOST_EXPERIMENTS = 10_000
+
+
+class SearchRuns(TrackingView):
+    """POST runs/search"""
+
+    required_role = "viewer"
+
+    def post(self, request: HttpRequest) -> bytes:
+        """Show one page of runs."""
+        fields = self.fields(request)
+        wanted = read_search(fields, search.RUNS, "run_view_type")
+        numbers = experiment_numbers(fields)
+        most = page_size(fields, 1000)
+        token = read_token(fields, RUNS)
+        homes = questions.visible(numbers, request.user.project_id)
+        found, following = search.runs(wanted, homes, most=most, token=token)
+        parts = []
+        if found:
+            parts.append(b'"runs":[' + b",".join(documents.fetch_many(found)) + b"]")
+        if following is not None:
+            parts.append(b'"next_page_token":' + dump(write_token(following, RUNS)))
+        return b"{" + b",".join(parts) + b"}"
+
+
+class SearchExperiments(TrackingView):
+    """POST and GET experiments/search"""
+
+    required_role = "viewer"
+
+    def post(self, request: HttpRequest) -> dict[str, Any]:
+        """Show one page of experiments."""
+        fields = self.fields(request)
+        wanted = read_search(fields, search.EXPERIMENTS, "view_type")
+        most = page_size(fields, None)
+        found, following = search.experiments(
+            wanted, project_id=request.user.project_id, most=most, token=read_token(fields, EXPERIMENTS)
+        )
+        answer: dict[str, Any] = {"experiments": questions.fetch_many(found)} if found else {}
+        if following is not None:
+            answer["next_page_token"] = write_token(following, EXPERIMENTS)
+        return answer
+
+    get = post
+
+
+def read_search(fields: dict[str, Any], vocabulary: Vocabulary, view_field: str) -> Search:
+    """Read filter, order and view."""
+    text = read.text_or(fields, "filter", most=limits.JSON_BODY_BYTES)
+    terms = parse_order(read.texts(fields, "order_by"), vocabulary)
+    view = read.choice(fields, view_field, search.VIEWS, "ACTIVE_ONLY") or "ACTIVE_ONLY"
+    return Search(parse(text, vocabulary), terms, view)
+
+
+def experiment_numbers(fields: dict[str, Any]) -> list[int]:
+    """Read the numbers of experiments; what can't be one names nothing."""
+    numbers = []
+    for text in read.texts(fields, "experiment_ids", MOST_EXPERIMENTS):
+        try:
+            numbers.append(as_experiment_number(text))
+        except NotFound:
+            continue
+    return sorted(set(numbers))

@@ -1,0 +1,273 @@
+"""The tracking room: a parsed filter and an order -> the ids of one page, and the place where the next begins.
+
+Ids first, documents second. An order by a metric walks the index of that metric within the experiment: first its
+numbers, then NaN, then the runs that lack it. A clause that few runs satisfy is looked up first.
+"""
+
+import hashlib
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from apps.tracking.keysets import ID, Key, beyond, experiment_keys, order_by, run_keys
+from apps.tracking.predicates import (
+    PAIRS,
+    Writer,
+    conjuncts,
+    experiment_clause,
+    key_id,
+    number_test,
+    run_clause,
+    write,
+)
+from maestro.database.statements import execute
+from maestro.errors import Invalid
+from maestro.filters import Comparison, Field, Node, Term, Vocabulary
+from maestro.filters.vocabulary import LISTED, NUMERIC, OPTIONAL, TEXT
+
+METRIC, PARAM, TAG = Field("metric", "", NUMERIC), Field("param", "", OPTIONAL), Field("tag", "", OPTIONAL)
+NAMES = ("run_name", "run name", "Run name", "Run Name")
+RUNS = Vocabulary(
+    keyed={
+        **dict.fromkeys(("metrics", "metric"), METRIC),
+        **dict.fromkeys(("params", "param", "parameters", "parameter"), PARAM),
+        **dict.fromkeys(("tags", "tag"), TAG),
+    },
+    attributes={
+        **{name: Field("attribute", name, TEXT) for name in ("status", "artifact_uri", "user_id")},
+        **dict.fromkeys(NAMES, Field("attribute", "run_name", TEXT)),
+        "run_id": Field("attribute", "run_id", LISTED),
+        **dict.fromkeys(("start_time", "created", "Created"), Field("attribute", "start_time", NUMERIC)),
+        "end_time": Field("attribute", "end_time", NUMERIC),
+        **{
+            f"{prefix}.{key}": Field("dataset", key, LISTED)
+            for prefix in ("dataset", "datasets")
+            for key in ("name", "digest", "context")
+        },
+    },
+    prefixes=frozenset({"attributes", "attribute", "attr", "run"}),
+)
+EXPERIMENTS = Vocabulary(
+    keyed=dict.fromkeys(("tags", "tag"), TAG),
+    attributes={
+        "name": Field("attribute", "name", TEXT),
+        "experiment_id": Field("attribute", "experiment_id", frozenset({"=", "!=", "IN", "NOT IN"})),
+        "creation_time": Field("attribute", "creation_time", NUMERIC),
+        "last_update_time": Field("attribute", "last_update_time", NUMERIC),
+    },
+    prefixes=frozenset({"attributes", "attribute", "attr"}),
+)
+VIEWS = ("ACTIVE_ONLY", "DELETED_ONLY", "ALL")
+LIFE = {"ACTIVE_ONLY": "{0}.deleted_ms IS NULL", "DELETED_ONLY": "{0}.deleted_ms IS NOT NULL", "ALL": "true"}
+FEW = 500
+NUMBERS, NANS, LACKING, WHOLE = 0, 1, 2, 3
+Place = list[Any]
+
+
+@dataclass(frozen=True)
+class Search:
+    """What is searched: a filter's tree, an order, and whether the trash counts."""
+
+    tree: Node | None = None
+    terms: tuple[Term, ...] = ()
+    view: str = "ACTIVE_ONLY"
+
+    def digest(self) -> str:
+        """Name this search, so that a page token of another one is refused."""
+        return hashlib.sha256(repr((self.tree, self.terms, self.view)).encode()).hexdigest()[:12]
+
+
+def check_place(search: Search, token: Place | None) -> Place | None:
+    """Take a page token apart. Raises Invalid for a token of another search."""
+    if token is None:
+        return None
+    if len(token) < 3 or token[0] != search.digest():
+        raise Invalid("Invalid page token: it belongs to another search", "bad_cursor")
+    return token[1:]
+
+
+def runs(
+    search: Search,
+    experiments: Sequence[int],
+    *,
+    most: int,
+    token: Place | None = None,
+) -> tuple[list[uuid.UUID], Place | None]:
+    """Find one page of runs: their ids, and the next page's token or None."""
+    place = check_place(search, token)
+    if not experiments:
+        return [], None
+    few = rare_runs(search, experiments)
+    found: list[uuid.UUID] = []
+    for phase in phases(search):
+        if place is not None and phase < place[0]:
+            continue
+        after = place[1:] if place is not None and place[0] == phase else None
+        rows = walk(search, phase, experiments, few, after, most + 1 - len(found))
+        if len(found) + len(rows) > most:
+            kept = rows[: most - len(found)]
+            if kept:
+                last = [phase, *map(plain, kept[-1][1:])]
+            found += [row[0] for row in kept]
+            return found, [search.digest(), *last]
+        found += [row[0] for row in rows]
+        if rows:
+            last = [phase, *map(plain, rows[-1][1:])]
+    return found, None
+
+
+def plain(value: Any) -> Any:
+    """Make a sort value fit for a token."""
+    return value.hex if isinstance(value, uuid.UUID) else value
+
+
+def phases(search: Search) -> tuple[int, ...]:
+    """List the walks of an order: one, or three if it begins with a metric."""
+    if not search.terms or search.terms[0].field.kind != "metric":
+        return (WHOLE,)
+    bounds = bounds_of(search)
+    if any(bound.operator != "!=" for bound in bounds):
+        return (NUMBERS,)
+    return (NUMBERS, NANS) if bounds else (NUMBERS, NANS, LACKING)
+
+
+def bounds_of(search: Search) -> list[Comparison]:
+    """List the clauses that every run must satisfy about the metric that comes first in the order."""
+    name = search.terms[0].field.key
+    return [
+        part
+        for part in conjuncts(search.tree)
+        if isinstance(part, Comparison) and part.kind == "metric" and part.key == name
+    ]
+
+
+def walk(
+    search: Search,
+    phase: int,
+    experiments: Sequence[int],
+    few: list[uuid.UUID] | None,
+    after: Sequence[Any] | None,
+    most: int,
+) -> list[tuple[Any, ...]]:
+    """Walk one phase from a place on: rows of the id and the sort values."""
+    writer = Writer()
+    terms = search.terms if phase == WHOLE else search.terms[1:]
+    keys = run_keys(terms, writer)
+    conditions = [LIFE[search.view].format("r")]
+    source, metric = "tracking_run r", "true"
+    if phase in {NUMBERS, NANS}:
+        source = "tracking_latestmetric m JOIN tracking_run r ON r.id = m.run_id"
+        metric = f"m.key_id = {key_id(writer.bind(search.terms[0].field.key, '::text'))}"
+        conditions.append("m.value < 'NaN'" if phase == NUMBERS else "m.value = 'NaN'")
+        conditions += [number_test("m.value", bound, writer) for bound in bounds_of(search)]
+        conditions += [sargable(bound, writer) for bound in bounds_of(search) if bound.operator != "!="]
+    if phase == NUMBERS:
+        keys.insert(0, Key("m.value", "::float8", search.terms[0].descending))
+    if phase == LACKING:
+        lacking = key_id(writer.bind(search.terms[0].field.key, "::text"))
+        conditions.append(
+            f"NOT EXISTS (SELECT FROM tracking_latestmetric l WHERE l.run_id = r.id AND l.key_id = {lacking})"
+        )
+    conditions.append(metric)
+    if few is not None:
+        conditions.append(f"r.id = ANY({writer.bind(few, '::uuid[]')})")
+    if search.tree is not None:
+        conditions.append(write(search.tree, writer, run_clause))
+    if after is not None:
+        if len(after) != len(keys):
+            raise Invalid("Invalid page token: it belongs to another search", "bad_cursor")
+        conditions.append(beyond(keys, after, writer))
+    return send(source, conditions, keys, experiments, "m" if phase in {NUMBERS, NANS} else "r", most, writer)
+
+
+def sargable(bound: Comparison, writer: Writer) -> str:
+    """Write a bound as an index can use it."""
+    return f"m.value {bound.operator} {writer.bind(bound.value, '::float8')}"
+
+
+def send(
+    source: str,
+    conditions: list[str],
+    keys: list[Key],
+    experiments: Sequence[int],
+    owner: str,
+    most: int,
+    writer: Writer,
+) -> list[tuple[Any, ...]]:
+    """Walk one experiment, or each of several as far as the page may need, and merge."""
+    columns = ", ".join(f"{key.expression} AS k{index}" for index, key in enumerate(keys))
+    limit = writer.bind(most, "::bigint")
+    where = " AND ".join(conditions)
+    if len(experiments) == 1:
+        home = f"{owner}.experiment_id = {writer.bind(experiments[0], '::bigint')}"
+        sql = f"SELECT {ID.expression}, {columns} FROM {source} WHERE {home} AND {where} ORDER BY {order_by(keys)} LIMIT {limit}"
+        return execute(sql, writer.params, prepare=False)
+    each = f"SELECT {ID.expression}, {columns} FROM {source} WHERE {owner}.experiment_id = x.id AND {where} ORDER BY {order_by(keys)} LIMIT {limit}"
+    outer = ", ".join(f"q.k{index} {'DESC' if key.descending else 'ASC'}" for index, key in enumerate(keys))
+    homes = writer.bind(list(experiments), "::bigint[]")
+    sql = f"SELECT q.* FROM unnest({homes}) AS x (id) CROSS JOIN LATERAL ({each}) q ORDER BY {outer} LIMIT {limit}"
+    return execute(sql, writer.params, prepare=False)
+
+
+def rare_runs(search: Search, experiments: Sequence[int]) -> list[uuid.UUID] | None:
+    """Find the runs of the first clause that at most FEW satisfy, or None if each clause is common."""
+    first = search.terms[0].field if search.terms else None
+    for part in conjuncts(search.tree)[:4]:
+        if not isinstance(part, Comparison):
+            continue
+        ordered = first is not None and (part.kind, part.key) == (first.kind, first.key)
+        sql, writer = probe(part, experiments)
+        if ordered or not sql:
+            continue
+        rows = execute(f"{sql} LIMIT {FEW + 1}", writer.params, prepare=False)
+        if len(rows) <= FEW:
+            return [row[0] for row in rows]
+    return None
+
+
+def probe(part: Comparison, experiments: Sequence[int]) -> tuple[str, Writer]:
+    """Write the index look-up of a clause, or nothing if no index serves it."""
+    writer = Writer()
+    if part.kind in PAIRS and part.operator == "=" and isinstance(part.value, str) and len(part.value) < 64:
+        key, value = writer.bind(part.key, "::text"), writer.bind(part.value, "::text")
+        return f'SELECT run_id FROM {PAIRS[part.kind]} WHERE key = {key} AND "left"(value, 64) = {value}', writer
+    if part.kind == "metric" and part.operator != "!=":
+        homes, key = writer.bind(list(experiments), "::bigint[]"), key_id(writer.bind(part.key, "::text"))
+        bound = writer.bind(part.value, "::float8")
+        return (
+            f"SELECT run_id FROM tracking_latestmetric WHERE experiment_id = ANY({homes}) AND key_id = {key}"
+            f" AND value {part.operator} {bound} AND value < 'NaN'",
+            writer,
+        )
+    return "", writer
+
+
+def experiments(
+    search: Search,
+    *,
+    project_id: uuid.UUID | None,
+    most: int,
+    token: Place | None = None,
+) -> tuple[list[int], Place | None]:
+    """Find one page of experiments: their numbers, and the next page's token or None."""
+    place = check_place(search, token)
+    writer = Writer()
+    keys = experiment_keys(search.terms)
+    conditions = [LIFE[search.view].format("e")]
+    if project_id is not None:
+        conditions.append(f"e.project_id = {writer.bind(project_id, '::uuid')}")
+    if search.tree is not None:
+        conditions.append(write(search.tree, writer, experiment_clause))
+    if place is not None:
+        if len(place) != len(keys) + 1:
+            raise Invalid("Invalid page token: it belongs to another search", "bad_cursor")
+        conditions.append(beyond(keys, place[1:], writer))
+    columns = ", ".join(key.expression for key in keys)
+    sql = (
+        f"SELECT e.id, {columns} FROM tracking_experiment e WHERE {' AND '.join(conditions)}"
+        f" ORDER BY {order_by(keys)} LIMIT {writer.bind(most + 1, '::bigint')}"
+    )
+    rows = execute(sql, writer.params, prepare=False)
+    following = [search.digest(), WHOLE, *rows[most - 1][1:]] if len(rows) > most else None
+    return [row[0] for row in rows[:most]], following

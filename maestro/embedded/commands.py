@@ -37,8 +37,11 @@ def web_port() -> int:
 
 
 @contextmanager
-def running(options: argparse.Namespace) -> Iterator[tuple[Home, Supervisor]]:
-    """Hold a home's lock and a supervisor; whatever happens inside, every server is ended after it."""
+def running(options: argparse.Namespace, port: int | None = None) -> Iterator[tuple[Home, Supervisor]]:
+    """Hold a home's lock and a supervisor; whatever happens inside, every server is ended after it.
+
+    Raises CannotStart if `port` is taken by somebody who is not left from an earlier run of ours.
+    """
     home = find_home()
     home.prepare()
     home.acquire()
@@ -48,6 +51,8 @@ def running(options: argparse.Namespace) -> Iterator[tuple[Home, Supervisor]]:
         home.choose_data_folder()
         home.trim_logs()
         supervisor.clear_leftovers()
+        if port is not None:
+            require_free(port, "MAESTRO_PORT", "make demo")
         supervisor.launch(guard_program(os.getpid(), home.run, home.log("guard")))
         yield home, supervisor
     finally:
@@ -61,8 +66,7 @@ def running(options: argparse.Namespace) -> Iterator[tuple[Home, Supervisor]]:
 def up(options: argparse.Namespace) -> int:
     """Start the whole demo and stay."""
     port = web_port()
-    with running(options) as (home, supervisor):
-        require_free(port, "MAESTRO_PORT", "make demo")
+    with running(options, port) as (home, supervisor):
         Demo(home, supervisor, port).run()
     return 0
 

@@ -51,7 +51,7 @@ def fit_jointly(outcome: Floats, usage: Floats, codes: Ints) -> Joint:
         shifts = _without_each_row(outcome - usage @ effects, usage, inverse)
     else:
         shifts = _without_each_cluster(outcome, usage, codes, gram=gram, effects=effects)
-    covariance = _damped((count - 1) / count * shifts.T @ shifts, k / count)
+    covariance = _damped((count - 1) / count * shifts.T @ shifts, 3 * k / count)
     return Joint(effects, covariance, _freedom(usage, codes, count))
 
 

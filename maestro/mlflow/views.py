@@ -10,6 +10,7 @@ from typing import Any
 
 import orjson
 from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 from django.utils.decorators import method_decorator
 from django.views import View
 from django.views.decorators.csrf import csrf_exempt
@@ -46,7 +47,7 @@ class MlflowView(View):
             answer = handler(request, *args, **kwargs)
         except Exception as error:  # noqa: BLE001 as_refusal logs what nobody foresaw
             return mlflow_response(as_refusal(error))
-        return answer if isinstance(answer, HttpResponse) else json_response(answer)
+        return answer if isinstance(answer, HttpResponseBase) else json_response(answer)
 
     @classmethod
     def http_methods(cls) -> frozenset[str]:

@@ -11,11 +11,13 @@ from typing import Any
 from uuid import UUID
 
 from apps.recommendations import refusals
-from apps.recommendations.models import Advice, ImpactModel, ImpactScore
+from apps.recommendations.models import Advice, Forecast, ImpactModel, ImpactScore
 from apps.registry.models import Usage
 from apps.tracking.models import DEFAULT_PROJECT_ID, Project
 
 MOST_ITEMS = 10
+ORDER = ("ok", "early", "refused")
+WORDING = "Associated with, adjusted for what was known beforehand. Not a proof of cause."
 UNIT_WORDS = {"project": "points of success", "run": "standard deviations of a project's runs"}
 
 
@@ -31,11 +33,12 @@ class Item:
     artifact_name: str
     artifact_kind: str
     status: str
-    gain: float
-    low: float
-    high: float
-    n_used: int
-    n_unused: int
+    gain: float | None
+    low: float | None
+    high: float | None
+    standing: float | None
+    n_used: int | None
+    n_unused: int | None
     n_projects: int
     reasons: tuple[str, ...]
     evidence: tuple[str, ...]
@@ -56,18 +59,58 @@ class AdviceAnswer:
 
 
 def advice_for(project: Project) -> AdviceAnswer:
-    """Answer from what serves now."""
+    """Answer from what serves now: what a worker stored for this project, else its artifacts' impact scores."""
+    used = set(Usage.objects.filter(project=project).values_list("version__artifact_id", flat=True))
+    stored = [row for row in stored_for(project) if row.kind == Advice.Kind.ARTIFACT]
+    if stored:
+        return from_stored([row for row in stored if row.artifact_id not in used], stored[0].model)
     model = ImpactModel.objects.serving()
     if model is None:
         return untrained()
     if model.state == ImpactModel.State.REFUSED:
         return AdviceAnswer("refused", model.code, model.reason, model.needs, model=model)
-    used = set(Usage.objects.filter(project=project).values_list("version__artifact_id", flat=True))
     scores = scores_for(model, project.problem_class)
     items = items_of((score for score in scores if score.artifact_id not in used), model)
-    reason = "" if items else "no artifact that this project lacks is associated with better results"
+    return answer_of(items, "impact", model)
+
+
+def answer_of(items: Sequence[Item], basis: str, model: ImpactModel) -> AdviceAnswer:
+    """Items under the most cautious of their verdicts."""
+    reason = "" if items else "No artifact that this project lacks is associated with better results."
     status = "early" if any(item.status == "early" for item in items) else "ok"
-    return AdviceAnswer(status, "", reason, (), "impact", UNIT_WORDS[model.unit], model, items)
+    return AdviceAnswer(status, "" if items else "nothing_better", reason, (), basis, unit_of(model), model, items)
+
+
+def unit_of(model: ImpactModel) -> str:
+    """What a model's gains are measured in."""
+    return UNIT_WORDS.get(model.unit, "")
+
+
+def from_stored(rows: Sequence[Advice], model: ImpactModel) -> AdviceAnswer:
+    """Advice as a worker stored it."""
+    basis = rows[0].basis if rows else ""
+    return answer_of([item_from(rank, row) for rank, row in enumerate(rows[:MOST_ITEMS], 1)], basis, model)
+
+
+def item_from(rank: int, row: Advice) -> Item:
+    """One stored row."""
+    artifact = row.artifact
+    return Item(
+        rank=rank,
+        artifact_id=artifact.pk if artifact else UUID(int=0),
+        artifact_name=artifact.name if artifact else "",
+        artifact_kind=artifact.kind if artifact else "",
+        status=row.status,
+        gain=row.gain,
+        low=row.low,
+        high=row.high,
+        standing=row.standing,
+        n_used=None,
+        n_unused=None,
+        n_projects=row.n_projects,
+        reasons=tuple(row.reasons),
+        evidence=tuple(row.evidence),
+    )
 
 
 def untrained() -> AdviceAnswer:
@@ -103,9 +146,10 @@ def item_of(rank: int, score: ImpactScore, model: ImpactModel) -> Item:
         artifact_name=score.artifact.name,
         artifact_kind=score.artifact.kind,
         status=score.status,
-        gain=score.effect or 0.0,
-        low=score.low or 0.0,
-        high=score.high or 0.0,
+        gain=score.effect,
+        low=score.low,
+        high=score.high,
+        standing=None,
         n_used=score.n_used,
         n_unused=score.n_unused,
         n_projects=score.n_projects,
@@ -138,3 +182,25 @@ def stored_for(project: Project) -> Sequence[Advice]:
     """Advice that a worker stored for a project, of the models that serve."""
     serving = ImpactModel.State.CHAMPION
     return list(Advice.objects.for_page().filter(project=project, model__state=serving))
+
+
+def team_size_for(project: Project) -> Advice | None:
+    """The range of team sizes that a worker stored, or its refusal; None before any."""
+    return next((row for row in stored_for(project) if row.kind == Advice.Kind.TEAM_SIZE), None)
+
+
+def forecasts_for(project: Project) -> dict[str, Any]:
+    """A project's stored forecasts under one verdict; before any, a refusal that names what is missing."""
+    rows = list(Forecast.objects.filter(project=project).serving().select_related("model"))
+    if rows:
+        best = min(rows, key=lambda row: ORDER.index(row.status))
+        return {"status": best.status, "reason": best.reason, "needs": best.needs, "results": rows}
+    trained = ImpactModel.objects.filter(target=ImpactModel.Target.SUCCESS).order_by("-created_at").first()
+    if trained is not None and trained.state == ImpactModel.State.REFUSED:
+        return {"status": "refused", "reason": trained.reason, "needs": trained.needs, "results": []}
+    if trained is not None:
+        reason = "This project is younger than the last training, or has ended; the next training forecasts it."
+        return {"status": "refused", "reason": reason, "needs": [], "results": []}
+    answer = untrained()
+    needs = [{"what": "projects with this outcome", "have": 0, "at_least": refusals.FORECAST_OUTCOMES}]
+    return {"status": "refused", "reason": answer.reason, "needs": needs, "results": []}

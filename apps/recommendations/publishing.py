@@ -100,7 +100,8 @@ def scores_of(model: ImpactModel, finding: ImpactFinding) -> Iterator[ImpactScor
     for problem_class, result in finding.results.items():
         if problem_class and result.verdict.is_refused:
             continue
-        for effect in result.effects:
+        # Strongest first, refusals last: lists are read in the order of writing.
+        for effect in sorted(result.effects, key=lambda one: (one.effect is None, -(one.effect or 0.0), one.artifact)):
             yield score_of(model, problem_class, effect, finding)
 
 

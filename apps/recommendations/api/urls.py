@@ -1,5 +1,15 @@
 """Routes of this door."""
 
-from django.urls import URLPattern, URLResolver
+from django.urls import URLPattern, URLResolver, path
 
-urlpatterns: list[URLPattern | URLResolver] = []
+from apps.recommendations.api import impact, projects, trainings
+
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("impact/", impact.Impact.as_view()),
+    path("projects/<str:project>/advice/", projects.ProjectAdvice.as_view()),
+    path("projects/<str:project>/forecasts/", projects.ProjectForecasts.as_view()),
+    path("projects/<str:project>/outcome/derive/", projects.ProjectOutcomeByRule.as_view()),
+    path("trainings/", trainings.TrainingList.as_view()),
+    path("trainings/<uuid:training>/", trainings.TrainingDetail.as_view()),
+    path("trainings/<uuid:training>/rollback/", trainings.TrainingRollback.as_view()),
+]

@@ -28,6 +28,8 @@ class Forecast(models.Model):
     model = models.ForeignKey("recommendations.ImpactModel", on_delete=models.CASCADE, related_name="forecasts")
     project = models.ForeignKey("tracking.Project", on_delete=models.CASCADE, related_name="forecasts")
     target = models.CharField(max_length=20)
+    unit = models.CharField(max_length=20, blank=True, help_text="points, days, cost or hours")
+    level = models.FloatField(null=True, help_text="the share of truths that the interval means to hold")
     status = models.CharField(max_length=10)
     code = models.CharField(max_length=60, blank=True, help_text="stable word for the reason")
     reason = models.CharField(max_length=500, blank=True)

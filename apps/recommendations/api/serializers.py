@@ -1,0 +1,219 @@
+"""The recommendations room's REST door: shapes. A refusal has the same shape as an answer, and null for each number."""
+
+from typing import Any
+
+from rest_framework import serializers
+
+from apps.recommendations.history import MOST_FACTS
+from apps.recommendations.models import Forecast, ImpactModel, ImpactScore, Training, WhatIf
+from apps.tracking.models import Project
+from maestro.api.serializers import Flag, Mapped, Real, Scalar, StrictSerializer, Text, Whole
+
+
+class Need(serializers.Serializer[Any]):
+    """One thing that is short: how much there is, and how much would do."""
+
+    what = serializers.CharField()
+    have = serializers.FloatField()
+    at_least = serializers.FloatField()
+
+
+class ArtifactNamed(serializers.Serializer[Any]):
+    """An artifact, in short."""
+
+    id = serializers.UUIDField()
+    name = serializers.CharField()
+    kind = serializers.CharField()
+
+
+class CovariateShare(serializers.Serializer[Any]):
+    """What predicts an artifact's use, and its share of that."""
+
+    covariate = serializers.CharField()
+    share = serializers.FloatField()
+
+
+class ScoreShown(serializers.ModelSerializer[ImpactScore]):
+    """What using an artifact is associated with. `effect` is adjusted and shrunk; `raw_effect` is the plain difference."""
+
+    artifact = ArtifactNamed()
+    needs = Need(many=True)
+    covariates = CovariateShare(many=True)
+    evidence = serializers.ListField(child=serializers.UUIDField(), help_text="projects that used it, up to 50")
+
+    class Meta:
+        model = ImpactScore
+        fields = ("artifact", "problem_class", "status", "code", "reason", "needs", "effect", "low", "high",
+                  "adjusted_effect", "raw_effect", "n_used", "n_unused", "n_projects", "overlap", "sensitivity",
+                  "sensitivity_interval", "covariates", "evidence")  # fmt: skip
+
+
+class ImpactShown(serializers.Serializer[Any]):
+    """A page of scores, and the training that they come from."""
+
+    status = serializers.CharField(help_text="ok, early or refused")
+    code = serializers.CharField()
+    reason = serializers.CharField()
+    needs = Need(many=True)
+    unit = serializers.CharField(help_text="project or run")
+    unit_text = serializers.CharField(help_text="what effect, low and high are measured in")
+    level = serializers.FloatField(allow_null=True, help_text="what share of truths the intervals mean to hold")
+    training = serializers.UUIDField(allow_null=True)
+    trained_at = serializers.DateTimeField(allow_null=True)
+    method = serializers.CharField()
+    rows = serializers.IntegerField()
+    projects = serializers.IntegerField()
+    figures = serializers.JSONField()
+    wording = serializers.CharField()
+    results = ScoreShown(many=True)
+    next = serializers.URLField(allow_null=True)
+
+
+class AdviceItem(serializers.Serializer[Any]):
+    """One thing to try. Units: gain, low and high as the answer's unit_text says."""
+
+    rank = serializers.IntegerField()
+    artifact = ArtifactNamed()
+    status = serializers.CharField()
+    gain = serializers.FloatField(allow_null=True)
+    low = serializers.FloatField(allow_null=True)
+    high = serializers.FloatField(allow_null=True)
+    standing = serializers.FloatField(allow_null=True, help_text="share of the catalogue it is expected to beat, 0-100")
+    n_projects = serializers.IntegerField()
+    reasons = serializers.ListField(child=serializers.CharField())
+    evidence = serializers.ListField(child=serializers.UUIDField())
+
+
+class TeamSize(serializers.Serializer[Any]):
+    """People in similar successful projects, always as a range; or why there is none."""
+
+    status = serializers.CharField()
+    reason = serializers.CharField()
+    needs = Need(many=True)
+    low = serializers.FloatField(allow_null=True)
+    high = serializers.FloatField(allow_null=True)
+    evidence = serializers.ListField(child=serializers.UUIDField())
+
+
+class AdviceShown(serializers.Serializer[Any]):
+    """What a project may try next, best first; or a refusal that names what is missing."""
+
+    project = serializers.UUIDField()
+    status = serializers.CharField(help_text="ok, early or refused")
+    code = serializers.CharField()
+    reason = serializers.CharField()
+    needs = Need(many=True)
+    basis = serializers.CharField(help_text="what the order rests on: impact, mean_rank or model")
+    unit = serializers.CharField()
+    unit_text = serializers.CharField()
+    level = serializers.FloatField(allow_null=True)
+    training = serializers.UUIDField(allow_null=True)
+    trained_at = serializers.DateTimeField(allow_null=True)
+    wording = serializers.CharField()
+    items = AdviceItem(many=True)
+    team_size = TeamSize(allow_null=True)
+
+
+class ContributionShown(serializers.Serializer[Any]):
+    """What a fact adds to a forecast, against the average project."""
+
+    covariate = serializers.CharField()
+    amount = serializers.FloatField()
+
+
+class ForecastShown(serializers.ModelSerializer[Forecast]):
+    """One expectation: the middle with its interval, or why there is none."""
+
+    needs = Need(many=True)
+    contributions = ContributionShown(many=True)
+    value = serializers.FloatField(source="p50", allow_null=True)
+    low = serializers.FloatField(source="p10", allow_null=True)
+    high = serializers.FloatField(source="p90", allow_null=True)
+    training = serializers.UUIDField(source="model.training_id")
+
+    class Meta:
+        model = Forecast
+        fields = ("target", "unit", "status", "code", "reason", "needs", "basis", "value", "low", "high", "level",
+                  "planned", "contributions", "actual", "training", "made_at")  # fmt: skip
+
+
+class ForecastsShown(serializers.Serializer[Any]):
+    """What a project may expect."""
+
+    project = serializers.UUIDField()
+    status = serializers.CharField(help_text="ok, early or refused: that of the best of its forecasts")
+    reason = serializers.CharField()
+    needs = Need(many=True)
+    results = ForecastShown(many=True)
+
+
+class ModelShown(serializers.ModelSerializer[ImpactModel]):
+    """What a training made for one target."""
+
+    needs = Need(many=True)
+
+    class Meta:
+        model = ImpactModel
+        fields = ("id", "target", "unit", "state", "method", "level", "rows", "groups", "fit_ms", "figures", "code",
+                  "reason", "needs", "model_sha256", "promoted_at", "retired_at")  # fmt: skip
+
+
+class TrainingShown(serializers.ModelSerializer[Training]):
+    """A training: how far it is, what it read, what came of it."""
+
+    models = ModelShown(many=True)
+
+    class Meta:
+        model = Training
+        fields = ("id", "state", "why", "asked_by", "force", "seed", "percent", "step", "reason", "tries",
+                  "data_digest", "data_at", "data_ms", "fit_ms", "peak_bytes", "counts", "drift", "created_at",
+                  "started_at", "ended_at", "models")  # fmt: skip
+
+
+class TrainingNew(StrictSerializer):
+    """What may be said of a training that is asked for."""
+
+    force = Flag(default=False, help_text="train even if the data have not changed")
+    seed = Whole(default=0, min_value=0, max_value=2**31 - 1)
+
+
+class WhatIfFacts(Mapped):
+    """Dataset facts of a project that does not exist yet."""
+
+    child = Scalar()
+    most = MOST_FACTS
+
+
+class WhatIfNew(StrictSerializer):
+    """What is known of a project before work begins. All of it is optional; what is not said is unknown."""
+
+    problem_class = serializers.ChoiceField(choices=Project.ProblemClass.choices, required=False)
+    complexity = Whole(required=False, min_value=1, max_value=100)
+    team = Text(required=False, max_length=100)
+    team_size = Whole(required=False, min_value=1, max_value=32_767)
+    starts_at = serializers.DateTimeField(required=False)
+    dataset_facts = WhatIfFacts(required=False)
+    planned_duration_days = Real(required=False, min_value=0, max_value=1e6)
+    planned_cost = Real(required=False, min_value=0, max_value=1e15)
+    planned_effort_hours = Real(required=False, min_value=0, max_value=1e9)
+
+
+class WhatIfShown(serializers.ModelSerializer[WhatIf]):
+    """A question, and its answer once a worker has given it."""
+
+    class Meta:
+        model = WhatIf
+        fields = ("id", "state", "facts", "answer", "reason", "created_at", "ended_at")
+
+
+class OutcomeShown(serializers.Serializer[Any]):
+    """A derived outcome."""
+
+    project = serializers.UUIDField()
+    success = serializers.FloatField()
+    source = serializers.CharField()
+    rule = serializers.CharField()
+    set_by = serializers.CharField()
+    set_at = serializers.DateTimeField()
+
+

@@ -3,9 +3,12 @@
 import hashlib
 import json
 import sys
+import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
+from maestro.embedded.errors import TookTooLong
 from maestro.embedded.home import Home, write_env, write_private
 from maestro.embedded.processes import Program
 from maestro.embedded.servers import start_servers
@@ -18,6 +21,8 @@ PERSON = "admin"
 LOADER = PROJECT / "bench" / "history" / "load_history.py"
 HISTORY = LOADER.with_name("history.jsonl.gz")
 LOAD_SECONDS = 1_800.0
+TRAIN_SECONDS = 1_200.0
+TRAININGS = "/api/v1/trainings/"
 
 SCREEN = """
   Maestro is ready:  {admin_url}
@@ -45,6 +50,28 @@ class Done:
     key: str = ""
     history: str = ""
     trained: str = ""
+
+
+class Follow:
+    """Asks the API how far a training is, once a second, and says so."""
+
+    def __init__(self, port: int, path: str, token: str) -> None:
+        self.port, self.path, self.token = port, path, token
+        self.progress = Progress()
+        self.next = 0.0
+
+    def ended(self) -> dict[str, Any] | None:
+        """Return the training when it is over; None while it is not, or while nobody answers."""
+        if time.monotonic() < self.next:
+            return None
+        self.next = time.monotonic() + 1
+        status, training = ask(self.port, self.path, self.token)
+        if status != 200:
+            return None
+        if training["state"] in ("done", "failed"):
+            return dict(training)
+        self.progress.note(f"training: {training['percent']} %  {training['step'] or 'waiting for the worker'}")
+        return None
 
 
 class Demo:
@@ -107,7 +134,7 @@ class Demo:
                 return
             self.done.history = digest
             self.write_state()
-        if self.done.trained != digest and self.train(project):
+        if self.done.trained != digest and self.train(token):
             self.done.trained = digest
             self.write_state()
 
@@ -129,17 +156,23 @@ class Demo:
         say(last_line(log) if code == 0 else f"the history could not be loaded: {last_line(log)} (log: {log})")
         return code == 0
 
-    def train(self, project: Project) -> bool:
-        """Have the worker train, and wait for the result. A failure is said, and does not end the demo."""
-        say("the worker learns from the history")
-        log, progress = self.home.log("train_impact"), Progress()
-        code, answer = project.try_manage(
-            self.supervisor, "train_impact", "--tenant", TENANT, "--wait", note=progress.note
-        )
-        if code != 0:
-            say(f"the training failed: {last_line(log)} (log: {log})")
+    def train(self, token: str) -> bool:
+        """Ask for a training as any client would, and wait until the worker did it. A failure is only said."""
+        status, training = ask(self.port, TRAININGS, token, body={})
+        if status != 202:
+            say(f"no training could be asked for: the API answered {status}")
             return False
-        say(f"learnt from the history: {answer.get('state', 'done')}, {answer.get('fit_ms', 0) / 1000:.1f} s of fitting")
+        say("the worker learns from the history")
+        follow = Follow(self.port, f"{TRAININGS}{training['id']}/", token)
+        try:
+            ended = self.supervisor.wait(follow.ended, seconds=TRAIN_SECONDS)
+        except TookTooLong:
+            say("the training still runs; the admin shows how far it is")
+            return False
+        if ended["state"] != "done":
+            say(f"the training failed: {ended['reason']} (log: {self.home.log('worker')})")
+            return False
+        say(f"learnt from the history, {(ended['fit_ms'] or 0) / 1000:.1f} s of fitting")
         return True
 
     # -- the end -----------------------------------------------------------------------------------

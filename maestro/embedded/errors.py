@@ -7,3 +7,7 @@ class CannotStart(Exception):
 
 class Stopped(Exception):
     """Somebody asked us to end: Ctrl-C, SIGTERM, a closed terminal, or `down`."""
+
+
+class TookTooLong(CannotStart):
+    """A wait that was given up."""

@@ -13,7 +13,7 @@ from types import FrameType
 from typing import TypeVar
 
 from maestro.embedded import parents
-from maestro.embedded.errors import CannotStart, Stopped
+from maestro.embedded.errors import CannotStart, Stopped, TookTooLong
 from maestro.embedded.processes import (
     Program,
     Record,
@@ -156,7 +156,7 @@ class Supervisor:
         deadline = time.monotonic() + seconds
         while (answer := until()) is None:
             if time.monotonic() > deadline:
-                raise CannotStart(f"Gave up waiting after {seconds:.0f} s.")
+                raise TookTooLong(f"Gave up waiting after {seconds:.0f} s.")
             self.look_after()
             on_tick()
             self.pause(0.25)

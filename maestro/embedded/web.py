@@ -6,7 +6,6 @@ import shutil
 import sys
 import urllib.error
 import urllib.request
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -19,7 +18,6 @@ from maestro.embedded.supervisor import PROJECT, Supervisor
 
 # What a person's shell may hold that would send the demo to another database or settings.
 FOREIGN = ("MAESTRO_", "DJANGO_", "PROMETHEUS_", "GRANIAN_", "CELERY_", "PYTHON")
-COMMAND_SECONDS = 1_800.0
 WEB_WORKERS, WEB_THREADS, TASK_PROCESSES = 2, 8, 2
 
 
@@ -76,13 +74,8 @@ class Project:
             raise CannotStart(f"`manage.py {arguments[0]}` failed: {' / '.join(tail(log, 3))} (log: {log})")
         return answer
 
-    def try_manage(
-        self, supervisor: Supervisor, *arguments: str, note: Callable[[str], None] = lambda _text: None
-    ) -> tuple[int, dict[str, Any]]:
-        """Run a management command; return its exit code and its JSON, empty if it failed.
-
-        `note` is told the last line of its log now and then: how far it is.
-        """
+    def try_manage(self, supervisor: Supervisor, *arguments: str) -> tuple[int, dict[str, Any]]:
+        """Run a management command; return its exit code and its JSON, empty if it failed."""
         log = self.home.log(arguments[0])
         answer = self.home.run / f"{arguments[0]}.json"
         command = [sys.executable, str(PROJECT / "manage.py"), *arguments, "--output", "json"]
@@ -96,7 +89,7 @@ class Project:
             stop_seconds=3,
         )
         try:
-            code = supervisor.run_program(program, seconds=COMMAND_SECONDS, on_tick=lambda: note(last_line(log)))
+            code = supervisor.run_program(program)
             # A key is printed once, so what it is printed to lives as short as can be.
             return code, json.loads(answer.read_text()) if code == 0 else {}
         except ValueError as problem:

@@ -7,7 +7,6 @@ from pathlib import Path
 import django_stubs_ext
 
 from config import env
-from maestro.database.pool import forget_tenant
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env.load_server_env()
@@ -83,21 +82,9 @@ DATABASES = {
     "default": {
         "ENGINE": "maestro.database",
         **env.database(OWNER_DATABASE_URL if AS_OWNER else DATABASE_URL),
-        "CONN_MAX_AGE": 0,
-        "OPTIONS": {
-            "connect_timeout": 3,
-            "options": "" if AS_OWNER else TIMEOUTS,
-            "pool": False
-            if AS_OWNER
-            else {
-                "min_size": 1,
-                "max_size": env.number("MAESTRO_POOL_SIZE", 10, least=1),
-                "max_lifetime": 600,
-                "max_idle": 60,
-                "timeout": 5,
-                "reset": forget_tenant,
-            },
-        },
+        # Each thread keeps its session. A pool would move it from tenant to tenant, which costs two more trips.
+        "CONN_MAX_AGE": 0 if AS_OWNER else 600,
+        "OPTIONS": {"connect_timeout": 3, "options": "" if AS_OWNER else TIMEOUTS},
     }
 }
 DATABASE_ROUTERS = ["django_tenants.routers.TenantSyncRouter"]
@@ -126,6 +113,7 @@ S3 = {
 MIDDLEWARE = [
     "maestro.api.edge.EdgeMiddleware",
     "config.health.HealthMiddleware",
+    "config.lane.LaneMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "csp.middleware.CSPMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -144,6 +132,8 @@ RATE_LIMITS = {
     "address": env.number("MAESTRO_RATE_ADDRESS", 12_000),
     "refused": env.number("MAESTRO_RATE_REFUSED", 600),
 }
+# Addresses that are not public and may be called all the same: an identity provider in the house.
+EGRESS_ALLOW = env.networks("MAESTRO_EGRESS_ALLOW")
 METRICS_TOKEN = env.secret("MAESTRO_METRICS_TOKEN", " ").strip()
 PROMETHEUS_FOLDER = os.environ.get("PROMETHEUS_MULTIPROC_DIR", "")
 WSGI_APPLICATION = "config.wsgi.application"

@@ -44,7 +44,7 @@ def principal_for(text: str) -> Principal:
     """Check a key or a person's token in the current tenant. Raises Unauthenticated, always with the same words."""
     if "." in text:
         return tokens.principal_of(text)
-    schema = connection.schema_name
+    schema: str = connection.schema_name  # type: ignore[attr-defined]
     name = hashlib.sha256(f"{schema}\0{text}".encode(errors="surrogatepass")).digest()
     kept = _kept.get(name)
     if kept and time.monotonic() < kept[0]:

@@ -21,6 +21,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from apps.tenants.access.models import IdempotentRequest
+from maestro.api.auth import asking
 from maestro.api.parsers import read_body
 from maestro.errors import Conflict, Invalid, MaestroError
 
@@ -61,7 +62,7 @@ class IdempotentPosts:
         """After authentication and permission, wrap this request's handler."""
         super().initial(request, *args, **kwargs)  # type: ignore[misc]
         if request.method == "POST" and hasattr(self, "post"):
-            self.post = once(self.post, required=self.idempotency_required)
+            self.post: Handler = once(self.post, required=self.idempotency_required)
 
 
 def once(handler: Handler, *, required: bool = False) -> Handler:
@@ -97,7 +98,8 @@ def digest_of_body(request: Request) -> bytes:
 
 def reserve(request: Request, key: str, digest: bytes, at: datetime) -> IdempotentRequest:
     """Note the request before it is served, unless it is noted already. Never waits for a running one."""
-    name = f"{request.user.kind}:{request.user.id}"
+    who = asking(request)
+    name = f"{who.kind}:{who.id}"
     row = IdempotentRequest(principal=name, route=request.path[:300], key=key, body_sha256=digest, created_at=at)
     with connection.cursor() as cursor:
         cursor.execute(RESERVE, [row.principal, row.route, row.key, digest, at])

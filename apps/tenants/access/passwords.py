@@ -6,7 +6,7 @@ Wrong tries are counted by account and address together, by address, and (far hi
 from typing import Any
 
 from django.contrib.auth.backends import ModelBackend
-from django.contrib.auth.models import AbstractBaseUser
+from django.contrib.auth.models import User
 from django.db import connection
 from django.http import HttpRequest
 
@@ -19,7 +19,8 @@ TRIES_PAIR, TRIES_ADDRESS, TRIES_ACCOUNT = 5, 50, 100
 
 def counters(request: HttpRequest | None, username: str) -> list[tuple[str, int]]:
     """Name what one try counts for, the narrowest first."""
-    schema, who = connection.schema_name, username.lower()[:150]
+    schema: str = connection.schema_name  # type: ignore[attr-defined]
+    who = username.lower()[:150]
     where = group_of(client_address(request)) if request is not None else "no request"
     return [
         (f"{schema}:password:{who}@{where}", TRIES_PAIR),
@@ -31,16 +32,15 @@ def counters(request: HttpRequest | None, username: str) -> list[tuple[str, int]
 class PasswordBackend(ModelBackend):
     """Django's password check behind the lock-out. Raises TooMany, before any hashing, while locked."""
 
-    def authenticate(
-        self, request: HttpRequest | None, username: str | None = None, password: str | None = None, **kwargs: Any
-    ) -> AbstractBaseUser | None:
+    def authenticate(self, request: HttpRequest | None, **given: Any) -> User | None:
         """Check a password."""
-        if username is None or password is None:
+        username, password = given.get("username"), given.get("password")
+        if not isinstance(username, str) or not isinstance(password, str):
             return None
         tries = counters(request, username)
         for name, limit in tries:
             limiter.check(name, limit, seconds=LOCK_SECONDS)
-        person = super().authenticate(request, username=username, password=password, **kwargs)
+        person = super().authenticate(request, username=username, password=password)
         if person is None:
             for name, _ in tries:
                 limiter.take(name, 1_000_000, seconds=LOCK_SECONDS)

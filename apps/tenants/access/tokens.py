@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from django.conf import settings
 from django.contrib.auth.models import User
-from django.db import connection, transaction
+from django.db import transaction
 
 from apps.tenants.access.models import ProjectRole, RefreshToken, role_of_person
 from apps.tenants.routing import this_tenant
@@ -57,7 +57,7 @@ def key_id(key: Ed25519PrivateKey) -> str:
 
 def verifying_keys() -> dict[str, Ed25519PrivateKey]:
     """Derive the current tenant's keys by id: of today's secret and, while it is rotated, of yesterday's."""
-    made = [signing_key(this_tenant().id, s) for s in (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS)]
+    made = [signing_key(this_tenant().id, str(s)) for s in (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS)]
     return {key_id(key): key for key in made}
 
 
@@ -154,6 +154,6 @@ def principal_of(text: str) -> Principal:
         id=str(person.pk),
         name=person.get_username(),
         role=role,
-        schema=connection.schema_name,
+        schema=this_tenant().schema_name,
         project_roles=dict(ProjectRole.objects.filter(user=person).values_list("project_id", "role")),
     )

@@ -2,13 +2,16 @@
 
 from django.urls import path
 
-from apps.tenants.access.api import audit, keys, tokens
+from apps.tenants.access.api import audit, keys, publishers, tokens
 
 urlpatterns = [
     path("auth/token/", tokens.Token.as_view()),
     path("auth/token/refresh/", tokens.TokenRefresh.as_view()),
     path("auth/token/revoke/", tokens.TokenRevoke.as_view()),
     path("auth/whoami/", tokens.WhoamiView.as_view()),
+    path("auth/exchange/", publishers.Exchange.as_view()),
+    path("publishers/", publishers.PublisherList.as_view()),
+    path("publishers/<uuid:publisher>/", publishers.PublisherDetail.as_view()),
     path("keys/", keys.KeyList.as_view()),
     path("keys/self/", keys.OwnKey.as_view()),
     path("keys/self/rotate/", keys.OwnKeyRotation.as_view()),

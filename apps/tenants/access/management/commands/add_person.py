@@ -44,7 +44,7 @@ class Command(MaestroCommand):
                 "person.add" if created else "person.reset",
                 actor="operator",
                 object_type="User",
-                object_id=person.pk,
+                object_id=str(person.pk),
                 after={"username": username, "role": role},
             )
         return {"username": username, "password": password, "role": role, "created": created}

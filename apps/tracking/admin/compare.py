@@ -11,8 +11,8 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 
-from apps.tracking.admin.curves import MAX_RUNS, chosen_runs
 from apps.tracking.admin.columns import as_number
+from apps.tracking.admin.curves import MAX_RUNS, chosen_runs
 from apps.tracking.models import LatestMetric, Param, Run, Tag
 from maestro import charts
 from maestro.admin import tenant_site

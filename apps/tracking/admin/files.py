@@ -11,8 +11,9 @@ from typing import Any
 from django.http import HttpResponse
 from django.utils.http import content_disposition_header
 
+from apps.tracking import blobs
 from apps.tracking.models import Blob
-from maestro.storage import backend
+from maestro.errors import NotFound, Unavailable
 
 PREVIEW_BYTES, IMAGE_BYTES = 200_000, 4_000_000
 MAX_FILES, MAX_ROWS, MAX_COLUMNS, MAX_CELLS = 2_000, 200, 40, 60
@@ -78,11 +79,10 @@ def tree(files: Iterable[tuple[str, int]], chosen: str = "") -> Folder:
 
 
 def read_start(blob: Blob, limit: int) -> bytes | None:
-    """The first bytes of a blob; None when the store has lost them."""
+    """The first bytes of a blob; None when the store has lost them or does not answer."""
     try:
-        with backend().open(blob.storage_key) as stream:
-            return stream.read(limit)
-    except OSError:
+        return b"".join(blobs.read(blob, 0, min(limit, blob.size_bytes)))
+    except (NotFound, Unavailable):
         return None
 
 

@@ -8,19 +8,18 @@ from typing import Any
 from urllib.parse import urlencode
 
 from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponse, QueryDict, StreamingHttpResponse
+from django.http import HttpRequest, HttpResponse, QueryDict
 from django.urls import reverse
 
 from apps.tracking.admin.columns import KINDS, Column, names_seen, parse_columns, values_of
 from apps.tracking.admin.curves import MAX_RUNS, chosen_runs
-from apps.tracking.models import Experiment, Project, Run
-from apps.tracking.models.runs import RunQuerySet
+from apps.tracking.admin.finding import PAGE, Scope, find, scope_of
+from apps.tracking.models import Project, Run
 from maestro import charts
 from maestro.admin import tenant_site
 from maestro.clock import from_ms
-from maestro.errors import Invalid
 
-PAGE, MAX_PAGE, MAX_CSV = 50, 400, 10_000
+MAX_CSV, CSV_PAGE = 10_000, 500
 DEFAULTS = {"m": 4, "p": 4, "t": 0}
 
 
@@ -33,55 +32,6 @@ class Row:
     seconds: float | None
     cells: tuple[tuple[str, float | str | None], ...]
     is_chosen: bool
-
-
-def filtered(request: HttpRequest) -> tuple[RunQuerySet, str]:
-    """The runs that the address asks for, and what is wrong with its filter, if anything."""
-    runs = Run.objects.active()
-    query = request.GET
-    if query.get("experiment", "").isdecimal():
-        runs = runs.filter(experiment_id=int(query["experiment"]) % 2**63)
-    if is_uuid(query.get("project", "")):
-        runs = runs.filter(experiment__project_id=query["project"])
-    if query.get("status") in Run.Status.values:
-        runs = runs.filter(status=query["status"])
-    text = query.get("q", "").strip()[:2000]
-    try:
-        return apply_filter(runs, text), ""
-    except Invalid as problem:
-        return runs.none(), problem.detail
-
-
-def apply_filter(runs: RunQuerySet, text: str) -> RunQuerySet:
-    """Keep the runs whose name holds the text."""
-    return runs.filter(name__icontains=text) if text else runs
-
-
-def is_uuid(text: str) -> bool:
-    """Whether an address names an id."""
-    try:
-        uuid.UUID(text)
-    except ValueError:
-        return False
-    return True
-
-
-def ordered(runs: RunQuerySet, sort: str) -> RunQuerySet:
-    """Sort by start, name or a column; by a column only runs that have it are listed, so that an index can serve."""
-    descending, key = sort.startswith("-"), sort.lstrip("-")
-    sign = "-" if descending else ""
-    columns = parse_columns([key])
-    if not columns:
-        return (
-            runs.order_by(f"{sign}name", "-id")
-            if key == "name"
-            else runs.order_by("id" if key == "start" and not descending else "-id")
-        )
-    column = columns[0]
-    if column.kind == "m":
-        return runs.filter(latest__key__name=column.name).order_by(f"{sign}latest__value", "-id")
-    relation = KINDS[column.kind]
-    return runs.filter(**{f"{relation}__key": column.name}).order_by(f"{sign}{relation}__value", "-id")
 
 
 def rows_of(runs: Sequence[Run], columns: Sequence[Column], chosen: Sequence[uuid.UUID]) -> list[Row]:
@@ -118,65 +68,57 @@ def heads(request: HttpRequest, columns: Sequence[Column], sort: str) -> list[di
         made.append(
             {
                 "column": column,
-                "url": with_query(request, sort=following, page=""),
+                "url": with_query(request, sort=following, after=""),
                 "order": "descending" if is_down else "ascending" if is_up else "",
             }
         )
     return made
 
 
+def fetch_in_order(ids: Sequence[uuid.UUID]) -> list[Run]:
+    """The runs of a page, in its order."""
+    found = Run.objects.select_related("experiment__project").in_bulk(ids)
+    return [found[run_id] for run_id in ids if run_id in found]
+
+
 def run_list(request: HttpRequest) -> HttpResponse:
     """The page, or with `format=csv` the same rows as a file."""
     if not request.user.has_perm("tracking.view_run"):
         raise PermissionDenied
-    matching, problem = filtered(request)
-    sort = request.GET.get("sort", "-start")
-    runs = ordered(matching, sort).select_related("experiment__project")
+    scope = scope_of(request)
     if request.GET.get("format") == "csv":
-        return csv_response(runs, parse_columns(request.GET.getlist("c")))
-    number = (
-        min(max(int(request.GET.get("page", "1") or 1), 1), MAX_PAGE) if request.GET.get("page", "1").isdecimal() else 1
-    )
-    shown = list(runs[(number - 1) * PAGE : number * PAGE + 1])
-    page, has_more = shown[:PAGE], len(shown) > PAGE
-    names = names_seen([run.pk for run in page])
-    within = scope(request)
-    columns = chosen_columns(request, names, within["project"])
-    chosen = chosen_runs(request.GET.getlist("run"), MAX_PAGE)
+        return csv_response(request, scope, parse_columns(request.GET.getlist("c")))
+    after = request.GET.get("after", "")
+    found = find(request, scope, after=after)
+    page = fetch_in_order(found.ids)
+    names = names_seen(found.ids)
+    columns = chosen_columns(request, names, scope.project)
+    chosen = chosen_runs(request.GET.getlist("run"), PAGE)
     is_charts = request.GET.get("view") == "charts"
+    sort = request.GET.get("sort", "") or "-start"
     context = {
         "title": "Runs",
-        "is_wide": True,
-        "problem": problem,
+        "problem": found.problem,
         "rows": rows_of(page, columns, chosen),
         "heads": heads(request, columns, sort),
         "names": [(kind, KINDS[kind], names[kind]) for kind in KINDS],
+        "words": [f"{KINDS[kind]}.{name}" for kind in KINDS for name in names[kind]],
         "column_keys": {column.key for column in columns},
         "statuses": Run.Status.values,
         "sort": sort,
-        "count": matching.count(),
-        "number": number,
-        "earlier_url": with_query(request, page=str(number - 1)) if number > 1 else "",
-        "later_url": with_query(request, page=str(number + 1)) if has_more and number < MAX_PAGE else "",
+        "count": found.count,
+        "first_url": with_query(request, after="") if after else "",
+        "later_url": with_query(request, after=found.following) if found.following else "",
+        "name_url": with_query(request, sort="-name" if sort == "name" else "name", after=""),
         "csv_url": with_query(request, format="csv", c="") + "".join(f"&{urlencode({'c': c.key})}" for c in columns),
         "is_charts": is_charts,
-        "kept_runs": [run_id.hex for run_id in chosen if run_id not in {run.pk for run in page}],
+        "kept_runs": [run_id.hex for run_id in chosen if run_id not in set(found.ids)],
         "chosen_count": len(chosen),
         "curves": curve_cards(page, chosen, columns, names["m"]) if is_charts else [],
-        **within,
+        "experiment": scope.experiment,
+        "project": scope.project,
     }
     return tenant_site.page(request, "admin/tracking/run_list.html", context)
-
-
-def scope(request: HttpRequest) -> dict[str, Any]:
-    """The experiment or project that the list is cut down to."""
-    query = request.GET
-    if query.get("experiment", "").isdecimal():
-        found = Experiment.objects.select_related("project").filter(pk=int(query["experiment"]) % 2**63).first()
-        return {"experiment": found, "project": found.project if found else None}
-    if is_uuid(query.get("project", "")):
-        return {"experiment": None, "project": Project.objects.filter(pk=query["project"]).first()}
-    return {"experiment": None, "project": None}
 
 
 def chosen_columns(request: HttpRequest, names: dict[str, list[str]], project: Project | None) -> list[Column]:
@@ -221,24 +163,25 @@ def safe_cell(value: object) -> object:
     return f"'{value}" if is_formula else value
 
 
-def csv_lines(runs: RunQuerySet, columns: Sequence[Column]) -> Iterator[str]:
+def csv_lines(request: HttpRequest, scope: Scope, columns: Sequence[Column]) -> Iterator[str]:
     """The rows of the list as CSV, a page of runs at a time."""
     writer = csv.writer(Echo())
-    yield writer.writerow(
-        ["run_id", "name", "experiment", "status", "started", "seconds", *(column.key for column in columns)]
-    )
-    for start in range(0, MAX_CSV, 500):
-        page = list(runs[start : start + 500])
-        for row in rows_of(page, columns, ()):
+    heads = ["run_id", "name", "experiment", "status", "started", "seconds"]
+    yield writer.writerow([*heads, *(column.key for column in columns)])
+    after, left = "", MAX_CSV
+    while left > 0:
+        found = find(request, scope, most=min(left, CSV_PAGE), after=after)
+        for row in rows_of(fetch_in_order(found.ids), columns, ()):
             run = row.run
             facts = [run.pk.hex, run.name, run.experiment.name, run.status, row.started_at.isoformat(), row.seconds]
             yield writer.writerow([safe_cell(value) for value in (*facts, *(value for _, value in row.cells))])
-        if len(page) < 500:
+        after, left = found.following, left - len(found.ids)
+        if not after:
             return
 
 
-def csv_response(runs: RunQuerySet, columns: Sequence[Column]) -> StreamingHttpResponse:
+def csv_response(request: HttpRequest, scope: Scope, columns: Sequence[Column]) -> HttpResponse:
     """The list as a file, at most 10,000 runs."""
-    answer = StreamingHttpResponse(csv_lines(runs, columns), content_type="text/csv; charset=utf-8")
+    answer = HttpResponse("".join(csv_lines(request, scope, columns)), content_type="text/csv; charset=utf-8")
     answer["Content-Disposition"] = 'attachment; filename="runs.csv"'
     return answer

@@ -45,6 +45,7 @@ INSTALLED_APPS = [
     *SHARED_APPS,
     *(app for app in TENANT_APPS if app not in SHARED_APPS),
     "maestro",
+    "config",
     "rest_framework",
     "drf_spectacular",
     "drf_spectacular_sidecar",

@@ -1,6 +1,6 @@
 """The tracking room: names for runs whose maker gave none."""
 
-import secrets
+import random
 
 MOODS = (
     "able amber ample brave brisk bright calm candid clear clever cosmic crisp daring deft eager early fair fleet fond"
@@ -20,4 +20,4 @@ THINGS = (
 
 def made_up() -> str:
     """Make a name such as quiet-otter-271; it need not be unique."""
-    return f"{secrets.choice(MOODS)}-{secrets.choice(THINGS)}-{secrets.randbelow(1000)}"
+    return f"{random.choice(MOODS)}-{random.choice(THINGS)}-{random.randrange(1000)}"  # noqa: S311 a name, no secret

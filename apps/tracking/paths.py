@@ -14,6 +14,7 @@ SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:/")
 FORBIDDEN = {
     "%": "a percent sign: it is encoded more than once",
     "\\": "a backslash",
+    "\ufffd": "a replacement character: it was not UTF-8",
     "#": "a number sign, which MLflow clients refuse to list",
 }
 

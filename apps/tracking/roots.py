@@ -9,11 +9,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import BooleanField, Case, Func, Max, Q, Value, When
+from django.db.models import BooleanField, Case, CharField, Func, Max, Q, Value, When
 from django.db.models.functions import StrIndex, Substr
 
 from apps.tracking.models import Blob, Run
-from apps.tracking.paths import clean_artifact_path
+from apps.tracking.paths import clean_artifact_path, clean_directory
 from maestro.errors import Conflict, Invalid, NotFound
 
 ARTIFACTS = "artifacts"
@@ -73,7 +73,7 @@ def locate(path: str, project_id: uuid.UUID | None) -> tuple[Root, str]:
             root, used = KINDS[parts[1]](parts[2]), 4
     if root is None or (project_id is not None and root.project_id != project_id):
         raise NotFound("there is no such folder of files")
-    return root, "/".join(parts[used:])
+    return root, clean_directory("/".join(parts[used:]))
 
 
 def put(root: Root, path: str, blob: Blob) -> None:
@@ -108,7 +108,7 @@ def entries(root: Root, folder: str) -> list[Entry]:
     """List a folder, one level deep, by name. A missing folder, and a file, is empty."""
     inside = f"{folder}/" if folder else ""
     below = Substr("path", len(inside) + 1)
-    names = Func(below, Value("/"), Value(1), function="split_part")
+    names = Func(below, Value("/"), Value(1), function="split_part", output_field=CharField())
     is_dir = Case(When(slash__gt=0, then=True), default=False, output_field=BooleanField())
     found = root.files.filter(path__startswith=inside) if inside else root.files.all()
     rows = (

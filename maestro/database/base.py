@@ -26,7 +26,33 @@ def switch_statement(schemas: list[str], role: str | None) -> str:
 
 
 class DatabaseWrapper(base.DatabaseWrapper):
-    """A connection that knows which tenant it serves."""
+    """A connection that knows which tenant it serves, and where its session stands.
+
+    A session that already stands in the tenant of the request is not moved again. Whatever may have moved it, a
+    rollback or a new connection, makes it forget where it stands.
+    """
+
+    standing: tuple[str, object] | None = None
+
+    def close(self) -> None:
+        """Forget where the session stood."""
+        self.standing = None
+        super().close()
+
+    def rollback(self) -> None:
+        """Forget it as well: a rollback undoes a SET."""
+        self.standing = None
+        super().rollback()
+
+    def savepoint_rollback(self, sid: str) -> None:
+        """Forget it as well: so does a rollback to a savepoint."""
+        self.standing = None
+        super().savepoint_rollback(sid)
+
+    def get_new_connection(self, conn_params):  # type: ignore[no-untyped-def]
+        """Begin with a session that stands nowhere."""
+        self.standing = None
+        return super().get_new_connection(conn_params)
 
     def _handle_search_path(self, cursor=None) -> None:
         if self._setting_search_path or self.search_path_set_schemas:
@@ -36,6 +62,11 @@ class DatabaseWrapper(base.DatabaseWrapper):
         if self.connection.info.transaction_status == TransactionStatus.INERROR:
             # Postgres refuses everything but ROLLBACK now, and the switch comes again after it.
             return
+        # A tenant made anew under an old name has a new role, so its id is part of where the session stands.
+        place = (self.schema_name, getattr(self.tenant, "pk", None))
+        if self.standing == place:
+            self.search_path_set_schemas = True
+            return
         paths = self._get_cursor_search_paths()
         walled = settings.TENANT_ROLES and self.schema_name != PUBLIC
         statement = switch_statement(paths, role_of(self.schema_name) if walled else None)
@@ -43,6 +74,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
         try:
             self._send(statement, cursor)
             self.search_path_set_schemas = paths
+            self.standing = place
         finally:
             self._setting_search_path = False
 

@@ -11,9 +11,7 @@ from typing import Any
 import orjson
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
-from django.utils.decorators import method_decorator
 from django.views import View
-from django.views.decorators.csrf import csrf_exempt
 from rest_framework.settings import api_settings
 
 from maestro.api import json
@@ -33,16 +31,17 @@ def authenticators() -> tuple[Any, ...]:
     return tuple(kind() for kind in api_settings.DEFAULT_AUTHENTICATION_CLASSES)
 
 
-@method_decorator(csrf_exempt, name="dispatch")  # keys are never sent by a browser on its own
 class MlflowView(View):
     """One call of the MLflow protocol. Handlers return plain dicts, bytes of JSON, or any HttpResponse."""
+
+    offered: frozenset[str] = frozenset()
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:  # type: ignore[override]
         """Let in, call the handler, and answer in MLflow's format whatever happens."""
         try:
             self.admit(request)
             handler = getattr(self, (request.method or "GET").lower(), None)
-            if handler is None or request.method not in self.http_methods():
+            if handler is None or request.method not in self.offered:
                 return endpoint_not_found(request)
             answer = handler(request, *args, **kwargs)
         except Exception as error:  # noqa: BLE001 as_refusal logs what nobody foresaw
@@ -50,9 +49,12 @@ class MlflowView(View):
         return answer if isinstance(answer, HttpResponseBase) else json_response(answer)
 
     @classmethod
-    def http_methods(cls) -> frozenset[str]:
-        """Name the methods that this view answers."""
-        return frozenset(name.upper() for name in cls.http_method_names if hasattr(cls, name)) - {"OPTIONS"}
+    def as_view(cls, **initkwargs: Any) -> Any:
+        """Make the view function. Keys are never sent by a browser on its own, so no CSRF token is asked for."""
+        view = super().as_view(**initkwargs)
+        view.csrf_exempt = True  # type: ignore[attr-defined]
+        cls.offered = frozenset(name.upper() for name in cls.http_method_names if hasattr(cls, name)) - {"OPTIONS"}
+        return view
 
     def admit(self, request: HttpRequest) -> None:
         """Find out who asks and whether they may. Raises Unauthenticated, Forbidden or TooMany."""
@@ -76,7 +78,7 @@ class MlflowView(View):
 
     def role_needed(self, request: HttpRequest) -> str | None:
         """Look up the role; a method that the view lacks is answered as unknown, not as forbidden."""
-        if request.method not in self.http_methods():
+        if request.method not in self.offered:
             return None
         return role_for(self, request.method or "GET")
 

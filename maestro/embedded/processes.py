@@ -184,12 +184,23 @@ def read_records(folder: Path) -> list[Record]:
     return sorted(known, key=lambda record: int(record.started or 0), reverse=True)
 
 
-def memory_kib(session: int) -> int:
-    """Return the proportional set size of a session's processes: shared pages are split."""
+def family(pid: int) -> set[int]:
+    """Return a process and all that descend from it; Postgres gives each of its own a session."""
+    parents = {int(entry): status_fields(entry) for entry in os.listdir("/proc") if entry.isdigit()}
+    found = {pid}
+    while True:
+        more = {child for child, fields in parents.items() if len(fields) > 1 and int(fields[1]) in found} - found
+        if not more:
+            return found
+        found |= more
+
+
+def memory_kib(pid: int) -> int:
+    """Return the proportional set size of a process and its descendants: shared pages are split."""
     total = 0
-    for pid in members(session):
+    for member in family(pid):
         try:
-            lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+            lines = Path(f"/proc/{member}/smaps_rollup").read_text().splitlines()
         except OSError:
             continue
         total += sum(int(line.split()[1]) for line in lines if line.startswith("Pss:"))

@@ -130,3 +130,18 @@ def test_tail_gives_the_last_words_only(tmp_path: Path) -> None:
     log.write_text("first\n" * 5_000 + "\nlast but one\n\nlast\n")
     assert processes.tail(log, 2) == ["last but one", "last"]
     assert processes.tail(tmp_path / "missing.log") == []
+
+
+def test_memory_counts_children_that_left_the_session(tmp_path: Path) -> None:
+    child = "import subprocess; subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)'], start_new_session=True); "
+    parent = program(tmp_path, "parent", "import sys; " + child + POLITE + NOTE_PID + SLEEP)
+    process = processes.spawn(parent)
+    assert wait_for(lambda: parent.is_ready() and len(processes.family(process.pid)) == 2)
+    family = processes.family(process.pid)
+    alone = processes.memory_kib(next(iter(family - {process.pid})))
+    try:
+        assert 0 < alone < processes.memory_kib(process.pid)
+    finally:
+        for pid in family:
+            kill(pid)
+        process.wait()

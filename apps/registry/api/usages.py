@@ -14,6 +14,7 @@ from apps.registry.models import Usage
 from apps.registry.scoping import artifacts_for, run_named
 from apps.registry.using import Mention, NewUsage, read_mention, record_usages
 from apps.tenants.access.auditing import record
+from apps.tracking.models import Run
 from apps.tracking.scoping import projects_for
 from maestro.api.auth import reading_and_writing
 from maestro.errors import Fault, Invalid, MaestroError
@@ -44,7 +45,8 @@ class ProjectUsages(GenericAPIView[Usage]):
         asked = UsagesNew(data=request.data)
         asked.is_valid(raise_exception=True)
         found = projects_for(request.user).fetch(project)
-        news = [self.read(index, fields) for index, fields in enumerate(asked.validated_data["usages"])]
+        runs: dict[str, Run | None] = {}
+        news = [self.read(index, fields, runs) for index, fields in enumerate(asked.validated_data["usages"])]
         replace = asked.validated_data.get("replace", False)
         with transaction.atomic():
             outcome = record_usages(
@@ -57,14 +59,15 @@ class ProjectUsages(GenericAPIView[Usage]):
         shown = Usage.objects.for_page().filter(project=found, version__artifact__name__in=artifacts).order_by("id")
         return Response(UsagesShown({**vars(outcome), "usages": shown[:1000]}).data)
 
-    def read(self, index: int, fields: dict[str, Any]) -> NewUsage:
-        """Read one entry. Raises Invalid naming it."""
+    def read(self, index: int, fields: dict[str, Any], runs: dict[str, Run | None]) -> NewUsage:
+        """Read one entry; `runs` holds those that earlier entries named. Raises Invalid naming it."""
         try:
             if isinstance(fields.get("mention"), str):
                 mention = read_mention(fields["mention"])
             else:
                 mention = Mention(fields["artifact"], fields.get("version") or "", fields.get("role", ""))
-            run = run_named(self.request.user, fields.get("run"))
+            said = fields.get("run") or ""
+            run = runs[said] = runs[said] if said in runs else run_named(self.request.user, said)
         except MaestroError as error:
             fault = Fault(f"/usages/{index}", error.code, error.detail)
             raise Invalid(f"usages[{index}]: {error.detail}", error.code, faults=[fault]) from error

@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
+from django.db.models import Subquery
+
 from apps.recommendations import refusals
 from apps.recommendations.models import Advice, Forecast, ImpactModel, ImpactScore
 from apps.registry.models import Usage
@@ -18,7 +20,10 @@ from apps.tracking.models import DEFAULT_PROJECT_ID, Project
 MOST_ITEMS = 10
 ORDER = ("ok", "early", "refused")
 WORDING = "Associated with, adjusted for what was known beforehand. Not a proof of cause."
+GAIN_LEVEL = 0.9
 UNIT_WORDS = {"project": "points of success", "run": "standard deviations of a project's runs"}
+
+UNIT_NAMES = {words: name for name, words in UNIT_WORDS.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +62,11 @@ class AdviceAnswer:
     model: ImpactModel | None = None
     items: Sequence[Item] = field(default_factory=tuple)
 
+    @property
+    def level(self) -> float | None:
+        """What share of truths the intervals mean to hold."""
+        return GAIN_LEVEL if self.items else None
+
 
 def advice_for(project: Project) -> AdviceAnswer:
     """Answer from what serves now: what a worker stored for this project, else its artifacts' impact scores."""
@@ -74,11 +84,11 @@ def advice_for(project: Project) -> AdviceAnswer:
     return answer_of(items, "impact", model)
 
 
-def answer_of(items: Sequence[Item], basis: str, model: ImpactModel) -> AdviceAnswer:
+def answer_of(items: Sequence[Item], basis: str, model: ImpactModel, *, unit: str = "") -> AdviceAnswer:
     """Items under the most cautious of their verdicts."""
     reason = "" if items else "No artifact that this project lacks is associated with better results."
     status = "early" if any(item.status == "early" for item in items) else "ok"
-    return AdviceAnswer(status, "" if items else "nothing_better", reason, (), basis, unit_of(model), model, items)
+    return AdviceAnswer(status, "" if items else "nothing_better", reason, (), basis, unit or unit_of(model), model, items)
 
 
 def unit_of(model: ImpactModel) -> str:
@@ -88,8 +98,9 @@ def unit_of(model: ImpactModel) -> str:
 
 def from_stored(rows: Sequence[Advice], model: ImpactModel) -> AdviceAnswer:
     """Advice as a worker stored it."""
-    basis = rows[0].basis if rows else ""
-    return answer_of([item_from(rank, row) for rank, row in enumerate(rows[:MOST_ITEMS], 1)], basis, model)
+    items = [item_from(rank, row) for rank, row in enumerate(rows[:MOST_ITEMS], 1)]
+    unit = next((row.unit for row in rows if row.unit), "")
+    return answer_of(items, rows[0].basis if rows else "", model, unit=unit)
 
 
 def item_from(rank: int, row: Advice) -> Item:
@@ -179,9 +190,11 @@ def reasons_of(score: ImpactScore, model: ImpactModel) -> tuple[str, ...]:
 
 
 def stored_for(project: Project) -> Sequence[Advice]:
-    """Advice that a worker stored for a project, of the models that serve."""
-    serving = ImpactModel.State.CHAMPION
-    return list(Advice.objects.for_page().filter(project=project, model__state=serving))
+    """Advice that a worker stored for a project at the latest training that was not taken out of service."""
+    state = ImpactModel.State
+    rows = Advice.objects.filter(project=project, model__state__in=[state.CHAMPION, state.REFUSED])
+    latest = rows.order_by("-made_at").values("model")[:1]
+    return list(Advice.objects.for_page().filter(project=project, model__in=Subquery(latest)))
 
 
 def team_size_for(project: Project) -> Advice | None:

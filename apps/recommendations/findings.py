@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from apps.recommendations import refusals
+from apps.recommendations.advising import GAIN_LEVEL
 from apps.recommendations.arrays import of_class, project_data, run_data
 from apps.recommendations.history import ArtifactRow, History, ProjectRow, RunRow
 from apps.recommendations.holdout import Losses, project_losses, run_losses, split_by_time
@@ -14,7 +15,7 @@ from apps.recommendations.impact import Effect, ImpactResult, estimate_impact
 from apps.recommendations.verdicts import Verdict
 from apps.recommendations.within import estimate_run_impact
 
-LEVEL = 0.9
+LEVEL = GAIN_LEVEL
 MOST_EVIDENCE = 50
 METHODS = {
     "project": "joint cross-fitted double ML on LightGBM and ridge nuisances, empirical Bayes",
@@ -25,10 +26,10 @@ Report = Callable[[float, str], None]
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """A time-ordered backtest: the losses of the candidate's earlier self, and how to judge other effects."""
+    """A time-ordered backtest: the losses of the candidate's earlier self, and how to judge a stored model."""
 
     losses: Losses
-    judge: Callable[[Mapping[str, float]], Losses]
+    judge: Callable[[Mapping[str, Any]], Losses]
     trained: int
     tested: int
 
@@ -95,6 +96,11 @@ def effects_of(result: ImpactResult) -> dict[str, float]:
     return {effect.artifact: float(effect.effect) for effect in shown(result) if effect.effect is not None}
 
 
+def stored_effects(stored: Mapping[str, Any]) -> dict[str, float]:
+    """Artifact -> effect, of a stored model over all classes."""
+    return {name: float(values[0]) for name, values in stored["effects"][""].items()}
+
+
 def find_project_impact(history: History, *, seed: int, meter: Meter) -> ImpactFinding:
     """The finished project as the unit."""
     started = time.perf_counter()
@@ -123,10 +129,10 @@ def judge_projects(
     if before.verdict.is_refused:
         return None, f"before the tested quarter: {before.verdict.reason}"
 
-    def judge(effects: Mapping[str, float]) -> Losses:
-        return project_losses(train, test, effects)
+    def judge(stored: Mapping[str, Any]) -> Losses:
+        return project_losses(train, test, stored_effects(stored))
 
-    return Judged(judge(effects_of(before)), judge, len(earlier), len(later)), ""
+    return Judged(project_losses(train, test, effects_of(before)), judge, len(earlier), len(later)), ""
 
 
 def find_run_impact(history: History, *, seed: int, meter: Meter) -> ImpactFinding:
@@ -162,10 +168,10 @@ def judge_runs(history: History, result: ImpactResult, *, seed: int, meter: Mete
         return None, f"before the tested quarter: {first.verdict.reason}"
     test = run_data(after, history.artifacts)
 
-    def judge(effects: Mapping[str, float]) -> Losses:
-        return run_losses(test, effects)
+    def judge(stored: Mapping[str, Any]) -> Losses:
+        return run_losses(test, stored_effects(stored))
 
-    return Judged(judge(effects_of(first)), judge, len(earlier), len(later)), ""
+    return Judged(run_losses(test, effects_of(first)), judge, len(earlier), len(later)), ""
 
 
 def runs_of(runs: Sequence[RunRow], projects: Sequence[ProjectRow]) -> list[RunRow]:

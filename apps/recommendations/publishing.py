@@ -1,13 +1,16 @@
 """The recommendations room: findings -> rows, and the choice of what serves. Loads LightGBM: never in a web process."""
 
+import math
 from collections.abc import Iterator
 from datetime import datetime
 from uuid import UUID
 
-from apps.recommendations.findings import LEVEL, METHODS, ImpactFinding
+from apps.recommendations.arrays import UNITS
+from apps.recommendations.findings import LEVEL, METHODS, ImpactFinding, Judged, effects_of
+from apps.recommendations.foresight import ForecastFinding, RankingFinding
 from apps.recommendations.holdout import is_worse
 from apps.recommendations.impact import Effect
-from apps.recommendations.models import ImpactModel, ImpactScore, Training
+from apps.recommendations.models import Forecast, ImpactModel, ImpactScore, Training
 from apps.recommendations.promotion import seal, unseal
 from apps.recommendations.verdicts import Verdict
 from maestro.errors import Conflict
@@ -38,14 +41,107 @@ def publish_impact(training: Training, finding: ImpactFinding, *, at: datetime) 
     model.save()
     ImpactScore.objects.bulk_create(scores_of(model, finding), batch_size=500)
     if not verdict.is_refused:
-        settle(model, finding, at=at)
+        settle(model, finding.judged, at=at)
     return model
 
 
-def settle(model: ImpactModel, finding: ImpactFinding, *, at: datetime) -> None:
+def publish_forecast(training: Training, finding: ForecastFinding, *, at: datetime) -> ImpactModel:
+    """Write one target's model and what it says of open projects, and let it serve unless it is worse."""
+    forecast, verdict = finding.forecast, finding.forecast.verdict
+    model = ImpactModel(
+        training=training,
+        target=finding.target,
+        state=State.REFUSED if verdict.is_refused else State.REJECTED,
+        method="stack of median, ridge and LightGBM, cross-conformal by project",
+        level=forecast.level,
+        rows=forecast.rows,
+        groups=forecast.groups,
+        fit_ms=finding.fit_ms,
+        code=verdict.code,
+        reason=verdict.reason,
+        needs=needs_of(verdict),
+        figures=forecast_figures(finding),
+    )
+    if not verdict.is_refused:
+        seal(model, forecast.to_json())
+    model.save()
+    if not verdict.is_refused:
+        settle(model, finding.judged, at=at)
+    if model.state in (State.CHAMPION, State.REFUSED):
+        Forecast.objects.bulk_create(forecast_rows(model, finding, at=at), batch_size=500)
+    return model
+
+
+def forecast_figures(finding: ForecastFinding) -> dict[str, object]:
+    """What the training measured of a forecast."""
+    forecast = finding.forecast
+    return {
+        "basis": forecast.basis,
+        "errors": {name: rounded(value) for name, value in forecast.errors.items()},
+        "explained": rounded(forecast.explained),
+        "mix": list(forecast.mix),
+        "holdout": holdout_of(finding.judged, finding.why_not_judged, "the median of earlier projects")
+        | {"coverage": rounded(finding.covered)},
+    }
+
+
+def forecast_rows(model: ImpactModel, finding: ForecastFinding, *, at: datetime) -> Iterator[Forecast]:
+    """One row for each open project; a refusal has no number."""
+    for row, said, why in zip(finding.rows, finding.predictions, finding.reasons, strict=True):
+        verdict = said.verdict
+        known = not verdict.is_refused
+        yield Forecast(
+            model=model,
+            project_id=row.id,
+            target=finding.target,
+            unit=UNITS[finding.target],
+            level=model.level,
+            status=verdict.status,
+            code=verdict.code,
+            reason=verdict.reason[:500],
+            needs=needs_of(verdict),
+            basis=said.basis if known else "",
+            p10=said.lo if known else None,
+            p50=said.value if known else None,
+            p90=said.hi if known else None,
+            planned=row.planned[finding.target],
+            contributions=list(why),
+            made_at=at,
+        )
+
+
+def publish_ranking(training: Training, finding: RankingFinding, *, at: datetime) -> ImpactModel:
+    """Write the ranking's choice between mean rank and model, with the figures of both."""
+    ranker = finding.ranker
+    model = ImpactModel(
+        training=training,
+        target=ImpactModel.Target.RANKING,
+        state=State.REFUSED if ranker.verdict.is_refused else State.REJECTED,
+        method="mean rank within projects, or shared means kriged on the runs seen, by NDCG@5 on projects left out",
+        rows=ranker.projects,
+        groups=ranker.projects,
+        fit_ms=finding.fit_ms,
+        code=ranker.verdict.code,
+        reason=ranker.verdict.reason,
+        needs=needs_of(ranker.verdict),
+        figures={"basis": ranker.basis, "quality": {name: rounded(value) for name, value in ranker.quality.items()}},
+    )
+    seal(model, {"basis": ranker.basis, "catalogue": list(ranker.catalogue), "quality": dict(ranker.quality)})
+    model.save()
+    if not ranker.verdict.is_refused:
+        model.promote(at)
+    return model
+
+
+def rounded(value: float | None) -> float | None:
+    """Six digits are more than any figure here is good for; what is not a number is nothing."""
+    return round(value, 6) if value is not None and math.isfinite(value) else None
+
+
+def settle(model: ImpactModel, judged: Judged | None, *, at: datetime) -> None:
     """Promote, or keep the reason why not."""
     champion = ImpactModel.objects.champions().filter(target=model.target, unit=model.unit).first()
-    objection = objection_to(finding, champion, model)
+    objection = objection_to(judged, champion, model)
     if objection:
         model.reason = objection
     model.save(update_fields=["reason", "figures"])
@@ -53,46 +149,64 @@ def settle(model: ImpactModel, finding: ImpactFinding, *, at: datetime) -> None:
         model.promote(at)
 
 
-def objection_to(finding: ImpactFinding, champion: ImpactModel | None, model: ImpactModel) -> str:
+def objection_to(judged: Judged | None, champion: ImpactModel | None, model: ImpactModel) -> str:
     """Say why a new model must not serve; nothing if it may."""
-    judged = finding.judged
     if judged is None:
         return ""
     if is_worse(judged.losses.model, judged.losses.baseline):
-        return "in the backtest its effects foresaw later projects worse than assuming that no artifact matters"
+        return f"in the backtest it foresaw later projects worse than {model.figures['holdout']['baseline']}"
     if champion is None:
         return ""
     try:
-        stored = unseal(champion)["effects"][""]
-    except Conflict:
-        # A champion whose text was changed is no measure of anything, and must not stay.
+        theirs = judged.judge(unseal(champion))
+    except (Conflict, ValueError, KeyError):
+        # A champion whose text was changed, or is of an older form, is no measure of anything.
         return ""
-    theirs = judged.judge({name: values[0] for name, values in stored.items()})
-    model.figures["holdout"]["champion_error_ratio"] = round(theirs.ratio, 6)
+    model.figures["holdout"]["champion_error_ratio"] = rounded(theirs.ratio)
     if is_worse(judged.losses.model, theirs.model):
-        return "in the backtest its effects foresaw later projects worse than the serving model's"
+        return "in the backtest it foresaw later projects worse than the model that serves"
     return ""
+
+
+def holdout_of(judged: Judged | None, reason: str, baseline: str) -> dict[str, object]:
+    """The time-ordered backtest in figures."""
+    if judged is None:
+        return {"reason": reason}
+    return {
+        "trained_projects": judged.trained,
+        "tested_projects": len(judged.losses.model),
+        "error_ratio": rounded(judged.losses.ratio),
+        "baseline": baseline,
+    }
 
 
 def figures_of(finding: ImpactFinding) -> dict[str, object]:
     """What the training measured of itself."""
-    whole, judged = finding.whole, finding.judged
-    figures: dict[str, object] = {
-        "outcome_explained": whole.outcome_explained,
+    whole = finding.whole
+    return {
+        "outcome_explained": rounded(whole.outcome_explained),
         "outcome_learner": whole.outcome_learner,
-        "prior_mean": whole.prior_mean,
-        "prior_deviation": whole.prior_deviation,
+        "prior_mean": rounded(whole.prior_mean),
+        "prior_deviation": rounded(whole.prior_deviation),
         "problem_classes": {name: result.verdict.status for name, result in finding.results.items() if name},
-        "holdout": {"reason": finding.why_not_judged},
+        "claims": held_claims(finding),
+        "holdout": holdout_of(finding.judged, finding.why_not_judged, "assuming that no artifact matters"),
     }
-    if judged is not None:
-        figures["holdout"] = {
-            "trained_projects": judged.trained,
-            "tested_projects": len(judged.losses.model),
-            "error_ratio": round(judged.losses.ratio, 6),
-            "baseline": "assuming that no artifact matters",
-        }
-    return figures
+
+
+def held_claims(finding: ImpactFinding) -> dict[str, object]:
+    """How many intervals of the serving model hold the new estimates. The data overlap: it shows stability, not truth."""
+    champion = ImpactModel.objects.champions().filter(target="impact", unit=finding.unit).first()
+    if champion is None:
+        return {}
+    try:
+        claims = unseal(champion)["effects"][""]
+    except (Conflict, ValueError, KeyError):
+        return {}
+    now = effects_of(finding.whole)
+    both = [name for name in claims if name in now]
+    held = sum(claims[name][1] <= now[name] <= claims[name][2] for name in both)
+    return {"of": len(both), "held": held, "model": str(champion.pk)}
 
 
 def scores_of(model: ImpactModel, finding: ImpactFinding) -> Iterator[ImpactScore]:

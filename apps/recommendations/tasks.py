@@ -10,7 +10,7 @@ from django.utils import timezone
 from django_tenants.utils import get_tenant_model, tenant_context
 from kombu.exceptions import OperationalError
 
-from apps.recommendations import leases, outcomes, supervising
+from apps.recommendations import followup, leases, outcomes, supervising
 from apps.recommendations.models import Training
 from maestro.tasks import fan_out, tenant_task
 
@@ -38,8 +38,12 @@ def train_tonight() -> str:
 
 @tenant_task(soft_time_limit=240)
 def look() -> str:
-    """Notice what the rooms below don't tell: outcomes that the rule can now give, and those that have changed."""
-    changed = outcomes.derive_due(timezone.now())
+    """Notice what the rooms below don't tell: outcomes to derive, forecasts to settle, advice that was followed."""
+    at = timezone.now()
+    changed = outcomes.derive_due(at)
+    followup.changed_outcomes()
+    followup.settle_forecasts(at)
+    followup.follow_advice(at)
     if not outcomes.changed_since_training():
         return f"{changed} outcomes derived"
     training, _ = leases.ask(why="outcomes", asked_by="beat")

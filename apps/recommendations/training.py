@@ -10,21 +10,28 @@ import resource
 import sys
 import time
 from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from django.db.models.functions import Now
 from django.utils import timezone
 
 from apps.recommendations import dataset, leases
+from apps.recommendations.arrays import covariates_of
+from apps.recommendations.drift import drift_of
 from apps.recommendations.findings import ImpactFinding, Meter, elapsed_ms, find_project_impact, find_run_impact
+from apps.recommendations.foresight import ForecastFinding, RankingFinding, find_forecasts, find_ranking
 from apps.recommendations.history import History, digest_of
-from apps.recommendations.models import Training
-from apps.recommendations.publishing import publish_impact
+from apps.recommendations.holdout import split_by_time
+from apps.recommendations.models import Advice, ImpactModel, Training
+from apps.recommendations.publishing import publish_forecast, publish_impact, publish_ranking
+from apps.recommendations.recommending import advise
 from apps.tenants.models import Tenant
 
 # Raise it when estimators change, so that equal data are learnt from anew.
 METHOD_VERSION = 1
-PARTS = 12.0
+PARTS = 17.0
 LOST_EXIT = 75
 
 
@@ -36,6 +43,8 @@ class Findings:
     digest: str
     fit_ms: int
     impact: list[ImpactFinding] = field(default_factory=list)
+    forecasts: list[ForecastFinding] = field(default_factory=list)
+    ranking: RankingFinding | None = None
 
 
 def work(tenant: Tenant, training_id: UUID, owner: str) -> Training:
@@ -73,7 +82,9 @@ def find(history: History, digest: str, *, seed: int, meter: Meter) -> Findings:
     """Everything that is estimated. Equal history and seed, equal findings, to the bit."""
     started = time.perf_counter()
     impact = [find_project_impact(history, seed=seed, meter=meter), find_run_impact(history, seed=seed, meter=meter)]
-    return Findings(history, digest, elapsed_ms(started), impact)
+    forecasts = find_forecasts(history, seed=seed, meter=meter)
+    ranking = find_ranking(history, seed=seed, meter=meter)
+    return Findings(history, digest, elapsed_ms(started), impact, forecasts, ranking)
 
 
 def is_known(training: Training, digest: str) -> bool:
@@ -86,15 +97,39 @@ def finish(training: Training, owner: str, findings: Findings, *, reason: str = 
     """Write all results and end the training, in one transaction that holds the lease."""
     at = timezone.now()
     with leases.holding(training.pk, owner) as mine:
-        for finding in findings.impact:
-            publish_impact(mine, finding, at=at)
+        publish(mine, findings, at=at)
         mine.state, mine.percent, mine.step, mine.reason = Training.State.DONE, 100, "", reason
         mine.data_digest, mine.data_at, mine.data_ms = findings.digest, findings.history.at, findings.history.sql_ms
         mine.fit_ms, mine.peak_bytes = findings.fit_ms, peak_bytes()
         mine.counts = {**findings.history.counts, "method": METHOD_VERSION}
+        mine.drift = input_drift(findings.history)
         mine.ended_at, mine.lease_owner, mine.lease_until = at, "", None
         mine.save()
         Training.objects.filter(pk=mine.pk).update(ended_at=Now())
+
+
+def publish(training: Training, findings: Findings, *, at: datetime) -> None:
+    """Write every model, then the advice that rests on those that serve."""
+    for finding in findings.impact:
+        publish_impact(training, finding, at=at)
+    for forecast in findings.forecasts:
+        publish_forecast(training, forecast, at=at)
+    if findings.ranking is None:
+        return
+    made = publish_ranking(training, findings.ranking, at=at)
+    serving = ImpactModel.objects.serving("impact")
+    models = {"owner": made}
+    if serving is not None and serving.state == ImpactModel.State.CHAMPION:
+        models["impact"] = serving
+    if made.state == ImpactModel.State.CHAMPION:
+        models["ranking"] = made
+    Advice.objects.bulk_create(advise(findings.history, findings.ranking, models, at=at), batch_size=500)
+
+
+def input_drift(history: History) -> dict[str, Any]:
+    """How the projects of the last quarter differ from those before, in what was known of them."""
+    earlier, later = split_by_time(history.projects)
+    return drift_of(covariates_of(earlier), covariates_of(later))
 
 
 def peak_bytes() -> int:

@@ -9,7 +9,15 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from apps.recommendations import outcomes
-from apps.recommendations.advising import WORDING, AdviceAnswer, Item, advice_for, forecasts_for, team_size_for
+from apps.recommendations.advising import (
+    UNIT_NAMES,
+    WORDING,
+    AdviceAnswer,
+    Item,
+    advice_for,
+    forecasts_for,
+    team_size_for,
+)
 from apps.recommendations.api.serializers import AdviceShown, ForecastsShown, OutcomeShown
 from apps.recommendations.models import Advice
 from apps.tenants.access.idempotency import IdempotentPosts
@@ -66,9 +74,9 @@ def advice_shown(project: Project, answer: AdviceAnswer, request: Request) -> di
         "reason": answer.reason,
         "needs": list(answer.needs),
         "basis": answer.basis,
-        "unit": model.unit if model else "",
+        "unit": UNIT_NAMES.get(answer.unit, ""),
         "unit_text": answer.unit,
-        "level": model.level if model else None,
+        "level": answer.level,
         "training": model.training_id if model else None,
         "trained_at": model.created_at if model else None,
         "wording": WORDING,

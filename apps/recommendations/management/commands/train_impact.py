@@ -54,12 +54,13 @@ class Command(MaestroCommand):
     def follow(self, tenant: Tenant, training_id: uuid.UUID, seconds: float) -> Training:
         """Wait for the end; say each step once."""
         deadline, said = time.monotonic() + seconds, ("", -1)
+        # A line for each step and each tenth, so that a log stays short.
         while True:
             training = Training.objects.fetch(str(training_id))
             if not training.is_open:
                 break
-            if (training.step, training.percent) != said:
-                said = (training.step, training.percent)
+            if (training.step, training.percent // 10) != said:
+                said = (training.step, training.percent // 10)
                 self.say(f"{training.percent:3d} %  {training.step or 'waiting for a worker'}")
             if time.monotonic() > deadline:
                 raise CommandError(f"training {training_id} has not ended in {seconds:.0f} s", returncode=TIMED_OUT)

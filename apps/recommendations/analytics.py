@@ -1,0 +1,111 @@
+"""The recommendations room: how well past claims held. Light: pages and the API read it."""
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from apps.recommendations.models import Advice, Forecast, ImpactModel
+
+MOST_SETTLED = 2_000
+RECENT = 50
+FEWEST = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """How one target's forecasts did against what happened.
+
+    coverage   share of actual values inside their interval; `claimed` is what the intervals mean to hold
+    recent     the same over the latest 50; drifted if that lies outside what chance allows
+    error      mean absolute error; bias is how far forecasts lie above the actual; both in the target's unit
+    """
+
+    target: str
+    unit: str
+    n: int
+    claimed: float | None = None
+    coverage: float | None = None
+    recent: float | None = None
+    drifted: bool | None = None
+    error: float | None = None
+    bias: float | None = None
+    status: str = "ok"
+    reason: str = ""
+    needs: tuple[dict[str, Any], ...] = ()
+
+
+def settled(target: str) -> list[Forecast]:
+    """The latest settled forecasts of a target, one a project: the last that was made before it ended."""
+    rows = Forecast.objects.settled().filter(target=target).order_by("project", "-made_at").distinct("project")
+    newest = Forecast.objects.filter(pk__in=rows.values("pk")).select_related("project")
+    return list(newest.order_by("-settled_at", "-pk")[:MOST_SETTLED])
+
+
+def calibration(targets: Iterable[str] = ("success", "duration", "cost", "effort")) -> list[Calibration]:
+    """Each target's record; too short a one is refused."""
+    return [calibrated(target, settled(target)) for target in targets]
+
+
+def calibrated(target: str, rows: Sequence[Forecast]) -> Calibration:
+    """One target's record."""
+    unit = rows[0].unit if rows else ""
+    if len(rows) < FEWEST:
+        need = {"what": "forecasts whose project has ended", "have": len(rows), "at_least": FEWEST}
+        said = f"Only {len(rows)} forecasts of {target} have met their outcome."
+        return Calibration(target, unit, len(rows), status="refused", reason=said, needs=(need,))
+    inside = [row.p10 <= row.actual <= row.p90 for row in rows if row.p10 is not None and row.p90 is not None]
+    gaps = [row.p50 - row.actual for row in rows]
+    claimed = rows[0].level or 0.8
+    recent = share(inside[:RECENT])
+    return Calibration(
+        target,
+        unit,
+        len(rows),
+        claimed,
+        share(inside),
+        recent,
+        has_drifted(recent, claimed, len(inside[:RECENT])),
+        sum(map(abs, gaps)) / len(gaps),
+        sum(gaps) / len(gaps),
+    )
+
+
+def share(flags: Sequence[bool]) -> float | None:
+    """The share that is true."""
+    return sum(flags) / len(flags) if flags else None
+
+
+def has_drifted(found: float | None, claimed: float, n: int) -> bool | None:
+    """Say whether coverage lies more than two standard errors from what is claimed."""
+    if found is None or n < FEWEST:
+        return None
+    return abs(found - claimed) > 2 * math.sqrt(claimed * (1 - claimed) / n)
+
+
+def followed() -> dict[str, Any]:
+    """How often advice was followed, and how the projects ended that did and did not. Counts, no claim of effect."""
+    done = Advice.objects.filter(kind=Advice.Kind.ARTIFACT).exclude(was_followed=None)
+    per_project: dict[Any, tuple[bool, float | None]] = {}
+    for project, was_followed, outcome in done.values_list("project_id", "was_followed", "outcome"):
+        before = per_project.get(project, (False, outcome))
+        per_project[project] = (before[0] or bool(was_followed), outcome)
+    return {
+        "projects_that_followed": sum(did for did, _ in per_project.values()),
+        "projects_that_did_not": sum(not did for did, _ in per_project.values()),
+    }
+
+
+def claims() -> list[dict[str, Any]]:
+    """For each training: how many of the champion's intervals held the new estimates."""
+    rows = ImpactModel.objects.filter(target="impact").exclude(figures__claims=None).select_related("training")
+    return [
+        {"training": str(row.training_id), "unit": row.unit, "at": row.created_at, **row.figures["claims"]}
+        for row in rows[:100]
+        if row.figures.get("claims")
+    ]
+
+
+def calibration_page() -> dict[str, Any]:
+    """All of it, as the API and the page show it."""
+    return {"forecasts": [asdict(one) for one in calibration()], "advice": followed(), "claims": claims()}

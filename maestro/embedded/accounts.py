@@ -24,9 +24,7 @@ class Account:
 
     def can_read(self, path: Path) -> bool:
         """True if this user reaches `path` through every folder above it."""
-        done = subprocess.run(
-            ["/usr/bin/test", "-r", str(path)], cwd="/", check=False, **self.popen_options()
-        )
+        done = subprocess.run(["/usr/bin/test", "-r", str(path)], cwd="/", check=False, **self.popen_options())
         return done.returncode == 0
 
 

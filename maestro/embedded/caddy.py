@@ -30,9 +30,7 @@ def authority(folder: Path) -> Path:
     return folder / "storage/pki/authorities/local/root.crt"
 
 
-def program(
-    binary: Path, folder: Path, *, port: int, upstream: int, log: Path, account: Account | None
-) -> Program:
+def program(binary: Path, folder: Path, *, port: int, upstream: int, log: Path, account: Account | None) -> Program:
     """Return a proxy from https://*.localhost:port to the web server on `upstream`."""
     folder.mkdir(mode=0o711, exist_ok=True)
     give(folder, account)

@@ -133,9 +133,7 @@ class Supervisor:
         took = time.monotonic() - child.since
         self.say(f"{program.name} is up{program.note} ({took:.1f} s)")
 
-    def run_program(
-        self, program: Program, *, seconds: float = 600, on_tick: Callable[[], None] = lambda: None
-    ) -> int:
+    def run_program(self, program: Program, *, seconds: float = 600, on_tick: Callable[[], None] = lambda: None) -> int:
         """Run a program to its end, looking after the servers meanwhile. Returns its exit code."""
         self.check_stop()
         process = spawn(program)
@@ -149,9 +147,7 @@ class Supervisor:
 
     # -- running -------------------------------------------------------------------------------
 
-    def wait(
-        self, until: Callable[[], T | None], *, seconds: float, on_tick: Callable[[], None] = lambda: None
-    ) -> T:
+    def wait(self, until: Callable[[], T | None], *, seconds: float, on_tick: Callable[[], None] = lambda: None) -> T:
         """Look after the servers until `until` returns something. Raises Stopped, CannotStart."""
         deadline = time.monotonic() + seconds
         while (answer := until()) is None:

@@ -101,11 +101,15 @@ class Project:
 def project_environment(home: Home, addresses: dict[str, str]) -> dict[str, str]:
     """Return our environment without settings of other installations, with the embedded servers' instead."""
     kept = {key: value for key, value in os.environ.items() if not key.startswith(FOREIGN)}
-    return kept | addresses | {
-        "MAESTRO_HOME": str(home.folder),
-        "DJANGO_SETTINGS_MODULE": "config.settings",
-        "PYTHONUNBUFFERED": "1",
-    }
+    return (
+        kept
+        | addresses
+        | {
+            "MAESTRO_HOME": str(home.folder),
+            "DJANGO_SETTINGS_MODULE": "config.settings",
+            "PYTHONUNBUFFERED": "1",
+        }
+    )
 
 
 def last_line(log: Path) -> str:

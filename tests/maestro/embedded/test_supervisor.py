@@ -12,7 +12,9 @@ from maestro.embedded.processes import Program, Record, read_records
 from maestro.embedded.supervisor import Supervisor
 from tests.maestro.embedded.programs import POLITE, SLEEP, kill, program, wait_for
 
-STUBBORN = "import signal,time,sys,os; signal.signal(signal.SIGTERM, signal.SIG_IGN); open(sys.argv[1],'w'); time.sleep(600)"
+STUBBORN = (
+    "import signal,time,sys,os; signal.signal(signal.SIGTERM, signal.SIG_IGN); open(sys.argv[1],'w'); time.sleep(600)"
+)
 
 
 class Watched:
@@ -73,7 +75,11 @@ def test_a_program_that_never_answers_is_given_up(watched: Watched) -> None:
 
 
 def test_children_end_in_reverse_order(watched: Watched) -> None:
-    code = POLITE.replace("sys.exit(0)", "(open(sys.argv[1] + '.end','w'), sys.exit(0))") + "open(sys.argv[1],'w'); " + SLEEP
+    code = (
+        POLITE.replace("sys.exit(0)", "(open(sys.argv[1] + '.end','w'), sys.exit(0))")
+        + "open(sys.argv[1],'w'); "
+        + SLEEP
+    )
     for name in ("first", "second", "third"):
         watched.supervisor.start(program(watched.folder, name, code))
     watched.supervisor.stop()

@@ -77,8 +77,7 @@ lock: install-dev ## Resolve requirements*.in again, with hashes
 env: install ## Write .env with generated secrets, for compose
 	@exec $(BIN)/python -m maestro.embedded env
 
-bench: install-dev ## Measure ingest and reads under load
-	@exec $(BIN)/python -m bench.load
+bench: bench-learning ## Run every benchmark
 
 bench-learning: install-dev ## Measure the learning parts against known truth
 	@exec $(BIN)/python -m bench.learning

@@ -206,7 +206,7 @@ def show_links(admin: str, maestro: Maestro, run_id: str) -> None:
     print(f"run      {admin}tracking/run/{run_id}/change/")
     print(f"project  {admin}tracking/project/{project}/change/")
     print(f"model    {admin}registry/artifact/{model}/change/")
-    print(f"impact   {admin}recommendations/impactscore/")
+    print(f"impact   {admin}impact/")
 
 
 def main() -> None:

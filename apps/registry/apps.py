@@ -1,5 +1,7 @@
 """The registry room."""
 
+from importlib import import_module
+
 from django.apps import AppConfig
 
 
@@ -9,3 +11,9 @@ class RegistryConfig(AppConfig):
     name = "apps.registry"
     label = "registry"
     default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        """Offer the folders of logged models to the artifact proxy."""
+        logging_models = import_module("apps.registry.logging_models")
+        roots = import_module("apps.tracking.roots")
+        roots.offer("models", logging_models.model_root)

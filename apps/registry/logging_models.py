@@ -1,0 +1,130 @@
+"""The registry room: models that runs log: made, filled with files, finished; params never change."""
+
+import secrets
+import uuid
+from dataclasses import dataclass, field
+
+from django.db import transaction
+
+from apps.registry.models import Edge, LoggedModel
+from apps.tracking import documents
+from apps.tracking.models import Experiment, Run, RunModel
+from apps.tracking.roots import Root
+from maestro.errors import Invalid, NotFound
+
+FORBIDDEN = set("/:.%\"'")
+
+
+@dataclass(frozen=True)
+class NewModel:
+    """A logged model to be made."""
+
+    experiment: Experiment
+    name: str = ""
+    model_type: str = ""
+    run: Run | None = None
+    params: dict[str, str] = field(default_factory=dict)
+    tags: dict[str, str] = field(default_factory=dict)
+
+
+def make(new: NewModel, *, at_ms: int) -> LoggedModel:
+    """Make a logged model, pending. Raises Invalid for a bad name or a deleted experiment."""
+    if new.experiment.deleted_ms is not None:
+        raise Invalid(f"the experiment {new.experiment.pk} is deleted; it takes no models", "deleted")
+    name = new.name or f"model-{secrets.token_hex(4)}"
+    if FORBIDDEN & set(name):
+        raise Invalid("a model's name must not hold / : . % or quotation marks", "bad_name")
+    with transaction.atomic():
+        model = LoggedModel.objects.create(
+            experiment=new.experiment,
+            run=new.run,
+            name=name,
+            model_type=new.model_type,
+            params=new.params,
+            tags=new.tags,
+            created_ms=at_ms,
+            updated_ms=at_ms,
+        )
+        if new.run is not None:
+            Edge.objects.create(from_run=new.run, to_model=model, kind="produced")
+    return model
+
+
+def hold(model: LoggedModel) -> LoggedModel:
+    """Lock a model's row and read it anew. Raises NotFound if it went meanwhile."""
+    found = LoggedModel.objects.select_for_update().filter(pk=model.pk).first()
+    if found is None:
+        raise NotFound(f"there is no logged model {model.model_id}")
+    return found
+
+
+def finish(model: LoggedModel, status: str, *, at_ms: int) -> LoggedModel:
+    """Say whether the upload is done. Again is harmless. Raises Invalid for any other status."""
+    if status not in (LoggedModel.Status.READY, LoggedModel.Status.UPLOAD_FAILED):
+        raise Invalid(f"a model is finished as READY or UPLOAD_FAILED, not as {status[:60]!r}", "bad_status")
+    with transaction.atomic():
+        held = hold(model)
+        held.status, held.updated_ms = status, at_ms
+        held.save(update_fields=["status", "updated_ms"])
+    return held
+
+
+def set_tags(model: LoggedModel, tags: dict[str, str], *, at_ms: int) -> LoggedModel:
+    """Write notes on a model."""
+    with transaction.atomic():
+        held = hold(model)
+        held.tags, held.updated_ms = held.tags | tags, at_ms
+        held.save(update_fields=["tags", "updated_ms"])
+    return held
+
+
+def drop_tag(model: LoggedModel, key: str, *, at_ms: int) -> None:
+    """Take a note off. Raises NotFound if there is none."""
+    with transaction.atomic():
+        held = hold(model)
+        if key not in held.tags:
+            raise NotFound(f"there is no tag {key[:100]!r} on {model.model_id}")
+        held.tags = {name: value for name, value in held.tags.items() if name != key}
+        held.updated_ms = at_ms
+        held.save(update_fields=["tags", "updated_ms"])
+
+
+def add_params(model: LoggedModel, params: dict[str, str], *, at_ms: int) -> None:
+    """Add params. The same again is harmless; raises Invalid for another value of a known one."""
+    with transaction.atomic():
+        held = hold(model)
+        changed = [key for key, value in params.items() if held.params.get(key, value) != value]
+        if changed:
+            key = changed[0]
+            detail = f"the param {key!r} is {held.params[key]!r} already and never changes"
+            raise Invalid(detail, "param_changed")
+        held.params, held.updated_ms = held.params | params, at_ms
+        held.save(update_fields=["params", "updated_ms"])
+
+
+def note_outputs(run: Run, outputs: list[tuple[LoggedModel, int]]) -> None:
+    """Note that a run made models, at steps of it."""
+    with transaction.atomic():
+        for model, step in outputs:
+            RunModel.objects.get_or_create(
+                run=run, direction=RunModel.Direction.OUTPUT, model_id=model.model_id, defaults={"step": step}
+            )
+            Edge.objects.get_or_create(from_run=run, to_model=model, kind="produced")
+        documents.unfold([run.pk])
+
+
+def model_root(model_id: str) -> Root | None:
+    """Find a logged model's folder of files. One that is registered takes no more: others rely on its bytes."""
+    try:
+        model = LoggedModel.objects.active().select_related("experiment").fetch(model_id)
+    except NotFound:
+        return None
+    refusal = ""
+    if model.versions.exists():
+        refusal = f"{model.model_id} is registered, so its files never change; log the model again"
+    return Root(model.artifact_uri, model.files, project_of(model), refusal)
+
+
+def project_of(model: LoggedModel) -> uuid.UUID:
+    """Name the project that a logged model belongs to, by its experiment."""
+    return model.experiment.project_id

@@ -1,0 +1,207 @@
+"""The registry room's MLflow door: registered models and their aliases."""
+
+from typing import Any
+
+from django.db import transaction
+from django.http import HttpRequest
+
+from apps.registry import pointing, registering
+from apps.registry.mlflow.base import RegistryView, offset_of, read_tag, read_tags, with_token
+from apps.registry.mlflow.shapes import model_json, version_json
+from apps.registry.models import Alias, Artifact, ArtifactTag, ArtifactVersion
+from apps.registry.scoping import artifacts_for
+from apps.registry.searching import Asked, search_artifacts
+from apps.tenants.access.auditing import record
+from maestro import limits
+from maestro.clock import now_ms
+from maestro.errors import Invalid, NotFound
+from maestro.mlflow import fields as read
+from maestro.mlflow import paging
+
+PURPOSE = "registered-models"
+MOST = 1_000
+
+
+def shown(artifact: Artifact) -> dict[str, Any]:
+    """Show a registered model as it is stored now."""
+    fresh = Artifact.objects.prefetch_related("tags", "aliases__version").get(pk=artifact.pk)
+    return {"registered_model": model_json(fresh, registering.latest_by_stage([fresh]).get(fresh.pk, []))}
+
+
+class CreateModel(RegistryView):
+    """POST registered-models/create"""
+
+    def post(self, request: HttpRequest) -> dict[str, Any]:
+        """Make a registered model."""
+        fields = self.fields(request)
+        with transaction.atomic():
+            made = registering.make_model(
+                read.text(fields, "name", limits.NAME_CHARS),
+                description=read.text_or(fields, "description"),
+                tags=read_tags(fields, limits.REGISTRY_TAG_VALUE_CHARS),
+                project=request.user.project_id,
+                at_ms=now_ms(),
+            )
+            answer = shown(made)
+            record(request, "artifact.create", subject=made, after=answer["registered_model"])
+        return answer
+
+
+class RenameModel(RegistryView):
+    """POST registered-models/rename"""
+
+    def post(self, request: HttpRequest) -> dict[str, Any]:
+        """Give a model another name."""
+        fields = self.fields(request)
+        with transaction.atomic():
+            found = self.own_model(request, fields)
+            before = found.name
+            registering.rename(found, read.text(fields, "new_name", limits.NAME_CHARS), at_ms=now_ms())
+            record(request, "artifact.rename", subject=found, before={"name": before}, after={"name": found.name})
+        return shown(found)
+
+
+class UpdateModel(RegistryView):
+    """PATCH registered-models/update"""
+
+    def patch(self, request: HttpRequest) -> dict[str, Any]:
+        """Change a model's description."""
+        fields = self.fields(request)
+        with transaction.atomic():
+            found = self.own_model(request, fields)
+            after = {"description": read.text_or(fields, "description")}
+            record(request, "artifact.change", subject=found, before={"description": found.description}, after=after)
+            Artifact.objects.filter(pk=found.pk).update(**after, updated_ms=now_ms())
+        return shown(found)
+
+
+class DeleteModel(RegistryView):
+    """DELETE registered-models/delete"""
+
+    def delete(self, request: HttpRequest) -> dict[str, Any]:
+        """Delete a model and its versions, unless one is in use."""
+        with transaction.atomic():
+            found = self.own_model(request, self.fields(request))
+            record(request, "artifact.delete", subject=found, before=shown(found)["registered_model"])
+            registering.delete(found)
+        return {}
+
+
+class GetModel(RegistryView):
+    """GET registered-models/get"""
+
+    def get(self, request: HttpRequest) -> dict[str, Any]:
+        """Show a model."""
+        return shown(self.model(request, self.fields(request)))
+
+
+class SearchModels(RegistryView):
+    """GET registered-models/search"""
+
+    def get(self, request: HttpRequest) -> dict[str, Any]:
+        """Search models."""
+        fields = self.fields(request)
+        offset = offset_of(fields, PURPOSE)
+        asked = Asked(
+            filter=read.text_or(fields, "filter"),
+            order_by=read.texts(fields, "order_by"),
+            most=paging.page_size(fields, 100, MOST),
+            offset=offset,
+        )
+        page = search_artifacts(artifacts_for(request.user), asked)
+        latest = registering.latest_by_stage(page.rows)
+        models = [model_json(row, latest.get(row.pk, [])) for row in page.rows]
+        return with_token({"registered_models": models}, page, offset=offset, purpose=PURPOSE)
+
+
+class LatestVersions(RegistryView):
+    """POST and GET registered-models/get-latest-versions"""
+
+    required_role = {"GET": "viewer", "POST": "viewer"}
+
+    def get(self, request: HttpRequest) -> dict[str, Any]:
+        """Show the highest version of each stage."""
+        fields = self.fields(request)
+        found = self.model(request, fields)
+        wanted = {registering.read_stage(text) for text in read.texts(fields, "stages")}
+        rows = registering.latest_by_stage([found]).get(found.pk, [])
+        shown = [version_json(row) for row in rows if not wanted or row.stage in wanted]
+        return {"model_versions": shown} if shown else {}
+
+    post = get
+
+
+class SetModelTag(RegistryView):
+    """POST registered-models/set-tag"""
+
+    def post(self, request: HttpRequest) -> dict[str, Any]:
+        """Write a note on a model."""
+        fields = self.fields(request)
+        key, value = read_tag(fields, limits.REGISTRY_TAG_VALUE_CHARS)
+        with transaction.atomic():
+            found = self.own_model(request, fields)
+            ArtifactTag.objects.update_or_create(artifact=found, key=key, defaults={"value": value})
+            record(request, "artifact.tag", subject=found, after={"tag": key, "value": value[:1_000]})
+        return {}
+
+
+class DeleteModelTag(RegistryView):
+    """DELETE registered-models/delete-tag"""
+
+    def delete(self, request: HttpRequest) -> dict[str, Any]:
+        """Take a note off a model; a missing one is no error."""
+        fields = self.fields(request)
+        key = read.text(fields, "key", limits.KEY_CHARS)
+        with transaction.atomic():
+            found = self.own_model(request, fields)
+            if ArtifactTag.objects.filter(artifact=found, key=key).delete()[0]:
+                record(request, "artifact.untag", subject=found, before={"tag": key})
+        return {}
+
+
+class ModelAlias(RegistryView):
+    """POST, DELETE and GET registered-models/alias"""
+
+    def post(self, request: HttpRequest) -> dict[str, Any]:
+        """Point an alias at a version."""
+        fields = self.fields(request)
+        name = read.text(fields, "alias", 255)
+        with transaction.atomic():
+            found = self.own_model(request, fields)
+            version = registering.fetch_version(found, read.text(fields, "version", 20))
+            _, before = pointing.point(found, name, version)
+            record(
+                request,
+                "alias.move" if before else "alias.set",
+                object_type="Alias",
+                object_id=f"{found.name}@{name}",
+                before={"version": before} if before else None,
+                after={"version": str(version.number)},
+            )
+        return {}
+
+    def delete(self, request: HttpRequest) -> dict[str, Any]:
+        """Take an alias away; a missing one is no error."""
+        fields = self.fields(request)
+        name = read.text(fields, "alias", 255)
+        with transaction.atomic():
+            found = self.own_model(request, fields)
+            if Alias.objects.filter(artifact=found, name=name).delete()[0]:
+                record(request, "alias.delete", object_type="Alias", object_id=f"{found.name}@{name}")
+        return {}
+
+    def get(self, request: HttpRequest) -> dict[str, Any]:
+        """Show the version that an alias points at; `latest` is the highest."""
+        fields = self.fields(request)
+        found = self.model(request, fields)
+        name = read.text(fields, "alias", 255)
+        versions = ArtifactVersion.objects.for_page().filter(artifact=found).order_by("-number")
+        if name.lower() == "latest":
+            version = versions.first()
+            if version is None:
+                raise NotFound(f"Registered Model (name={found.name}) has no versions")
+        else:
+            version = versions.filter(aliases__name=name).first()
+            if version is None:
+                raise Invalid(f"Registered model alias {name} not found.", "no_alias")
+        return {"model_version": version_json(version)}

@@ -1,0 +1,177 @@
+"""The registry room's MLflow door: model versions."""
+
+from typing import Any
+
+from django.db import transaction
+from django.http import HttpRequest
+
+from apps.registry import publishing, registering
+from apps.registry.mlflow.base import RegistryView, find_run, offset_of, read_tag, read_tags, with_token
+from apps.registry.mlflow.logged import model_for
+from apps.registry.mlflow.shapes import version_json
+from apps.registry.models import ArtifactVersion, VersionTag
+from apps.registry.scoping import artifacts_for
+from apps.registry.searching import Asked, search_versions
+from apps.tenants.access.auditing import record
+from maestro import limits
+from maestro.clock import now_ms
+from maestro.mlflow import fields as read
+from maestro.mlflow import paging
+
+PURPOSE = "model-versions"
+MOST = 200_000
+
+
+def shown(version: ArtifactVersion) -> dict[str, Any]:
+    """Show a version as it is stored now."""
+    return {"model_version": version_json(ArtifactVersion.objects.for_page().get(pk=version.pk))}
+
+
+class VersionView(RegistryView):
+    """A call that names a model and a version of it."""
+
+    def version(self, request: HttpRequest, fields: dict[str, Any]) -> ArtifactVersion:
+        """Fetch the version. Raises NotFound."""
+        return registering.fetch_version(self.model(request, fields), self.number(fields))
+
+    def own_version(self, request: HttpRequest, fields: dict[str, Any]) -> ArtifactVersion:
+        """Fetch a version to be changed. Raises NotFound or Forbidden."""
+        return registering.fetch_version(self.own_model(request, fields), self.number(fields))
+
+    def number(self, fields: dict[str, Any]) -> str:
+        """Read the version, which travels as text or as a number."""
+        value = fields.get("version")
+        return (
+            str(value) if isinstance(value, int) and not isinstance(value, bool) else read.text(fields, "version", 20)
+        )
+
+
+class CreateVersion(RegistryView):
+    """POST model-versions/create"""
+
+    def post(self, request: HttpRequest) -> dict[str, Any]:
+        """Make the next version of a model."""
+        fields = self.fields(request)
+        run_id = read.text_or(fields, "run_id", most=64)
+        model_id = read.text_or(fields, "model_id", most=64)
+        found = self.own_model(request, fields)
+        new = registering.NewModelVersion(
+            source=read.text(fields, "source", 2_000),
+            run=find_run(request, run_id) if run_id else None,
+            run_hex=run_id,
+            model=model_for(request, model_id) if model_id else None,
+            description=read.text_or(fields, "description"),
+            run_link=read.text_or(fields, "run_link", most=2_000),
+            tags=read_tags(fields, limits.REGISTRY_TAG_VALUE_CHARS),
+        )
+        with transaction.atomic():
+            made = registering.add_version(found, new, by=str(request.user), at_ms=now_ms())
+            answer = shown(made)
+            record(request, "version.create", subject=made, after=answer["model_version"])
+        return answer
+
+
+class UpdateVersion(VersionView):
+    """PATCH model-versions/update"""
+
+    def patch(self, request: HttpRequest) -> dict[str, Any]:
+        """Change a version's description."""
+        fields = self.fields(request)
+        with transaction.atomic():
+            found = self.own_version(request, fields)
+            after = {"description": read.text_or(fields, "description")}
+            record(request, "version.change", subject=found, before={"description": found.description}, after=after)
+            ArtifactVersion.objects.filter(pk=found.pk).update(**after, updated_ms=now_ms())
+        return shown(found)
+
+
+class TransitionStage(VersionView):
+    """POST model-versions/transition-stage"""
+
+    def post(self, request: HttpRequest) -> dict[str, Any]:
+        """Move a version to a stage."""
+        fields = self.fields(request)
+        archive = fields.get("archive_existing_versions", False)
+        if not isinstance(archive, bool):
+            raise read.refuse("archive_existing_versions", archive, "it must be true or false")
+        with transaction.atomic():
+            found = self.own_version(request, fields)
+            stage = registering.read_stage(read.text(fields, "stage", 60))
+            registering.move_stage(found, stage, archive_others=archive, at_ms=now_ms())
+            record(request, "version.stage", subject=found, before={"stage": found.stage}, after={"stage": stage})
+        return shown(found)
+
+
+class DeleteVersion(VersionView):
+    """DELETE model-versions/delete"""
+
+    def delete(self, request: HttpRequest) -> dict[str, Any]:
+        """Delete a version and its aliases, unless it is in use."""
+        with transaction.atomic():
+            found = self.own_version(request, self.fields(request))
+            record(request, "version.delete", subject=found, before=version_json(found))
+            registering.delete(found)
+        return {}
+
+
+class GetVersion(VersionView):
+    """GET model-versions/get"""
+
+    def get(self, request: HttpRequest) -> dict[str, Any]:
+        """Show a version."""
+        return {"model_version": version_json(self.version(request, self.fields(request)))}
+
+
+class GetDownloadUri(VersionView):
+    """GET model-versions/get-download-uri"""
+
+    def get(self, request: HttpRequest) -> dict[str, Any]:
+        """Say where a client downloads a version from."""
+        found = self.version(request, self.fields(request))
+        return {"artifact_uri": found.download_uri or found.source}
+
+
+class SearchVersions(RegistryView):
+    """GET model-versions/search"""
+
+    def get(self, request: HttpRequest) -> dict[str, Any]:
+        """Search versions."""
+        fields = self.fields(request)
+        offset = offset_of(fields, PURPOSE)
+        asked = Asked(
+            filter=read.text_or(fields, "filter"),
+            order_by=read.texts(fields, "order_by"),
+            most=paging.page_size(fields, 10_000, MOST),
+            offset=offset,
+        )
+        page = search_versions(artifacts_for(request.user), asked)
+        answer = {"model_versions": [version_json(row) for row in page.rows]}
+        return with_token(answer, page, offset=offset, purpose=PURPOSE)
+
+
+class SetVersionTag(VersionView):
+    """POST model-versions/set-tag"""
+
+    def post(self, request: HttpRequest) -> dict[str, Any]:
+        """Write a note on a version."""
+        fields = self.fields(request)
+        key, value = read_tag(fields, limits.REGISTRY_TAG_VALUE_CHARS)
+        with transaction.atomic():
+            found = self.own_version(request, fields)
+            publishing.set_tags(found, {key: value})
+            record(request, "version.tag", subject=found, after={"tag": key, "value": value[:1_000]})
+        return {}
+
+
+class DeleteVersionTag(VersionView):
+    """DELETE model-versions/delete-tag"""
+
+    def delete(self, request: HttpRequest) -> dict[str, Any]:
+        """Take a note off a version; a missing one is no error."""
+        fields = self.fields(request)
+        key = read.text(fields, "key", limits.KEY_CHARS)
+        with transaction.atomic():
+            found = self.own_version(request, fields)
+            if VersionTag.objects.filter(version=found, key=key).delete()[0]:
+                record(request, "version.untag", subject=found, before={"tag": key})
+        return {}

@@ -1,0 +1,169 @@
+"""The registry room: filtered, ordered pages of artifacts, versions and logged models, as MLflow's searches ask."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from django.db.models import CharField, F, OuterRef, Q, Subquery, Value
+from django.db.models.functions import Cast, Concat, Replace
+
+from apps.registry import filtering
+from apps.registry.models import Artifact, ArtifactTag, ArtifactVersion, LoggedModel, VersionTag
+from apps.tracking.models import ModelMetric
+from maestro.errors import Invalid
+from maestro.filters import And, Comparison, Node, Not, Or, Term, parse, parse_order
+
+PROMPT = "mlflow.prompt.is_prompt"
+DEEPEST = 1_000_000
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a search asks: a filter, an order, and which page."""
+
+    filter: str = ""
+    order_by: Sequence[str] = ()
+    most: int = 100
+    offset: int = 0
+
+
+@dataclass(frozen=True)
+class Page:
+    """Rows, and whether more follow."""
+
+    rows: list[Any]
+    has_more: bool
+
+
+def mentions(node: Node | None, key: str) -> bool:
+    """Say whether a tree compares a key."""
+    if node is None or isinstance(node, Comparison):
+        return node is not None and node.key == key
+    if isinstance(node, Not):
+        return mentions(node.part, key)
+    assert isinstance(node, And | Or)  # noqa: S101 there are no other nodes
+    return any(mentions(part, key) for part in node.parts)
+
+
+def ordered(rows: Any, terms: Sequence[Term], then: Sequence[str]) -> Any:
+    """Sort by what was asked, then by what makes the order whole; missing values come last."""
+    wanted = []
+    for term in terms:
+        if term.field.kind not in ("text", "number"):
+            raise Invalid("Invalid order_by clause: this can't be sorted by", "bad_order")
+        column = F(term.field.key)
+        wanted.append(column.desc(nulls_last=True) if term.descending else column.asc(nulls_last=True))
+    return rows.order_by(*wanted, *then)
+
+
+def cut(rows: Any, asked: Asked) -> Page:
+    """Fetch one page."""
+    if asked.offset > DEEPEST:
+        raise Invalid(f"a search goes at most {DEEPEST} rows deep; narrow the filter", "too_deep")
+    found = list(rows[asked.offset : asked.offset + asked.most + 1])
+    return Page(found[: asked.most], len(found) > asked.most)
+
+
+def search_artifacts(visible: Any, asked: Asked) -> Page:
+    """Search registered models; prompts are hidden unless the filter names them."""
+    tree = parse(asked.filter, filtering.ARTIFACTS)
+    tags = ArtifactTag.objects.filter(artifact=OuterRef("pk"))
+    rows = visible.filter(kind=Artifact.Kind.MODEL).filter(filtering.condition(tree, clause_for(tags)))
+    if not mentions(tree, PROMPT):
+        rows = rows.exclude(tags__key=PROMPT, tags__value__iexact="true")
+    terms = parse_order(asked.order_by, filtering.ARTIFACTS)
+    return cut(ordered(rows.prefetch_related("tags", "aliases__version"), terms, ("name",)), asked)
+
+
+def search_versions(visible: Any, asked: Asked) -> Page:
+    """Search model versions."""
+    tree = parse(asked.filter, filtering.VERSIONS)
+    tags = VersionTag.objects.filter(version=OuterRef("pk"))
+    rows = ArtifactVersion.objects.for_page().filter(artifact__in=visible.filter(kind=Artifact.Kind.MODEL))
+    rows = rows.filter(filtering.condition(tree, clause_for(tags)))
+    if not mentions(tree, PROMPT):
+        rows = rows.exclude(tags__key=PROMPT, tags__value__iexact="true")
+    terms = parse_order(asked.order_by, filtering.VERSIONS)
+    return cut(ordered(rows, terms, ("-updated_ms", "artifact__name", "-number")), asked)
+
+
+def clause_for(tags: Any) -> filtering.Clause:
+    """Read a clause on columns and notes."""
+    return lambda c: filtering.compare_tag(c, tags) if c.kind == "tag" else filtering.compare(c.key, c)
+
+
+# -- logged models ---------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class ModelOrder:
+    """How to sort logged models: by a column or by a metric, on one dataset or on any."""
+
+    name: str
+    descending: bool = True
+    dataset_name: str = ""
+    dataset_digest: str = ""
+
+
+@dataclass(frozen=True)
+class ModelsAsked(Asked):
+    """A search of logged models."""
+
+    experiment_ids: Sequence[int] = ()
+    orders: Sequence[ModelOrder] = ()
+    datasets: Sequence[tuple[str, str]] = ()
+
+
+def hexed(column: str, before: str = "") -> Concat:
+    """Write a UUID as MLflow shows it."""
+    return Concat(Value(before), Replace(Cast(column, CharField()), Value("-"), Value("")), output_field=CharField())
+
+
+def search_models(visible_experiments: Any, asked: ModelsAsked) -> Page:
+    """Search logged models of experiments."""
+    rows = LoggedModel.objects.active().filter(experiment__in=visible_experiments.filter(pk__in=asked.experiment_ids))
+    rows = rows.annotate(model_ref=hexed("id", "m-"), run_ref=hexed("run_id"))
+    tree = parse(asked.filter, filtering.MODELS)
+    measured = ModelMetric.objects.filter(model_id=OuterRef("model_ref"))
+    on_datasets = Q()
+    for name, digest in asked.datasets:
+        on_datasets |= Q(dataset_name=name, dataset_digest=digest) if digest else Q(dataset_name=name)
+    rows = rows.filter(filtering.condition(tree, model_clause(measured.filter(on_datasets))))
+    return cut(sorted_models(rows, measured, asked.orders), asked)
+
+
+def model_clause(measured: Any) -> filtering.Clause:
+    """Read a clause on a logged model."""
+
+    def read(clause: Comparison) -> Q:
+        if clause.kind == "metric":
+            return Q(filtering.Exists(measured.filter(key=clause.key).filter(filtering.compare("value", clause))))
+        if clause.kind in ("tag", "param"):
+            return filtering.compare_json("tags" if clause.kind == "tag" else "params", clause)
+        if clause.operator in ("=", "!=", "IN", "NOT IN") or clause.kind == "number":
+            return filtering.compare(clause.key, clause)
+        return filtering.like(clause.key, clause)
+
+    return read
+
+
+def sorted_models(rows: Any, measured: Any, orders: Sequence[ModelOrder]) -> Any:
+    """Sort logged models; those without the metric come last."""
+    wanted = []
+    for index, order in enumerate(orders):
+        (term,) = parse_order([order.name], filtering.MODELS)
+        if term.field.kind == "metric":
+            points = measured.filter(key=term.field.key)
+            if order.dataset_name:
+                points = points.filter(dataset_name=order.dataset_name)
+            if order.dataset_digest:
+                points = points.filter(dataset_digest=order.dataset_digest)
+            newest = points.order_by("-timestamp_ms", "-step").values("value")[:1]
+            rows = rows.annotate(**{f"order_{index}": Subquery(newest)})
+            column = F(f"order_{index}")
+        elif term.field.kind in ("text", "number"):
+            column = F(term.field.key)
+        else:
+            raise Invalid("Invalid order_by clause: this can't be sorted by", "bad_order")
+        wanted.append(column.desc(nulls_last=True) if order.descending else column.asc(nulls_last=True))
+    return rows.order_by(*wanted, "-created_ms", "-id")

@@ -1,0 +1,127 @@
+"""The registry room: where a client says that a model version comes from, and what that may be.
+
+Nothing here is ever opened. A place in the artifact proxy has to lie in the run or logged model that is named with
+it; a cloud address is kept as text for the client's own keys.
+Source  MLflow CVE-2024-1483, -1558, -3848; PR #10653, #11473
+"""
+
+import re
+from dataclasses import dataclass, field
+
+from apps.registry.models import Artifact, ArtifactVersion, LoggedModel
+from apps.registry.models.logged import MODEL_ID
+from apps.tracking.models import Blob, Run
+from apps.tracking.paths import clean_artifact_path
+from maestro.errors import Invalid, NotFound
+
+CLOUDS = frozenset(
+    ("s3", "s3a", "s3n", "gs", "wasb", "wasbs", "abfs", "abfss", "adl", "hdfs", "viewfs", "dbfs", "r2", "b2", "oci")
+)
+SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")
+PROXY = "mlflow-artifacts:"
+SOURCE_CHARS = 2_000
+
+
+@dataclass
+class Origin:
+    """What a source turned out to be: where a client downloads from, and the files as they are now."""
+
+    download_uri: str
+    run: Run | None = None
+    model: LoggedModel | None = None
+    files: list[tuple[str, Blob]] = field(default_factory=list)
+
+
+def resolve(source: str, run: Run | None, model: LoggedModel | None) -> Origin:
+    """Find out what a source means. Raises Invalid for what it may not be."""
+    check_text(source)
+    scheme = SCHEME.match(source)
+    if scheme is None:
+        raise refused(source, "a local path is not reachable for others")
+    name = scheme[1].lower()
+    if name == "models":
+        return from_registry(source, run, model)
+    if name == "runs":
+        return from_run_uri(source, run)
+    if name == "mlflow-artifacts":
+        return from_proxy(source, run, model)
+    if name in CLOUDS:
+        return Origin(source, run, model)
+    raise refused(source, f"{name}: is not a place that models come from")
+
+
+def check_text(source: str) -> None:
+    """Refuse what one parser could read otherwise than another."""
+    if len(source) > SOURCE_CHARS:
+        raise refused(source, f"it is longer than {SOURCE_CHARS} characters")
+    if any(char in source for char in "?#;%\\") or any(ord(char) < 32 or ord(char) == 127 for char in source):
+        raise refused(source, "it holds ? # ; % a backslash or a control character")
+    if ".." in source.split("/"):
+        raise refused(source, "it climbs with ..")
+
+
+def from_proxy(source: str, run: Run | None, model: LoggedModel | None) -> Origin:
+    """Accept a folder of the run or logged model that came with it."""
+    place = "/" + source[len(PROXY) :].lstrip("/")
+    if not source.startswith((f"{PROXY}/",)) or source.startswith(f"{PROXY}//"):
+        raise refused(source, "write it as mlflow-artifacts:/<experiment>/…")
+    for root, owner in ((model and model.artifact_uri, model), (run and run.artifact_uri, run)):
+        if not root or not owner:
+            continue
+        inside = below(place, root[len(PROXY) :])
+        if inside is not None:
+            return Origin(source, run, model, files_below(owner, inside))
+    raise refused(source, "it does not lie in the run or logged model that is named with it")
+
+
+def from_run_uri(source: str, run: Run | None) -> Origin:
+    """Accept runs:/<run>/path if the run is named as well."""
+    identity, _, path = source.removeprefix("runs:").lstrip("/").partition("/")
+    if run is None or identity not in (run.pk.hex, str(run.pk)):
+        raise refused(source, "name its run as run_id")
+    inside = clean_artifact_path(path) if path else ""
+    uri = f"{run.artifact_uri}/{inside}" if inside else run.artifact_uri
+    return Origin(uri, run, None, files_below(run, inside))
+
+
+def from_registry(source: str, run: Run | None, model: LoggedModel | None) -> Origin:
+    """Accept models:/m-<id>, and models:/name/version, which copies that version's source."""
+    rest = source.removeprefix("models:").lstrip("/")
+    if MODEL_ID.fullmatch(rest):
+        try:
+            found = LoggedModel.objects.active().select_related("experiment", "run").fetch(rest)
+        except NotFound as error:
+            raise refused(source, "there is no such logged model") from error
+        if model is not None and model.pk != found.pk:
+            raise refused(source, "model_id names another logged model")
+        return Origin(found.artifact_uri, run or found.run, found, files_below(found, ""))
+    name, _, version = rest.rpartition("/")
+    try:
+        artifact = Artifact.objects.get(name=name, kind=Artifact.Kind.MODEL)
+        copied = ArtifactVersion.objects.select_related("run", "logged_model").fetch(artifact, version)
+    except (Artifact.DoesNotExist, NotFound) as error:
+        raise refused(source, "there is no such version") from error
+    files = [(file.path, file.blob) for file in copied.files.select_related("blob")]
+    return Origin(copied.download_uri, run or copied.run, model or copied.logged_model, files)
+
+
+def below(place: str, root: str) -> str | None:
+    """Return a path within a root, empty for the root itself, or None if it lies elsewhere."""
+    if place.rstrip("/") == root:
+        return ""
+    if not place.startswith(f"{root}/"):
+        return None
+    return clean_artifact_path(place[len(root) + 1 :].rstrip("/"))
+
+
+def files_below(owner: Run | LoggedModel, inside: str) -> list[tuple[str, Blob]]:
+    """List the files of a folder as they are now, by their paths within it."""
+    rows = owner.files.select_related("blob")
+    if not inside:
+        return [(file.path, file.blob) for file in rows]
+    return [(file.path[len(inside) + 1 :], file.blob) for file in rows.filter(path__startswith=f"{inside}/")]
+
+
+def refused(source: str, reason: str) -> Invalid:
+    """Say in MLflow's words why a source is not accepted."""
+    return Invalid(f"Invalid model version source: {source[:200]!r}: {reason}", "bad_source")

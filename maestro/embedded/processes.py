@@ -32,6 +32,8 @@ class Program:
     ready_seconds: float = 60
     stop_signal: int = signal.SIGTERM
     stop_seconds: float = 10
+    # True for those that need not wait for each other's end.
+    ends_together: bool = False
     # The kernel sends this if we are killed with no chance to clean up; None: this one outlives us.
     orphan_signal: int | None = signal.SIGTERM
     # Files that it makes outside its folder and does not remove itself.

@@ -142,7 +142,8 @@ class Supervisor:
         try:
             return self.wait(process.poll, seconds=seconds, on_tick=on_tick)
         finally:
-            end(process, record, seconds=program.stop_seconds)
+            ask_to_end(process, record)
+            finish(process, record, seconds=program.stop_seconds)
             (self.run_folder / f"{program.name}.pid").unlink(missing_ok=True)
 
     # -- running -------------------------------------------------------------------------------
@@ -200,10 +201,22 @@ class Supervisor:
         """End every child, the last started first. A second Ctrl-C makes it quick."""
         asked = self.asked_to_stop
         while self.children:
-            child = self.children.pop()
-            hurry = self.asked_to_stop > max(asked, 1)
-            end(child.process, child.record, seconds=0.5 if hurry else child.program.stop_seconds)
-            (self.run_folder / f"{child.program.name}.pid").unlink(missing_ok=True)
+            for child in self.last_group():
+                self.children.remove(child)
+                hurry = self.asked_to_stop > max(asked, 1)
+                finish(child.process, child.record, seconds=0.5 if hurry else child.program.stop_seconds)
+                (self.run_folder / f"{child.program.name}.pid").unlink(missing_ok=True)
+
+    def last_group(self) -> list[Child]:
+        """Ask the last child to end, and with it those before it that need not wait for each other."""
+        group = [self.children[-1]]
+        for child in reversed(self.children[:-1]):
+            if not (child.program.ends_together and group[-1].program.ends_together):
+                break
+            group.append(child)
+        for child in group:
+            ask_to_end(child.process, child.record)
+        return group
 
 
 def guard_program(owner: int, run_folder: Path, log: Path, *more: str) -> Program:
@@ -221,15 +234,19 @@ def guard_program(owner: int, run_folder: Path, log: Path, *more: str) -> Progra
     )
 
 
-def end(process: subprocess.Popen[bytes], record: Record, *, seconds: float) -> None:
-    """Ask a child to end, wait, then kill it with all it started."""
+def ask_to_end(process: subprocess.Popen[bytes], record: Record) -> None:
+    """Send a child the signal that it ends on."""
     if process.poll() is None:
         send(process.pid, record.stop_signal)
-        try:
-            process.wait(seconds)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+
+
+def finish(process: subprocess.Popen[bytes], record: Record, *, seconds: float) -> None:
+    """Wait for a child that was asked to end, then kill it with all it started."""
+    try:
+        process.wait(seconds)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
     kill_session(record)
 
 

@@ -64,6 +64,7 @@ class Project:
             is_ready=ready,
             ready_seconds=seconds,
             stop_seconds=10,
+            ends_together=True,
         )
 
     def manage(self, supervisor: Supervisor, *arguments: str) -> dict[str, Any]:

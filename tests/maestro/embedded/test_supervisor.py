@@ -1,7 +1,9 @@
 """The supervisor: starts in order, brings back what dies, gives up with the reason, ends in reverse."""
 
 import os
+import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -86,6 +88,15 @@ def test_children_end_in_reverse_order(watched: Watched) -> None:
     ends = [(watched.folder / f"{name}.up.end").stat().st_mtime_ns for name in ("third", "second", "first")]
     assert ends == sorted(ends)
     assert read_records(watched.folder / "run") == []
+
+
+def test_those_that_may_end_together_do_not_wait_for_each_other(watched: Watched) -> None:
+    slow = STUBBORN.replace("signal.SIG_IGN", "lambda *_: (time.sleep(1), sys.exit(0))")
+    for name in ("web", "worker", "beat"):
+        watched.supervisor.start(replace(program(watched.folder, name, slow), ends_together=True))
+    began = time.monotonic()
+    watched.supervisor.stop()
+    assert 1 <= time.monotonic() - began < 2.5
 
 
 def test_a_child_that_does_not_heed_is_killed(watched: Watched) -> None:

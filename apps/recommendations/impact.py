@@ -14,13 +14,15 @@ effects to their common mean. It takes seconds to a minute: a job, never a reque
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import stats
 
 from apps.recommendations import refusals
 from apps.recommendations.effects import Joint, Shrunk, fit_jointly, hidden_cause, shrink
-from apps.recommendations.features import fit_encoder
+from apps.recommendations.features import LARGEST, fit_encoder
 from apps.recommendations.folds import deal_folds, group_codes
 from apps.recommendations.nuisances import Design, Fitted, cross_fit
 from apps.recommendations.tables import Floats, Table
@@ -48,6 +50,14 @@ class ImpactData:
     usage: Floats
     artifacts: tuple[str, ...]
     covariates: Table
+
+    def take(self, index: NDArray[Any]) -> "ImpactData":
+        """The projects that `index` (positions or a mask) names: one problem class, say, or one past quarter."""
+        rows = np.arange(len(self.keys))[index].tolist()
+        return ImpactData(
+            tuple(self.keys[row] for row in rows), tuple(self.clusters[row] for row in rows), self.outcome[rows],
+            self.usage[rows], self.artifacts, self.covariates.take(np.array(rows, dtype=np.int64)),
+        )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -262,11 +272,10 @@ def _known(data: ImpactData) -> ImpactData:
     rows = np.array(sorted(np.flatnonzero(np.isfinite(data.outcome)), key=lambda row: data.keys[row]), dtype=np.int64)
     columns = np.array(sorted(range(len(data.artifacts)), key=lambda k: data.artifacts[k]), dtype=np.int64)
     usage = np.asarray(data.usage, dtype=np.float64).reshape(len(data.keys), len(data.artifacts))
-    return ImpactData(
-        tuple(data.keys[row] for row in rows), tuple(data.clusters[row] for row in rows), data.outcome[rows],
-        (np.nan_to_num(usage[rows][:, columns]) > 0).astype(np.float64),
-        tuple(data.artifacts[k] for k in columns), data.covariates.take(rows),
-    )  # fmt: skip
+    known = replace(data, usage=usage).take(rows)
+    return replace(known, outcome=np.clip(known.outcome, -LARGEST, LARGEST),
+                   usage=(np.nan_to_num(known.usage[:, columns]) > 0).astype(np.float64),
+                   artifacts=tuple(data.artifacts[k] for k in columns))  # fmt: skip
 
 
 def _teams_as_covariate(data: ImpactData) -> ImpactData:

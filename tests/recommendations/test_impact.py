@@ -53,7 +53,7 @@ def test_a_hidden_cause_biases_and_its_strength_is_told():
 
 
 def test_a_curved_cause_is_seen_from_four_hundred_projects_on():
-    made = tenant(450, 3, seed=6, curved=True)
+    made = tenant(401, 2, seed=6, curved=True)
     result = estimate_impact(made.data)
     assert result.outcome_learner in {"quadratic", "boosted", "mean"}
     effect, _, _ = shown(result)
@@ -150,3 +150,11 @@ def test_no_covariates_at_all_still_gives_numbers():
     made = tenant(150, 4, seed=6).data
     bare = replace(made, covariates=table_from_columns({}, rows=150))
     assert all(np.isfinite(effect.effect) for effect in estimate_impact(bare).effects)
+
+
+def test_one_problem_class_can_be_estimated_alone():
+    made = tenant(400, 4, seed=7).data
+    visions = np.array([kind == "vision" for kind in made.covariates.columns["problem_class"]])
+    result = estimate_impact(made.take(visions))
+    assert result.rows == visions.sum()
+    assert [effect.effect is not None for effect in result.effects] == [True] * 4

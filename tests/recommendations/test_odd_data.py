@@ -76,6 +76,7 @@ def test_impact(data, rows, artifacts, teams):
     for effect in result.effects:
         assert effect.verdict.is_refused == (effect.effect is None)
         assert are_finite([effect.raw, effect.effect, effect.lo, effect.hi, effect.to_zero, effect.to_unsure])
+        assert are_finite([effect.deviation, effect.overlap, result.outcome_explained, result.prior_deviation])
         assert effect.effect is None or effect.lo <= effect.effect <= effect.hi
 
 
@@ -147,14 +148,13 @@ def test_a_team_range_is_refused_where_nothing_tells_of_it():
     assert team.lo is None
 
 
-@pytest.mark.slow
-def test_a_million_runs_still_give_an_answer():
-    rows = 1_000_000
+def test_a_hundred_thousand_runs_give_the_effects():
+    rows = 100_000
     draw = np.random.default_rng(3)
     owners = tuple(f"project {row % 50:02d}" for row in range(rows))
-    usage = (draw.random((rows, 3)) < 0.3).astype(float)
-    outcome = usage @ np.array([0.5, 0.0, -0.5]) + draw.normal(size=rows)
-    made = RunData(tuple(f"{row:07d}" for row in range(rows)), owners, outcome, usage, names("artifact", 3),
+    usage = (draw.random((rows, 2)) < 0.3).astype(float)
+    outcome = usage @ np.array([0.5, -0.5]) + draw.normal(size=rows)
+    made = RunData(tuple(f"{row:07d}" for row in range(rows)), owners, outcome, usage, names("artifact", 2),
                    table_from_columns({"place": np.arange(rows, dtype=float)}, rows=rows))  # fmt: skip
     effects = [effect.effect for effect in estimate_run_impact(made).effects]
-    assert effects == pytest.approx([0.48, 0.0, -0.48], abs=0.03)
+    assert effects == pytest.approx([0.475, -0.475], abs=0.03)

@@ -149,6 +149,7 @@ TEMPLATES = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
+                "apps.tenants.access.pages.context.sign_in_ways",
             ]
         },
     }
@@ -163,7 +164,10 @@ TIME_ZONE = "UTC"
 USE_I18N = False
 
 # --- people ---
-AUTHENTICATION_BACKENDS = ["apps.tenants.access.passwords.PasswordBackend"]
+AUTHENTICATION_BACKENDS = [
+    "apps.tenants.access.passwords.PasswordBackend",
+    "apps.tenants.access.signin.OidcBackend",
+]
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.Argon2PasswordHasher"]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},

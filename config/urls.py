@@ -10,6 +10,7 @@ to_admin = public_route("only redirects to the admin, which asks for a sign-in")
 
 urlpatterns = [
     path("", include("config.api_urls")),
+    path("", include("apps.tenants.access.pages.urls")),
     path("admin/", tenant_site.urls),
     path("", to_admin.as_view(url="/admin/", permanent=False)),
 ]

@@ -1,5 +1,7 @@
 """A local issuer of identity tokens: real keys, real signatures, a real HTTP server. Its faults are switched on by hand."""
 
+import base64
+import hashlib
 import json
 import threading
 import time
@@ -9,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+from urllib.parse import parse_qsl
 
 import jwt
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
@@ -25,6 +28,9 @@ class Issuer:
     current: str = ""
     says_issuer: str = ""
     broken: bool = False
+    grants: dict[str, dict[str, Any]] = field(default_factory=dict)
+    userinfo: dict[str, Any] | None = None
+    posts: list[dict[str, str]] = field(default_factory=list)
 
     def turn_key(self, kid: str = "", *, bits: int = 2048, keep: bool = True, curve: bool = False) -> str:
         """Make a new key and sign with it from now on."""
@@ -72,11 +78,33 @@ def running_issuer() -> Iterator[Issuer]:
                 "/.well-known/openid-configuration": {
                     "issuer": issuer.says_issuer or issuer.url,
                     "jwks_uri": f"{issuer.url}/keys",
-                },
+                    "authorization_endpoint": f"{issuer.url}/authorize",
+                    "token_endpoint": f"{issuer.url}/token",
+                    "end_session_endpoint": f"{issuer.url}/end",
+                }
+                | ({"userinfo_endpoint": f"{issuer.url}/userinfo"} if issuer.userinfo is not None else {}),
                 "/keys": issuer.jwks(),
+                "/userinfo": issuer.userinfo or {},
             }
-            body = json.dumps(pages.get(self.path, {})).encode()
-            self.send_response(503 if issuer.broken else 200 if self.path in pages else 404)
+            self.answer(503 if issuer.broken else 200 if self.path in pages else 404, pages.get(self.path, {}))
+
+        def do_POST(self) -> None:
+            """Trade a code for what was prepared; each code once, and only with the verifier of its challenge."""
+            form = dict(parse_qsl(self.rfile.read(int(self.headers["Content-Length"])).decode()))
+            form["authorization"] = self.headers.get("Authorization", "")
+            issuer.posts.append(form)
+            grant = issuer.grants.pop(form.get("code", ""), None)
+            digest = hashlib.sha256(form.get("code_verifier", "").encode()).digest()
+            challenge = base64.urlsafe_b64encode(digest).decode().rstrip("=")
+            if grant is None or grant["challenge"] != challenge:
+                self.answer(400, {"error": "invalid_grant"})
+            else:
+                self.answer(200, {"access_token": "access", "token_type": "Bearer", "id_token": grant["id_token"]})
+
+        def answer(self, status: int, document: dict[str, Any]) -> None:
+            """Answer JSON."""
+            body = json.dumps(document).encode()
+            self.send_response(status)
             self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()

@@ -6,11 +6,13 @@ import uuid
 from datetime import datetime
 from typing import Self
 
+from django.core.validators import URLValidator
 from django.db import models
 
 from maestro.api.auth import ROLES
 from maestro.clock import uuid7
 
+web_address = URLValidator(schemes=["https", "http"])
 ROLE_CHOICES = [(role, role) for role in ROLES]
 
 
@@ -19,14 +21,14 @@ class OidcProvider(models.Model):
 
     slug = models.SlugField(max_length=40, unique=True)
     name = models.CharField(max_length=200)
-    issuer = models.URLField(max_length=500)
+    issuer = models.CharField(validators=[web_address], max_length=500)
     client_id = models.CharField(max_length=250)
     sealed_secret = models.BinaryField(editable=False, default=b"")
-    authorization_url = models.URLField(max_length=500, blank=True)
-    token_url = models.URLField(max_length=500, blank=True)
-    userinfo_url = models.URLField(max_length=500, blank=True)
-    jwks_url = models.URLField(max_length=500, blank=True)
-    logout_url = models.URLField(max_length=500, blank=True)
+    authorization_url = models.CharField(validators=[web_address], max_length=500, blank=True)
+    token_url = models.CharField(validators=[web_address], max_length=500, blank=True)
+    userinfo_url = models.CharField(validators=[web_address], max_length=500, blank=True)
+    jwks_url = models.CharField(validators=[web_address], max_length=500, blank=True)
+    logout_url = models.CharField(validators=[web_address], max_length=500, blank=True)
     scopes = models.CharField(max_length=250, default="openid email profile")
     groups_claim = models.CharField(max_length=100, default="groups", blank=True)
     group_roles = models.JSONField(default=dict, blank=True, help_text='{"their group": "our role"}')

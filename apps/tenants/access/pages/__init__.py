@@ -1,0 +1,1 @@
+"""The access room's pages: signing in and out by an identity provider."""

@@ -1,0 +1,38 @@
+"""The access room: secrets that must be read again, encrypted in the tenant's rows.
+
+The key is derived from the server's secret and the tenant's id: a dump of the database alone opens nothing.
+"""
+
+import base64
+
+from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from django.conf import settings
+
+from apps.tenants.routing import this_tenant
+from maestro.errors import Unavailable
+
+
+def box() -> MultiFernet:
+    """Make the tenant's box, of today's secret and, while it is rotated, of yesterday's."""
+    boxes = []
+    for secret in (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS):
+        kdf = HKDF(algorithm=hashes.SHA256(), length=32, salt=this_tenant().id.bytes, info=b"maestro sealed secret 1")
+        boxes.append(Fernet(base64.urlsafe_b64encode(kdf.derive(str(secret).encode()))))
+    return MultiFernet(boxes)
+
+
+def seal(text: str) -> bytes:
+    """Encrypt a secret."""
+    return box().encrypt(text.encode())
+
+
+def unseal(sealed: bytes) -> str:
+    """Read a secret again. Raises Unavailable if the server's secret was changed since."""
+    if not sealed:
+        return ""
+    try:
+        return box().decrypt(bytes(sealed)).decode()
+    except InvalidToken as error:
+        raise Unavailable("a stored secret can't be read: MAESTRO_SECRET_KEY was changed; enter it again") from error

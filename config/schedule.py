@@ -5,6 +5,9 @@ from typing import Any
 from celery.schedules import crontab
 
 SCHEDULE: dict[str, dict[str, Any]] = {
+    "fold-runs": {"task": "apps.tracking.tasks.fold_everywhere", "schedule": 20.0, "options": {"expires": 60}},
+    "mark-lost-runs": {"task": "apps.tracking.tasks.mark_lost_everywhere", "schedule": 600.0},
+    "prune-trash": {"task": "apps.tracking.tasks.prune_everywhere", "schedule": crontab(hour=3, minute=0)},
     "resume-trainings": {"task": "apps.recommendations.tasks.resume_trainings", "schedule": 20.0},
     "look-for-outcomes": {"task": "apps.recommendations.tasks.look_everywhere", "schedule": 600.0},
     "train-nightly": {"task": "apps.recommendations.tasks.train_all_tonight", "schedule": crontab(hour=1, minute=0)},

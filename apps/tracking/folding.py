@@ -1,0 +1,83 @@
+"""The tracking room: what quiet runs logged, put into the form that is fastest to read.
+
+Single points and small chunks become large chunks; the part of a run's answer that can be long is written once
+and kept. Each step is one transaction that moves rows or writes them anew, so a crash at any point loses nothing
+and doing it again changes nothing. Reading drops duplicates, so nothing waits for this.
+"""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from django.db import transaction
+
+from apps.tracking.documents import TAIL
+from maestro.database.statements import execute
+
+QUIET_MS = 15_000
+RUNS_AT_ONCE = 200
+CHUNK_POINTS = 5_000
+SMALL_CHUNK = 1_000
+BUSY_POINTS = 2_000
+
+QUIET = """SELECT id FROM tracking_run WHERE NOT is_folded AND last_write_ms < %(before)s
+ ORDER BY last_write_ms LIMIT %(most)s FOR UPDATE SKIP LOCKED"""
+# A run that never rests would leave its points single for ever; this finds those that have many.
+BUSY = """SELECT r.id FROM tracking_run r WHERE NOT r.is_folded AND r.last_write_ms >= %(before)s
+ AND (SELECT count(*) FROM (SELECT FROM tracking_metricpoint p WHERE p.run_id = r.id LIMIT %(busy)s) s) = %(busy)s
+ LIMIT %(most)s"""
+SERIES_TO_FOLD = """SELECT p.run_id, p.key_id FROM tracking_metricpoint p WHERE p.run_id = ANY(%(runs)s::uuid[])
+ GROUP BY 1, 2
+ UNION SELECT c.run_id, c.key_id FROM tracking_metricchunk c
+  WHERE c.run_id = ANY(%(runs)s::uuid[]) AND c.count < %(small)s GROUP BY 1, 2 HAVING count(*) > 1 ORDER BY 1, 2"""
+FOLD = """WITH single AS (DELETE FROM tracking_metricpoint p WHERE p.run_id = %(run)s AND p.key_id = %(key)s
+  RETURNING p.step, p.timestamp_ms, p.value),
+ small AS (DELETE FROM tracking_metricchunk c WHERE c.run_id = %(run)s AND c.key_id = %(key)s AND c.count < %(small)s
+  RETURNING c.steps, c.timestamps_ms, c."values"),
+ points AS (SELECT step, timestamp_ms, value FROM single
+  UNION SELECT u.step, u.ts, u.value FROM small, unnest(small.steps, small.timestamps_ms, small."values")
+   AS u (step, ts, value)),
+ placed AS (SELECT *, (row_number() OVER (ORDER BY timestamp_ms, step, value) - 1) / %(size)s AS part FROM points)
+ INSERT INTO tracking_metricchunk
+  (run_id, key_id, count, first_step, last_step, first_ms, last_ms, steps, timestamps_ms, "values")
+ SELECT %(run)s, %(key)s, count(*), min(step), max(step), min(timestamp_ms), max(timestamp_ms),
+  array_agg(step ORDER BY timestamp_ms, step, value), array_agg(timestamp_ms ORDER BY timestamp_ms, step, value),
+  array_agg(value ORDER BY timestamp_ms, step, value) FROM placed GROUP BY part"""
+WRITE = f"""INSERT INTO tracking_rundocument AS d (run_id, body)
+ SELECT r.id, convert_to({TAIL}, 'UTF8') FROM tracking_run r WHERE r.id = ANY(%(runs)s::uuid[])
+ ON CONFLICT (run_id) DO UPDATE SET body = excluded.body"""
+MARK = "UPDATE tracking_run SET is_folded = true WHERE id = ANY(%(runs)s::uuid[])"
+
+
+def fold_quiet(now: int, *, quiet_ms: int = QUIET_MS, most: int = RUNS_AT_ONCE) -> int:
+    """Fold up to `most` runs that have been quiet; returns how many. Nought means that none is left."""
+    with transaction.atomic():
+        # The lock waits for writers that are under way and holds off new ones, which then see the run as folded.
+        runs = [row[0] for row in execute(QUIET, {"before": now - quiet_ms, "most": most})]
+        if not runs:
+            return 0
+        fold_points(runs)
+        execute(WRITE, {"runs": runs})
+        execute(MARK, {"runs": runs})
+    return len(runs)
+
+
+def fold_busy(now: int, *, quiet_ms: int = QUIET_MS, most: int = RUNS_AT_ONCE) -> int:
+    """Pack the points of runs that keep writing single ones; returns how many runs."""
+    runs = [row[0] for row in execute(BUSY, {"before": now - quiet_ms, "busy": BUSY_POINTS, "most": most})]
+    fold_points(runs)
+    return len(runs)
+
+
+def fold_points(runs: Sequence[UUID]) -> None:
+    """Pack single points and small chunks of some runs, one statement a series."""
+    few = "SELECT count(*) FROM tracking_metricpoint p WHERE p.run_id = %(run)s AND p.key_id = %(key)s"
+    for run_id, key_id in execute(SERIES_TO_FOLD, {"runs": list(runs), "small": SMALL_CHUNK}):
+        series = {"run": run_id, "key": key_id}
+        if execute(few, series)[0][0] != 1 or chunks_of(run_id, key_id):
+            execute(FOLD, series | {"small": SMALL_CHUNK, "size": CHUNK_POINTS})
+
+
+def chunks_of(run_id: UUID, key_id: int) -> int:
+    """Count a series' chunks. A lone point without any is smaller as a row, and stays one."""
+    sql = "SELECT count(*) FROM tracking_metricchunk c WHERE c.run_id = %(run)s AND c.key_id = %(key)s"
+    return int(execute(sql, {"run": run_id, "key": key_id})[0][0])

@@ -155,8 +155,8 @@ def latest_by_stage(artifacts: list[Artifact]) -> dict[Any, list[ArtifactVersion
     rows = (
         ArtifactVersion.objects.for_page()
         .filter(artifact__in=artifacts)
-        .order_by("artifact", "stage", "-number")
-        .distinct("artifact", "stage")
+        .order_by("artifact_id", "stage", "-number")
+        .distinct("artifact_id", "stage")
     )
     found: dict[Any, list[ArtifactVersion]] = {}
     for row in rows:

@@ -28,7 +28,7 @@ from sklearn.linear_model import LogisticRegression
 rng = np.random.default_rng(7)
 X = rng.normal(size=(120, 3)); y = (X[:, 0] + X[:, 1] > 0).astype(int)
 with mlflow.start_run() as run:
-    linear = mlflow.sklearn.log_model(LogisticRegression().fit(X, y), name="linear", registered_model_name="churn",
+    linear = mlflow.sklearn.log_model(LogisticRegression().fit(X, y), name="linear", registered_model_name="churn", serialization_format="cloudpickle",
         pip_requirements=["scikit-learn"])
     trees = lightgbm.LGBMClassifier(n_estimators=5, verbose=-1).fit(X, y)
     boosted = mlflow.lightgbm.log_model(trees, name="boosted", pip_requirements=["lightgbm"])

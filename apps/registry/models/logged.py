@@ -67,7 +67,7 @@ class LoggedModel(models.Model):
     @property
     def artifact_uri(self) -> str:
         """The root of its files, as MLflow clients see it."""
-        return f"mlflow-artifacts:/{self.experiment_id}/models/{self.model_id}/artifacts"
+        return f"{self.experiment.artifact_location}/models/{self.model_id}/artifacts"
 
     def __str__(self) -> str:
         return self.name

@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern, URLResolver, path
 
-from apps.tracking.api import projects
+from apps.tracking.api import projects, runs
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("projects/", projects.ProjectList.as_view()),
@@ -10,4 +10,10 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("projects/<str:project>/outcome/", projects.ProjectOutcome.as_view()),
     path("projects/<str:project>/members/", projects.MemberList.as_view()),
     path("projects/<str:project>/members/<str:username>/", projects.MemberDetail.as_view()),
+    path("experiments/", runs.ExperimentList.as_view()),
+    path("experiments/<str:experiment>/", runs.ExperimentDetail.as_view()),
+    path("runs/", runs.RunList.as_view()),
+    path("runs/<str:run>/", runs.RunDetail.as_view()),
+    path("runs/<str:run>/files/", runs.RunFiles.as_view()),
+    path("runs/<str:run>/files/<path:path>", runs.RunFileDownload.as_view()),
 ]

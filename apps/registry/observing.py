@@ -1,0 +1,212 @@
+"""The registry room: notice which versions runs use, from what the runs say anyway. Repeatable at any time.
+
+A run's tag `maestro.uses = artifact@version|alias[, …]`; an input dataset whose source is `maestro://artifact/version`
+or `models:/name/version`; a logged model that a run read. A mention of what is not here yet is looked at again.
+"""
+
+import hashlib
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from urllib.parse import unquote
+from uuid import UUID
+
+from django.db import connection, transaction
+from django.db.models import Q
+
+from apps.registry.models import Artifact, ArtifactVersion, Edge, LoggedModel, Observation, Usage, Watermark
+from apps.registry.models.logged import MODEL_ID
+from apps.registry.using import Mention, find_version, read_mentions
+from apps.tracking.models import Run, RunInput, RunModel
+from maestro.clock import from_ms
+from maestro.errors import NotFound
+
+TAG = "maestro.uses"
+BATCH = 1_000
+# Ids are given before their transactions commit, so a scan looks back this far behind the highest it has seen.
+LOOK_BACK = 5_000
+MENTIONS_MOST = 100
+SOURCE = re.compile(r"""(?:maestro://|models:/)(?!m-[0-9a-f]{32})([^/@\s"']{1,750})[/@]([^/@\s"'?#]{1,255})""")
+CHANGED = """SELECT t.run_id, t.value FROM tracking_tag t LEFT JOIN registry_observation o ON o.run_id = t.run_id
+WHERE t.key = %s AND t.run_id > %s AND (o.run_id IS NULL OR NOT o.is_settled OR o.digest <> md5(t.value))
+ORDER BY t.run_id LIMIT %s"""
+
+
+@dataclass
+class Seen:
+    """What one scan did."""
+
+    runs: int = 0
+    usages: int = 0
+    unsettled: int = 0
+
+
+@dataclass(frozen=True)
+class Use:
+    """A run uses a version."""
+
+    run_id: UUID
+    version: ArtifactVersion
+    observed: str
+
+
+class Finder:
+    """Finds versions by mention, each once a scan."""
+
+    def __init__(self) -> None:
+        self.artifacts: dict[str, Artifact] = {}
+        self.known: dict[Mention, ArtifactVersion | None] = {}
+
+    def load(self, mentions: Iterable[Mention]) -> None:
+        """Fetch the artifacts of many mentions at once."""
+        names = {mention.artifact for mention in mentions} - set(self.artifacts)
+        self.artifacts |= {row.name: row for row in Artifact.objects.filter(name__in=names)}
+
+    def find(self, mention: Mention) -> ArtifactVersion | None:
+        """Find a version, or None if it is not here."""
+        if mention not in self.known:
+            try:
+                self.known[mention] = find_version(mention, self.artifacts)
+            except NotFound:
+                self.known[mention] = None
+        return self.known[mention]
+
+
+def observe(at: datetime) -> Seen:
+    """Scan the tenant once. Safe to repeat and to run twice at a time."""
+    seen, finder = Seen(), Finder()
+    observe_tags(seen, finder, at)
+    observe_inputs(seen, finder)
+    observe_models(seen)
+    return seen
+
+
+def observe_tags(seen: Seen, finder: Finder, at: datetime) -> None:
+    """Read new and changed tags, and those that named something missing."""
+    last = UUID(int=0)
+    while True:
+        with connection.cursor() as cursor:
+            cursor.execute(CHANGED, [TAG, last, BATCH])
+            rows = cursor.fetchall()
+        if not rows:
+            return
+        last = rows[-1][0]
+        said = {run_id: list(dict.fromkeys(read_mentions(text)))[:MENTIONS_MOST] for run_id, text in rows}
+        finder.load(mention for mentions in said.values() for mention in mentions)
+        uses, missing = [], set()
+        for run_id, mentions in said.items():
+            for mention in mentions:
+                version = finder.find(mention)
+                if version is None:
+                    missing.add(run_id)
+                else:
+                    uses.append(Use(run_id, version, Usage.Observed.TAG))
+        with transaction.atomic():
+            forget_unsaid(said, uses)
+            seen.usages += write(uses)
+            note_observed(rows, missing, at)
+        seen.runs += len(rows)
+        seen.unsettled += len(missing)
+
+
+def forget_unsaid(said: Iterable[UUID], uses: list[Use]) -> None:
+    """Delete what a tag said before and does not say now."""
+    kept = {(use.run_id, use.version.pk) for use in uses}
+    old = Usage.objects.filter(run__in=list(said), observed=Usage.Observed.TAG).values_list(
+        "pk", "run_id", "version_id"
+    )
+    gone = [(pk, run, version) for pk, run, version in old if (run, version) not in kept]
+    Usage.objects.filter(pk__in=[pk for pk, _, _ in gone]).delete()
+    for _, run_id, version_id in gone:
+        Edge.objects.filter(from_version=version_id, to_run=run_id, kind="used").delete()
+
+
+def note_observed(rows: list[tuple[UUID, str]], missing: set[UUID], at: datetime) -> None:
+    """Remember what was read, so that the next scan passes over it."""
+    Observation.objects.bulk_create(
+        [
+            Observation(
+                run_id=run_id,
+                digest=hashlib.md5(text.encode(), usedforsecurity=False).hexdigest(),
+                is_settled=run_id not in missing,
+                at=at,
+            )
+            for run_id, text in rows
+        ],
+        update_conflicts=True,
+        unique_fields=["run"],
+        update_fields=["digest", "is_settled", "at"],
+    )
+
+
+def write(uses: list[Use]) -> int:
+    """Write usages and their edges, once each. Returns how many usages are new."""
+    runs = {run.pk: run for run in Run.objects.select_related("experiment").filter(pk__in={u.run_id for u in uses})}
+    there = [use for use in uses if use.run_id in runs]
+    before = Usage.objects.filter(run__in=runs).count()
+    Usage.objects.bulk_create(
+        [
+            Usage(
+                version=use.version,
+                run_id=use.run_id,
+                project_id=runs[use.run_id].experiment.project_id,
+                observed=use.observed,
+                at=from_ms(runs[use.run_id].start_ms),
+            )
+            for use in there
+        ],
+        ignore_conflicts=True,
+    )
+    Edge.objects.bulk_create(
+        [Edge(from_version=use.version, to_run_id=use.run_id, kind="used") for use in there], ignore_conflicts=True
+    )
+    return Usage.objects.filter(run__in=runs).count() - before
+
+
+def observe_inputs(seen: Seen, finder: Finder) -> None:
+    """Read the sources of datasets that runs logged as inputs."""
+    mark = Watermark.objects.get_or_create(name="inputs")[0]
+    start = mark.value - LOOK_BACK
+    known = Q(dataset__source__contains="maestro://") | Q(dataset__source__contains="models:/")
+    while True:
+        newest = RunInput.objects.filter(pk__gt=start).order_by("pk").values_list("pk", flat=True)[:BATCH]
+        ids = list(newest)
+        if not ids:
+            break
+        rows = RunInput.objects.filter(known, pk__in=ids).values_list("run_id", "dataset__source")
+        said = [(run_id, mention) for run_id, source in rows for mention in mentions_in(source)]
+        finder.load(mention for _, mention in said)
+        found = [(run_id, finder.find(mention)) for run_id, mention in said]
+        with transaction.atomic():
+            seen.usages += write([Use(run_id, v, Usage.Observed.INPUT) for run_id, v in found if v])
+        start = ids[-1]
+    advance(mark, start)
+
+
+def mentions_in(source: str) -> list[Mention]:
+    """Find the versions that a dataset's source names."""
+    return [Mention(unquote(name), unquote(version)) for name, version in SOURCE.findall(source)]
+
+
+def observe_models(seen: Seen) -> None:
+    """Read the logged models that runs took as inputs; one that is registered once counts as that version's use."""
+    mark = Watermark.objects.get_or_create(name="models")[0]
+    start = mark.value - LOOK_BACK
+    read = RunModel.objects.filter(direction=RunModel.Direction.INPUT)
+    while rows := list(read.filter(pk__gt=start).order_by("pk")[:BATCH]):
+        ids = {UUID(match[1]) for row in rows if (match := MODEL_ID.fullmatch(row.model_id))}
+        models = {m.model_id: m for m in LoggedModel.objects.filter(pk__in=ids).prefetch_related("versions__artifact")}
+        pairs = [(row.run_id, models[row.model_id]) for row in rows if row.model_id in models]
+        edges = [Edge(from_model=model, to_run_id=run_id, kind="used") for run_id, model in pairs]
+        single = [(run_id, list(model.versions.all())) for run_id, model in pairs]
+        with transaction.atomic():
+            Edge.objects.bulk_create(edges, ignore_conflicts=True)
+            seen.usages += write([Use(r, v[0], Usage.Observed.INPUT) for r, v in single if len(v) == 1])
+        start = rows[-1].pk
+    advance(mark, start)
+
+
+def advance(mark: Watermark, value: int) -> None:
+    """Move a watermark forwards, never back."""
+    Watermark.objects.filter(pk=mark.pk, value__lt=value).update(value=value)

@@ -1,0 +1,23 @@
+"""The registry room's door: Celery's entry points."""
+
+from celery import shared_task
+from django.utils import timezone
+
+from apps.registry import observing
+from maestro.tasks import fan_out, tenant_task
+
+SCAN_SECONDS = 300
+SPREAD_SECONDS = 20
+
+
+@tenant_task(soft_time_limit=SCAN_SECONDS)
+def observe_usages() -> str:
+    """Notice which versions the tenant's runs use."""
+    seen = observing.observe(timezone.now())
+    return f"{seen.usages} new usages in {seen.runs} runs, {seen.unsettled} wait"
+
+
+@shared_task
+def observe_everywhere() -> int:
+    """Let every tenant's scan run."""
+    return fan_out(observe_usages, jitter_seconds=SPREAD_SECONDS)

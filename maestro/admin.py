@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from django.contrib.admin import AdminSite, ModelAdmin
+from django.contrib.admin.widgets import AdminSplitDateTime
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, URLResolver, path, reverse
@@ -201,6 +202,17 @@ class MaestroSite(AdminSite):
         if task.order == 0:
             urls = [url for url in urls if url == current]
         return max((len(url) for url in urls if current.startswith(url)), default=0)
+
+
+class LabelledDateTime(AdminSplitDateTime):
+    """A date and a time that say to a screen reader which is which."""
+
+    def get_context(self, name: str, value: Any, attrs: dict[str, Any] | None) -> dict[str, Any]:
+        """Label both halves."""
+        context = super().get_context(name, value, attrs)
+        for part, label in zip(context["widget"]["subwidgets"], ("Date", "Time"), strict=True):
+            part["attrs"]["aria-label"] = f"{name.replace('_', ' ')}: {label}"
+        return context
 
 
 class LookOnlyAdmin(ModelAdmin):

@@ -24,6 +24,7 @@
     box.setAttribute("role", "combobox");
     box.setAttribute("aria-autocomplete", "list");
     box.setAttribute("aria-controls", list.id);
+    box.setAttribute("aria-expanded", "false");
     let at = -1;
 
     const token = () => /(?:^|[\s(])([A-Za-z_][\w.`]*)$/.exec(box.value.slice(0, box.selectionStart));

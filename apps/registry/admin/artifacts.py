@@ -9,13 +9,14 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import URLPattern, path, reverse
 
 from apps.registry.models import Alias, Artifact, ArtifactVersion, Usage
+from apps.tenants.access.audited_admin import AuditedAdmin
 from maestro.admin import tenant_site
 from maestro.clock import from_ms
 
 VERSIONS_SHOWN, PROJECTS_SHOWN = 50, 20
 
 
-class ArtifactAdmin(admin.ModelAdmin):
+class ArtifactAdmin(AuditedAdmin):
     """The list, the form for words about it, and the artifact's own page."""
 
     list_display = ("name", "kind", "owner", "latest", "project_count")

@@ -5,14 +5,16 @@ from collections import Counter
 from typing import Any
 
 from django.contrib import admin
+from django.db import models
 from django.db.models import Count, Q, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 
+from apps.tenants.access.audited_admin import AuditedAdmin
 from apps.tracking.models import LatestMetric, Member, Project, Run
 from maestro import charts
-from maestro.admin import tenant_site
+from maestro.admin import LabelledDateTime, tenant_site
 
 RUNS_SHOWN, DAY_MS = 8, 86_400_000
 
@@ -25,7 +27,7 @@ class MemberInline(admin.TabularInline):
     autocomplete_fields = ("user",)
 
 
-class ProjectAdmin(admin.ModelAdmin):
+class ProjectAdmin(AuditedAdmin):
     """The list, the form, and the project's own page."""
 
     list_display = ("name", "problem_class", "team", "success_shown", "run_count", "starts_at")
@@ -33,6 +35,7 @@ class ProjectAdmin(admin.ModelAdmin):
     search_fields = ("name", "slug")
     list_per_page = 50
     show_full_result_count = False
+    formfield_overrides = {models.DateTimeField: {"widget": LabelledDateTime}}
     inlines = (MemberInline,)
     prepopulated_fields = {"slug": ("name",)}
     readonly_fields = ("outcome_source", "outcome_set_by", "outcome_set_at", "outcome_rule")

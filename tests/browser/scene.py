@@ -1,0 +1,241 @@
+"""A small tenant to look at: projects, runs with curves and files, artifacts with lineage, a training and its words.
+
+Written as rows, so that pages can be looked at before (and without) a training; the numbers mean nothing.
+"""
+
+import math
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.contrib.auth.models import User
+from django.utils import timezone
+
+from apps.recommendations.models import Advice, Forecast, ImpactModel, ImpactScore, Training
+from apps.registry.models import Alias, Artifact, ArtifactVersion, Edge, Usage, VersionFile
+from apps.tracking import blobs
+from apps.tracking.models import (
+    Experiment,
+    LatestMetric,
+    MetricChunk,
+    MetricKey,
+    Param,
+    Project,
+    Run,
+    RunFile,
+    Tag,
+)
+from maestro.clock import to_ms
+
+PASSWORD = "a long test passphrase"
+POINTS = 300
+KINDS = ("feature_pipeline", "model_template", "notebook", "schema")
+HOSTILE = '<script>alert("x")</script><img src=x onerror=alert(1)>'
+
+
+@dataclass
+class Scene:
+    """What a test may open."""
+
+    project: Project
+    open_project: Project
+    experiment: Experiment
+    runs: list[Run] = field(default_factory=list)
+    artifacts: list[Artifact] = field(default_factory=list)
+    version: ArtifactVersion | None = None
+
+
+def build() -> Scene:
+    """Write the rows into the current tenant."""
+    now = timezone.now()
+    User.objects.create_superuser("ada", "ada@example.org", PASSWORD)
+    projects = [make_project(index, now) for index in range(6)]
+    scene = Scene(projects[0], projects[5], make_experiment(projects[5], now))
+    scene.artifacts = [make_artifact(index, now) for index in range(6)]
+    scene.runs = [make_run(scene, index, now) for index in range(12)]
+    scene.version = make_model(scene, now)
+    make_words(scene, projects, now)
+    return scene
+
+
+def make_project(index: int, now: datetime) -> Project:
+    """One project; the last has no outcome yet."""
+    return Project.objects.create(
+        slug=f"churn-{index}",
+        name=f"Churn {index}" if index else f"Churn {HOSTILE}",
+        problem_class="classification",
+        complexity=40 + index,
+        team="blue",
+        team_size=4,
+        starts_at=now - timedelta(days=90 - index),
+        goal_metric="auc",
+        success=None if index == 5 else 50 + index,
+        outcome_source="" if index == 5 else "person",
+        outcome_set_by="" if index == 5 else "ada",
+        planned_duration_days=40,
+        dataset_facts={"rows": 1200, "columns": 18},
+    )
+
+
+def make_experiment(project: Project, now: datetime) -> Experiment:
+    """Where the runs go."""
+    return Experiment.objects.create(
+        project=project, name="churn baseline", created_ms=to_ms(now), updated_ms=to_ms(now)
+    )
+
+
+def make_artifact(index: int, now: datetime) -> Artifact:
+    """An artifact with two versions, the newer one with an alias and a file."""
+    artifact = Artifact.objects.create(
+        name=f"target-encoder-{index}",
+        kind=KINDS[index % len(KINDS)],
+        owner="ada",
+        description="Encodes categories by their mean outcome.",
+        card=f"# Card\n\nFor **skewed** columns.\n\n- fits on the training fold\n\n{HOSTILE}\n\n[bad](javascript:alert(1))",
+        created_ms=to_ms(now),
+        updated_ms=to_ms(now),
+    )
+    for number in (1, 2):
+        version = ArtifactVersion.objects.create(
+            artifact=artifact,
+            number=number,
+            state="ready",
+            digest=f"{index}{number}".rjust(64, "0"),
+            created_ms=to_ms(now),
+            updated_ms=to_ms(now),
+        )
+    Alias.objects.create(artifact=artifact, version=version, name="champion")
+    VersionFile.objects.create(version=version, path="pipeline/encoder.py", blob=blobs.store_text("print('encode')\n"))
+    return artifact
+
+
+def make_run(scene: Scene, index: int, now: datetime) -> Run:
+    """A run with three curves, a single value, params, tags, files and the artifacts it used."""
+    start_ms = to_ms(now) - (index + 1) * 3_600_000
+    status = {0: Run.Status.RUNNING, 1: Run.Status.FAILED, 2: Run.Status.LOST}.get(index, Run.Status.FINISHED)
+    run = Run.objects.create(
+        experiment=scene.experiment,
+        name=f"mellow-fox-{index}",
+        user_name="ada",
+        status=status,
+        start_ms=start_ms,
+        end_ms=None if index in {0, 2} else start_ms + 65_000,
+        last_write_ms=to_ms(now),
+    )
+    for name, scale in (("train_loss", 1.0), ("val_loss", 1.3), ("auc", -0.4)):
+        add_curve(run, name, [scale * math.exp(-step / 60) + 0.9 + index / 100 for step in range(POINTS)])
+    add_curve(run, "accuracy", [0.8 + index / 100])
+    Param.objects.bulk_create(
+        Param(run=run, key=key, value=value)
+        for key, value in {
+            "learning_rate": f"{0.01 * (index + 1):.2f}",
+            "boosting": ("gbdt", "dart")[index % 2],
+            "seed": "1",
+        }.items()
+    )
+    Tag.objects.create(run=run, key="mlflow.source.git.commit", value="b" * 40)
+    Tag.objects.create(run=run, key="stage", value="explore")
+    for path, text in (
+        ("notes.md", f"# Notes\n\n{HOSTILE}"),
+        ("data/scores.csv", "row,score\n1,0.5\n2,0.7\n"),
+        ("page.html", HOSTILE),
+    ):
+        RunFile.objects.create(run=run, path=path, blob=blobs.store_text(text))
+    for artifact in scene.artifacts[index % 3 :: 3]:
+        version = artifact.versions.get(number=2)
+        Usage.objects.create(version=version, project=scene.experiment.project, run=run, observed="tag", at=now)
+    return run
+
+
+def add_curve(run: Run, name: str, values: list[float]) -> None:
+    """A metric's points as one chunk, and its latest value."""
+    key, _ = MetricKey.objects.get_or_create(name=name)
+    times = [run.start_ms + step * 200 for step in range(len(values))]
+    MetricChunk.objects.create(
+        run=run,
+        key=key,
+        count=len(values),
+        first_step=0,
+        last_step=len(values) - 1,
+        first_ms=times[0],
+        last_ms=times[-1],
+        steps=list(range(len(values))),
+        timestamps_ms=times,
+        values=values,
+    )
+    LatestMetric.objects.create(
+        run=run, experiment=run.experiment, key=key, step=len(values) - 1, timestamp_ms=times[-1], value=values[-1]
+    )
+
+
+def make_model(scene: Scene, now: datetime) -> ArtifactVersion:
+    """A registered model with a producer run and parents."""
+    model = Artifact.objects.create(name="churn-model", kind="model", created_ms=to_ms(now), updated_ms=to_ms(now))
+    run = scene.runs[3]
+    version = ArtifactVersion.objects.create(
+        artifact=model, number=1, state="ready", run=run, created_ms=to_ms(now), updated_ms=to_ms(now)
+    )
+    Edge.objects.create(from_run=run, to_version=version, kind="produced")
+    VersionFile.objects.create(version=version, path="model.txt", blob=blobs.store_text("tree\n"))
+    return version
+
+
+def make_words(scene: Scene, projects: list[Project], now: datetime) -> None:
+    """What a training says: scores, a refusal, advice, forecasts met and not."""
+    training = Training.objects.create(state="done", why="asked", asked_by="ada", percent=100, ended_at=now)
+    impact = ImpactModel.objects.create(
+        training=training,
+        target="impact",
+        unit="run",
+        state="champion",
+        level=0.9,
+        rows=120,
+        groups=12,
+        promoted_at=now,
+    )
+    ImpactModel.objects.create(
+        training=training,
+        target="impact",
+        unit="project",
+        state="refused",
+        reason="Only 5 finished projects have an outcome.",
+        needs=[{"what": "finished projects with an outcome", "have": 5, "at_least": 100}],
+    )
+    success = ImpactModel.objects.create(
+        training=training, target="success", unit="project", state="champion", level=0.8
+    )
+    for index, artifact in enumerate(scene.artifacts):
+        ImpactScore.objects.create(model=impact, artifact=artifact, **score(index))
+    advised = {"model": impact, "project": scene.open_project, "basis": "impact", "made_at": now, "unit": "points"}
+    Advice.objects.create(
+        artifact=scene.artifacts[0], rank=1, status="ok", gain=0.4, low=0.1, high=0.7, n_projects=9,
+        reasons=["It is associated with better runs."], evidence=[str(projects[1].pk)], **advised,
+    )  # fmt: skip
+    for project in projects[:5]:
+        actual = {"actual": project.success, "settled_at": now}
+        forecast(success, project, now, p10=40, p50=55, p90=70, **actual)
+    reasons = [{"covariate": "complexity", "amount": -3.0}, {"covariate": "team's past success", "amount": 2.0}]
+    forecast(success, scene.open_project, now, p10=45, p50=60, p90=72, contributions=reasons)
+
+
+def score(index: int) -> dict[str, Any]:
+    """Half of the artifacts have a number; the others a refusal."""
+    if index > 3:
+        needs = [{"what": "projects with runs both with and without it", "have": 5, "at_least": 8}]
+        return {"status": "refused", "reason": "Only 5 projects have runs both with and without it.", "needs": needs}
+    effect = 0.8 - index * 0.5
+    numbers = {"effect": effect, "low": effect - 0.4, "high": effect + 0.4, "raw_effect": effect * 1.4}
+    return {
+        "status": "early" if index == 1 else "ok",
+        "n_used": 30,
+        "n_unused": 40,
+        "n_projects": 9,
+        "overlap": 0.4,
+    } | numbers
+
+
+def forecast(model: ImpactModel, project: Project, now: datetime, **more: Any) -> None:
+    """One forecast of success."""
+    Forecast.objects.create(
+        model=model, project=project, target="success", status="ok", basis="model", made_at=now, **more
+    )

@@ -11,4 +11,5 @@ SCHEDULE: dict[str, dict[str, Any]] = {
     "resume-trainings": {"task": "apps.recommendations.tasks.resume_trainings", "schedule": 20.0},
     "look-for-outcomes": {"task": "apps.recommendations.tasks.look_everywhere", "schedule": 600.0},
     "train-nightly": {"task": "apps.recommendations.tasks.train_all_tonight", "schedule": crontab(hour=1, minute=0)},
+    "observe-usages": {"task": "apps.registry.tasks.observe_everywhere", "schedule": 60.0},
 }

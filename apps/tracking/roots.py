@@ -122,6 +122,17 @@ def entries(root: Root, folder: str) -> list[Entry]:
     return [Entry(row["name"], row["is_dir"], row["size"]) for row in rows]
 
 
+def file_infos(entries: list[Entry], prefix: str = "") -> list[dict[str, Any]]:
+    """Write a folder's entries as MLflow's FileInfo."""
+    before = f"{prefix}/" if prefix else ""
+    return [
+        {"path": before + entry.name, "is_dir": True}
+        if entry.is_dir
+        else {"path": before + entry.name, "is_dir": False, "file_size": entry.size_bytes}
+        for entry in entries
+    ]
+
+
 def remove(root: Root, path: str) -> int:
     """Delete a file, or a folder with everything in it; nothing there is no error. Returns how many files went."""
     require_writable(root)

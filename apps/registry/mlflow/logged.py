@@ -12,7 +12,6 @@ from apps.registry.models import LoggedModel
 from apps.registry.searching import ModelOrder, ModelsAsked, search_models
 from apps.tenants.access.auditing import record
 from apps.tracking import roots
-from apps.tracking.mlflow.files import file_infos
 from apps.tracking.models import ModelMetric
 from apps.tracking.paths import clean_directory
 from apps.tracking.scoping import experiments_for
@@ -129,7 +128,7 @@ class LoggedModelFolders(RegistryView):
         model = model_for(request, model_id)
         folder = clean_directory(read.text_or(self.fields(request), "artifact_directory_path"))
         root = roots.Root(model.artifact_uri, model.files, model.experiment.project_id)
-        files = file_infos(roots.entries(root, folder), folder)
+        files = roots.file_infos(roots.entries(root, folder), folder)
         return {"root_uri": root.uri} | ({"files": files} if files else {})
 
 

@@ -23,17 +23,6 @@ NO_MULTIPART = "Multipart upload is not supported for the current artifact repos
 NO_PRESIGNED = "Presigned download is not supported for the current artifact repository"
 
 
-def file_infos(entries: list[roots.Entry], prefix: str = "") -> list[dict[str, Any]]:
-    """Write a folder's entries as MLflow's FileInfo."""
-    before = f"{prefix}/" if prefix else ""
-    return [
-        {"path": before + entry.name, "is_dir": True}
-        if entry.is_dir
-        else {"path": before + entry.name, "is_dir": False, "file_size": entry.size_bytes}
-        for entry in entries
-    ]
-
-
 class ProxiedFile(TrackingView):
     """PUT, GET and DELETE mlflow-artifacts/artifacts/<path>"""
 
@@ -86,7 +75,7 @@ class ProxiedFolder(TrackingView):
         if not folder:
             raise NotFound("name the folder of a run or of a logged model")
         root, rest = roots.locate(folder, request.user.project_id)
-        return {"files": file_infos(roots.entries(root, rest))}
+        return {"files": roots.file_infos(roots.entries(root, rest))}
 
 
 class ListArtifacts(TrackingView):
@@ -102,7 +91,7 @@ class ListArtifacts(TrackingView):
         assert root is not None  # noqa: S101 the run was there a moment ago
         folder = clean_directory(read.text_or(fields, "path"))
         answer: dict[str, Any] = {"root_uri": root.uri}
-        files = file_infos(roots.entries(root, folder), folder)
+        files = roots.file_infos(roots.entries(root, folder), folder)
         return answer | ({"files": files} if files else {})
 
 

@@ -88,7 +88,9 @@ def answer_of(items: Sequence[Item], basis: str, model: ImpactModel, *, unit: st
     """Items under the most cautious of their verdicts."""
     reason = "" if items else "No artifact that this project lacks is associated with better results."
     status = "early" if any(item.status == "early" for item in items) else "ok"
-    return AdviceAnswer(status, "" if items else "nothing_better", reason, (), basis, unit or unit_of(model), model, items)
+    return AdviceAnswer(
+        status, "" if items else "nothing_better", reason, (), basis, unit or unit_of(model), model, items
+    )
 
 
 def unit_of(model: ImpactModel) -> str:

@@ -37,9 +37,9 @@ class Calibration:
 
 def settled(target: str) -> list[Forecast]:
     """The latest settled forecasts of a target, one a project: the last that was made before it ended."""
-    rows = Forecast.objects.settled().filter(target=target).order_by("project", "-made_at").distinct("project")
-    newest = Forecast.objects.filter(pk__in=rows.values("pk")).select_related("project")
-    return list(newest.order_by("-settled_at", "-pk")[:MOST_SETTLED])
+    known = Forecast.objects.settled().filter(target=target).select_related("project")
+    latest = known.order_by("project_id", "-made_at", "-pk").distinct("project_id")
+    return sorted(latest, key=lambda row: (row.settled_at or row.made_at, row.pk), reverse=True)[:MOST_SETTLED]
 
 
 def calibration(targets: Iterable[str] = ("success", "duration", "cost", "effort")) -> list[Calibration]:

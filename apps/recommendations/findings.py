@@ -149,9 +149,7 @@ def find_run_impact(history: History, *, seed: int, meter: Meter) -> ImpactFindi
             _, some = of_class(history, name)
             results[name] = estimate_run_impact(run_data(some, history.artifacts), level=LEVEL, seed=seed)
     judged, why = judge_runs(history, results[""], seed=seed, meter=meter)
-    used = {
-        str(one.id): sorted({str(run.project) for run in runs if one.id in run.used}) for one in history.artifacts
-    }
+    used = {str(one.id): sorted({str(run.project) for run in runs if one.id in run.used}) for one in history.artifacts}
     return ImpactFinding("run", results, judged, why, elapsed_ms(started), *evidence_of(used))
 
 

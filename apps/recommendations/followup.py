@@ -1,13 +1,14 @@
 """The recommendations room: what came of what was said: forecasts against the actual, advice that was followed."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.db.models import Exists, F, OuterRef, Subquery
 
-from apps.recommendations.models import Advice, Forecast
+from apps.recommendations.models import Advice, Forecast, WhatIf
 from apps.registry.models import Usage
 from apps.tracking.models import Project
 
+QUESTION_DAYS = 1
 ACTUALS = {
     "success": "success",
     "duration": "actual_duration_days",
@@ -46,3 +47,8 @@ def changed_outcomes() -> int:
         stale = Forecast.objects.filter(target=target).exclude(actual=None).exclude(actual=F(f"project__{field}"))
         changed += stale.update(actual=None, settled_at=None)
     return changed
+
+
+def drop_questions(at: datetime) -> int:
+    """Questions about projects that do not exist are kept for a day."""
+    return WhatIf.objects.filter(created_at__lt=at - timedelta(days=QUESTION_DAYS)).delete()[0]

@@ -64,9 +64,7 @@ def find_forecast(history: History, target: str, *, seed: int, meter: Meter) -> 
     judged, covered, why = judge_forecast(history, target, forecast, seed=seed)
     open_rows = history.open[:MOST_OPEN]
     predictions, reasons = ask(forecast, open_rows, target)
-    return ForecastFinding(
-        target, forecast, judged, why, covered, elapsed_ms(started), open_rows, predictions, reasons
-    )
+    return ForecastFinding(target, forecast, judged, why, covered, elapsed_ms(started), open_rows, predictions, reasons)
 
 
 def ask(

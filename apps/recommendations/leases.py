@@ -23,6 +23,7 @@ from maestro.errors import Conflict
 LEASE = timedelta(seconds=60)
 BEAT_SECONDS = 10.0
 MOST_TRIES = 3
+SENT = timedelta(seconds=60)
 
 
 class LeaseLost(Conflict):
@@ -94,11 +95,12 @@ def fail(training_id: uuid.UUID, reason: str, *, owner: str = "") -> bool:
 
 
 def abandoned() -> list[uuid.UUID]:
-    """List trainings that wait for a worker: never taken, or their worker died. Those tried too often fail here."""
+    """List trainings that wait for a worker: long sent and never taken, or their worker died. Three deaths fail one."""
     free = Training.objects.open().filter(Q(lease_until=None) | Q(lease_until__lt=Now()))
     for training in free.filter(tries__gte=MOST_TRIES):
         fail(training.pk, f"{MOST_TRIES} tries ended without a result; the worker was killed or crashed each time")
-    return list(free.filter(tries__lt=MOST_TRIES).values_list("pk", flat=True))
+    sent = Q(tries=0, created_at__gt=Now() - SENT)
+    return list(free.filter(tries__lt=MOST_TRIES).exclude(sent).values_list("pk", flat=True))
 
 
 @contextmanager

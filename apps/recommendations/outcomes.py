@@ -52,7 +52,9 @@ def derive(project: Project) -> Derived:
     if best is None:
         raise Conflict(f"no finished run has the metric {project.goal_metric!r}", "no_goal_metric")
     success = round(min(100.0, max(0.0, 100 * (best - worst) / (goal - worst))), 4)
-    return Derived(success, f"best finished run: {project.goal_metric} {best:.6g}, where {worst:g} is 0 and {goal:g} 100")
+    return Derived(
+        success, f"best finished run: {project.goal_metric} {best:.6g}, where {worst:g} is 0 and {goal:g} 100"
+    )
 
 
 def set_by_person(project: Project, success: float, *, by: str, at: datetime) -> Project:
@@ -89,8 +91,10 @@ def write(project: Project, success: float, *, by: str, at: datetime, source: st
 
 def derive_due(at: datetime) -> int:
     """Apply the rule to every ended project whose runs allow it and whom no person judged. Returns how many changed."""
-    due = Project.objects.filter(ends_at__lte=at).exclude(goal_metric="").exclude(
-        Q(goal_worst=None) | Q(goal_best=None) | Q(outcome_source=Project.OutcomeSource.PERSON)
+    due = (
+        Project.objects.filter(ends_at__lte=at)
+        .exclude(goal_metric="")
+        .exclude(Q(goal_worst=None) | Q(goal_best=None) | Q(outcome_source=Project.OutcomeSource.PERSON))
     )
     # A value far outside is kept within 0..100 by the rule; equal bounds can't be judged at all.
     changed = 0

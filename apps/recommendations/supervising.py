@@ -16,13 +16,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from django.conf import settings
+from django.db.models.functions import Now
 
 from apps.recommendations import leases
-from apps.recommendations.models import Training
+from apps.recommendations.models import Training, WhatIf
 from apps.tenants.models import Tenant
 
 TRAINING_SECONDS = 3_000
 TRAINING_MEGABYTES = 2_048
+QUESTION_SECONDS = 120
 LAST_WORDS = 500
 PR_SET_PDEATHSIG = 1
 # One thread: sums run in one order, so a training repeats bit for bit, and two trainings share two cores fairly.
@@ -48,6 +50,17 @@ def supervise(tenant: Tenant, training_id: uuid.UUID, *, megabytes: int | None =
     if ended.code != 0:
         settle(training_id, owner, ended)
     return str(Training.objects.values_list("state", flat=True).get(pk=training_id))
+
+
+def answer(tenant: Tenant, question_id: uuid.UUID) -> str:
+    """Have a process answer a question. Returns the question's state."""
+    arguments = ["--tenant", tenant.slug, "--question", str(question_id), "--memory-mb", str(memory_bound())]
+    ended = run_command("answer_question", *arguments, seconds=QUESTION_SECONDS)
+    if ended.code != 0:
+        said = ended.last_words.splitlines()[-1] if ended.last_words else f"its process ended with code {ended.code}"
+        waiting = WhatIf.objects.filter(pk=question_id, state=WhatIf.State.WAITING)
+        waiting.update(state=WhatIf.State.FAILED, reason=said, ended_at=Now())
+    return str(WhatIf.objects.values_list("state", flat=True).get(pk=question_id))
 
 
 def memory_bound() -> int:

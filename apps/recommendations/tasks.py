@@ -11,7 +11,7 @@ from django_tenants.utils import get_tenant_model, tenant_context
 from kombu.exceptions import OperationalError
 
 from apps.recommendations import followup, leases, outcomes, supervising
-from apps.recommendations.models import Training
+from apps.recommendations.models import Training, WhatIf
 from maestro.tasks import fan_out, tenant_task
 
 logger = logging.getLogger("maestro.recommendations")
@@ -26,6 +26,12 @@ TASK_SECONDS = supervising.TRAINING_SECONDS + 120
 def train(training: str) -> str:
     """Do one training, unless somebody else does."""
     return supervising.supervise(connection.tenant, uuid.UUID(training))
+
+
+@tenant_task(soft_time_limit=supervising.QUESTION_SECONDS + 30)
+def answer(question: str) -> str:
+    """Answer one question about a project that does not exist yet."""
+    return supervising.answer(connection.tenant, uuid.UUID(question))
 
 
 @tenant_task(soft_time_limit=120)
@@ -44,6 +50,7 @@ def look() -> str:
     followup.changed_outcomes()
     followup.settle_forecasts(at)
     followup.follow_advice(at)
+    followup.drop_questions(at)
     if not outcomes.changed_since_training():
         return f"{changed} outcomes derived"
     training, _ = leases.ask(why="outcomes", asked_by="beat")
@@ -80,6 +87,20 @@ def resume_trainings() -> int:
 def send(training: Training) -> None:
     """Hand a training to a worker once its row is committed."""
     transaction.on_commit(partial(deliver, connection.schema_name, training.pk))
+
+
+def send_question(question: WhatIf) -> None:
+    """Hand a question to a worker once its row is committed. Unlike a training it is not sent again."""
+    transaction.on_commit(partial(deliver_question, connection.schema_name, question.pk))
+
+
+def deliver_question(schema: str, question_id: uuid.UUID) -> None:
+    """Send the message; without a broker the question fails and says so."""
+    try:
+        answer.apply_async(kwargs={"schema": schema, "question": str(question_id)}, retry=False)
+    except OperationalError:
+        reason = "no worker could be reached; ask again in a moment"
+        WhatIf.objects.filter(pk=question_id).update(state=WhatIf.State.FAILED, reason=reason)
 
 
 def deliver(schema: str, training_id: uuid.UUID, *, expires: float | None = None) -> None:

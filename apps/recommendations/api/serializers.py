@@ -206,6 +206,33 @@ class WhatIfShown(serializers.ModelSerializer[WhatIf]):
         fields = ("id", "state", "facts", "answer", "reason", "created_at", "ended_at")
 
 
+class TargetCalibration(serializers.Serializer[Any]):
+    """How one target's forecasts did; null where too few have met their outcome."""
+
+    target = serializers.CharField()
+    unit = serializers.CharField()
+    status = serializers.CharField()
+    reason = serializers.CharField()
+    needs = Need(many=True)
+    n = serializers.IntegerField()
+    claimed = serializers.FloatField(allow_null=True, help_text="share of truths that the intervals mean to hold")
+    coverage = serializers.FloatField(allow_null=True, help_text="share that they held")
+    recent = serializers.FloatField(allow_null=True, help_text="the same over the latest 50")
+    drifted = serializers.BooleanField(allow_null=True, help_text="recent coverage is not what chance explains")
+    error = serializers.FloatField(allow_null=True, help_text="mean absolute error, in the unit")
+    bias = serializers.FloatField(allow_null=True, help_text="how far forecasts lie above the actual, in the unit")
+
+
+class CalibrationShown(serializers.Serializer[Any]):
+    """How well past claims held."""
+
+    forecasts = TargetCalibration(many=True)
+    advice = serializers.DictField(child=serializers.IntegerField())
+    claims = serializers.ListField(
+        child=serializers.DictField(), help_text="champion's intervals that held new estimates"
+    )
+
+
 class OutcomeShown(serializers.Serializer[Any]):
     """A derived outcome."""
 
@@ -215,5 +242,3 @@ class OutcomeShown(serializers.Serializer[Any]):
     rule = serializers.CharField()
     set_by = serializers.CharField()
     set_at = serializers.DateTimeField()
-
-

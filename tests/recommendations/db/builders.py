@@ -25,7 +25,9 @@ def make_artifacts(count: int, prefix: str) -> tuple[list[Artifact], list[Artifa
     """Artifacts with one ready version each."""
     at = to_ms(BEGAN)
     kind = Artifact.Kind.FEATURE_PIPELINE
-    artifacts = [Artifact(name=f"{prefix}-artifact-{k:02d}", kind=kind, created_ms=at, updated_ms=at) for k in range(count)]
+    artifacts = [
+        Artifact(name=f"{prefix}-artifact-{k:02d}", kind=kind, created_ms=at, updated_ms=at) for k in range(count)
+    ]
     Artifact.objects.bulk_create(artifacts)
     versions = [
         ArtifactVersion(artifact=one, number=1, state=ArtifactVersion.State.READY, created_ms=at, updated_ms=at)

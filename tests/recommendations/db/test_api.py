@@ -186,6 +186,7 @@ def test_a_project_without_a_goal_can_t_be_judged_by_the_rule(acme, api):
     assert (answer.status_code, answer.json()["code"]) == (409, "no_goal")
 
 
+@pytest.mark.slow
 def test_the_web_server_never_loads_lightgbm(test_environment):
     code = "import config.wsgi, sys, json; print(json.dumps(sorted(n for n in sys.modules if n.split('.')[0] in %r)))"
     heavy = ("lightgbm", "scipy", "sklearn", "pandas")

@@ -28,7 +28,11 @@ def test_a_tenant_without_projects_is_refused_and_told_what_is_missing(acme):
     model = ImpactModel.objects.serving()
     assert model is not None
     assert (model.state, model.code) == ("refused", "too_few_projects")
-    assert {"what": "finished projects with an outcome", "have": 0, "at_least": 100} in model.needs or model.unit == "run"
+    assert {
+        "what": "finished projects with an outcome",
+        "have": 0,
+        "at_least": 100,
+    } in model.needs or model.unit == "run"
     assert not ImpactScore.objects.exclude(effect=None).exists()
 
 
@@ -144,6 +148,7 @@ def test_a_lost_lease_writes_nothing(acme):
     assert not ImpactModel.objects.exists()
 
 
+@pytest.mark.slow
 def test_the_command_trains_in_a_process_of_its_own(committed, test_environment, monkeypatch, capsys):
     for name, value in test_environment.items():
         monkeypatch.setenv(name, value)
@@ -157,6 +162,7 @@ def test_the_command_trains_in_a_process_of_its_own(committed, test_environment,
     assert '"state": "done"' in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_a_training_that_needs_too_much_memory_fails_with_that_reason_and_the_caller_lives(
     committed, test_environment, monkeypatch
 ):
@@ -167,4 +173,3 @@ def test_a_training_that_needs_too_much_memory_fails_with_that_reason_and_the_ca
     state = supervising.supervise(committed, asked.pk, megabytes=250)
     assert state == "failed"
     assert "more memory" in Training.objects.get().reason
-

@@ -26,9 +26,7 @@ class Command(MaestroCommand):
         parser.add_argument("--owner", required=True, help="who holds its lease")
         parser.add_argument("--memory-mb", type=int, default=0, help="bound of this process's memory; 0 is none")
 
-    def answer(
-        self, *, tenant: str, training: uuid.UUID, owner: str, memory_mb: int, **options: Any
-    ) -> dict[str, Any]:
+    def answer(self, *, tenant: str, training: uuid.UUID, owner: str, memory_mb: int, **options: Any) -> dict[str, Any]:
         """Bound the process, then train."""
         if memory_mb:
             supervising.bound_process(memory_mb)

@@ -1,0 +1,37 @@
+"""The recommendations room's door: `manage.py answer_question`: the process that a worker starts for one question."""
+
+import uuid
+from typing import Any
+
+from django.core.management.base import CommandParser
+from django.utils import timezone
+from django_tenants.utils import tenant_context
+
+from apps.recommendations import supervising
+from apps.recommendations.models import WhatIf
+from apps.recommendations.questions import answer
+from apps.tenants import provisioning
+from maestro.commands import MaestroCommand
+
+
+class Command(MaestroCommand):
+    """Answer what a project may expect that does not exist yet."""
+
+    help = "Answer one question asked by POST /api/v1/forecasts/. A worker starts this."
+    example = "manage.py answer_question --tenant acme --question 0197…"
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """Declare the arguments."""
+        super().add_arguments(parser)
+        parser.add_argument("--tenant", required=True, help="the tenant's slug")
+        parser.add_argument("--question", required=True, type=uuid.UUID, help="the question's id")
+        parser.add_argument("--memory-mb", type=int, default=0, help="bound of this process's memory; 0 is none")
+
+    def answer(self, *, tenant: str, question: uuid.UUID, memory_mb: int, **options: Any) -> dict[str, Any]:
+        """Bound the process, then answer."""
+        if memory_mb:
+            supervising.bound_process(memory_mb)
+        with tenant_context(provisioning.fetch(tenant)):
+            found = WhatIf.objects.fetch(str(question))
+            answer(found, at=timezone.now())
+            return {"question": str(found.pk), "state": found.state, **found.answer}

@@ -1,0 +1,107 @@
+"""The recommendations room: what may a project expect that does not exist yet. Loads LightGBM: never in a web process."""
+
+from datetime import datetime
+from typing import Any
+
+from apps.recommendations import dataset, history
+from apps.recommendations.arrays import PLAN_COLUMNS, UNITS, numbers
+from apps.recommendations.forecasting import Forecast, Prediction, contributions, forecast_from_json, predict
+from apps.recommendations.foresight import TOP_REASONS, told
+from apps.recommendations.models import ImpactModel, WhatIf
+from apps.recommendations.promotion import unseal
+from apps.recommendations.publishing import needs_of
+from apps.recommendations.refusals import FORECAST_OUTCOMES
+from apps.recommendations.tables import table_from_rows
+from apps.recommendations.verdicts import Need, refused
+from apps.tracking.models import Project
+from maestro.errors import Conflict
+
+
+def answer(question: WhatIf, *, at: datetime) -> None:
+    """Answer from the models that serve, and keep the answer."""
+    known = known_of(question.facts, at=at)
+    serving = {model.target: model for model in ImpactModel.objects.champions().filter(target__in=UNITS)}
+    results = [
+        expected(target, serving.get(target), known, question.facts.get(PLAN_COLUMNS.get(target, "")))
+        for target in UNITS
+    ]
+    question.answer, question.state, question.ended_at = {"results": results}, WhatIf.State.DONE, at
+    question.save(update_fields=["answer", "state", "ended_at"])
+
+
+def known_of(facts: dict[str, Any], *, at: datetime) -> dict[str, Any]:
+    """What is said of the project, in the words that the models were trained in."""
+    began = datetime.fromisoformat(facts["starts_at"]) if facts.get("starts_at") else at
+    row = {name: facts.get(name) for name in ("problem_class", "complexity", "team_size", *dataset.PLANS)}
+    kept = frozenset(facts.get("dataset_facts") or {})
+    past, number = past_of_team(facts.get("team") or "", began)
+    known = dataset.known_before(row, began) | history.plain_facts(facts.get("dataset_facts") or {}, kept)
+    return known | {"past_success": past, "past_projects": number}
+
+
+def past_of_team(team: str, began: datetime) -> tuple[float | None, int]:
+    """A team's record before the project would begin."""
+    if not team:
+        return None, 0
+    fields = ("id", "team", "success", "ends_at", "outcome_set_at", "created_at")
+    rows = list(Project.objects.finished().filter(team=team).values(*fields))
+    records = dataset.records_of(rows, {row["id"]: frozenset({team}) for row in rows})
+    return history.past_of(records.values(), dataset.DEFAULT_PROJECT_ID, began)
+
+
+def expected(target: str, model: ImpactModel | None, known: dict[str, Any], plan: float | None) -> dict[str, Any]:
+    """One target."""
+    shell = {"target": target, "unit": UNITS[target], "training": str(model.training_id) if model else None}
+    if model is None:
+        return shell | refusal(target)
+    try:
+        forecast = forecast_from_json(unseal(model))
+    except (Conflict, ValueError) as error:
+        return shell | withheld("model_changed", str(error), [])
+    table = table_from_rows([known]).without([PLAN_COLUMNS.get(target, "")])
+    planned = None if plan is None else numbers([plan])
+    (said,) = predict(forecast, table, planned=planned)
+    (why,) = contributions(forecast, table, planned=planned)
+    reasons = [told(forecast, one) for one in why[:TOP_REASONS]]
+    return shell | shown(forecast, said, reasons) | {"planned": plan}
+
+
+def shown(forecast: Forecast, said: Prediction, reasons: list[dict[str, Any]]) -> dict[str, Any]:
+    """A prediction as the API shows it."""
+    verdict = said.verdict
+    if verdict.is_refused:
+        return withheld(verdict.code, verdict.reason, needs_of(verdict))
+    return {
+        "status": verdict.status,
+        "code": verdict.code,
+        "reason": verdict.reason,
+        "needs": needs_of(verdict),
+        "basis": said.basis,
+        "value": said.value,
+        "low": said.lo,
+        "high": said.hi,
+        "level": forecast.level,
+        "contributions": reasons,
+    }
+
+
+def refusal(target: str) -> dict[str, Any]:
+    """No model of this target serves: say why, as the last training said it."""
+    last = ImpactModel.objects.filter(target=target).order_by("-created_at").first()
+    if last is not None and last.reason:
+        return withheld(last.code or "not_serving", last.reason, last.needs)
+    need = Need("projects with this outcome", 0, FORECAST_OUTCOMES)
+    return withheld("not_trained", "Nothing has been learnt yet.", needs_of(refused("not_trained", "", need)))
+
+
+def withheld(code: str, reason: str, needs: list[dict[str, Any]]) -> dict[str, Any]:
+    """A refusal: no number."""
+    nothing = dict.fromkeys(("value", "low", "high", "level"))
+    return {
+        "status": "refused",
+        "code": code,
+        "reason": reason,
+        "needs": needs,
+        "basis": "",
+        "contributions": [],
+    } | nothing

@@ -1,0 +1,206 @@
+"""Who works on a training: one at a time, taken over when a worker dies, given up after three tries."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.db.models.functions import Now
+from django_tenants.utils import tenant_context
+
+from apps.recommendations import leases, outcomes, supervising, tasks
+from apps.recommendations.models import ImpactModel, Training
+from apps.tracking.models import Project
+from tests.recommendations.db.builders import make_past
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+def expire(training: Training) -> None:
+    """Let a lease run out, as sixty seconds of silence would."""
+    Training.objects.filter(pk=training.pk).update(lease_until=Now() - timedelta(seconds=1))
+
+
+def test_asking_twice_gives_one_training(acme):
+    first, made = leases.ask(why="asked")
+    second, again = leases.ask(why="schedule")
+    assert (first.pk, made, again) == (second.pk, True, False)
+
+
+def test_two_workers_can_t_hold_one_training(acme):
+    training, _ = leases.ask(why="asked")
+    assert leases.take(training.pk, "one") is not None
+    assert leases.take(training.pk, "two") is None
+    assert leases.renew(training.pk, "one")
+    assert not leases.renew(training.pk, "two")
+
+
+def test_many_workers_at_once_take_it_once(committed):
+    training, _ = leases.ask(why="asked")
+    taken: list[str] = []
+
+    def attempt(name: str) -> None:
+        with tenant_context(committed):
+            if leases.take(training.pk, name) is not None:
+                taken.append(name)
+        connection.close()
+
+    threads = [threading.Thread(target=attempt, args=(f"worker {k}",)) for k in range(6)]
+    for one in threads:
+        one.start()
+    for one in threads:
+        one.join()
+    assert len(taken) == 1
+
+
+def test_a_silent_worker_s_training_is_taken_over_and_the_old_one_writes_nothing(acme):
+    training, _ = leases.ask(why="asked")
+    leases.take(training.pk, "dead")
+    expire(training)
+    assert leases.abandoned() == [training.pk]
+    assert leases.take(training.pk, "alive") is not None
+    with pytest.raises(leases.LeaseLost), leases.holding(training.pk, "dead"):
+        raise AssertionError("a worker without a lease came in")
+    with pytest.raises(leases.LeaseLost):
+        leases.report(training.pk, "dead", percent=50, step="still here")
+
+
+def test_the_third_death_fails_the_training_and_says_why(acme):
+    training, _ = leases.ask(why="asked")
+    for name in ("one", "two", "three"):
+        assert leases.take(training.pk, name) is not None
+        expire(training)
+    assert leases.take(training.pk, "four") is None
+    assert leases.abandoned() == []
+    training.refresh_from_db()
+    assert (training.state, training.tries) == ("failed", 3)
+    assert "3 tries" in training.reason
+
+
+def test_a_training_that_was_just_sent_is_not_sent_again_at_once_but_a_forgotten_one_is(acme):
+    training, _ = leases.ask(why="asked")
+    assert leases.abandoned() == []
+    Training.objects.filter(pk=training.pk).update(created_at=Now() - timedelta(seconds=90))
+    assert leases.abandoned() == [training.pk]
+
+
+def test_a_crash_is_tried_again_and_a_lack_of_memory_is_not(acme):
+    training, _ = leases.ask(why="asked")
+    leases.take(training.pk, "one")
+    supervising.settle(training.pk, "one", supervising.Ended(-signal.SIGSEGV, ""))
+    training.refresh_from_db()
+    assert (training.state, training.lease_until) == ("running", None)
+    leases.take(training.pk, "two")
+    supervising.settle(training.pk, "two", supervising.Ended(1, "std::bad_alloc"))
+    training.refresh_from_db()
+    assert (training.state, training.reason) == ("failed", "it needed more memory than a training may have")
+
+
+def test_a_process_that_takes_too_long_is_ended(test_environment, monkeypatch):
+    for name, value in test_environment.items():
+        monkeypatch.setenv(name, value)
+    ended = supervising.run_command("run_training", "--help", seconds=0.01)
+    assert ended.code == 1
+    assert "longer than" in ended.last_words
+
+
+@pytest.mark.slow
+def test_a_killed_worker_s_training_dies_with_it_and_is_done_once_by_another(committed, test_environment, monkeypatch):
+    for name, value in test_environment.items():
+        monkeypatch.setenv(name, value)
+    make_past(110)
+    training, _ = leases.ask(why="asked")
+    code = (
+        "import django; django.setup()\n"
+        "from apps.recommendations import tasks\n"
+        f"tasks.train(schema={committed.schema_name!r}, training={str(training.pk)!r})\n"
+    )
+    worker = subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, env=os.environ | test_environment)
+    child = wait_for(lambda: child_of(worker.pid))
+    worker.send_signal(signal.SIGKILL)
+    worker.wait()
+    wait_for(lambda: not is_alive(child))
+    training.refresh_from_db()
+    assert training.state == "running"
+    expire(training)
+    assert leases.abandoned() == [training.pk]
+    assert supervising.supervise(committed, training.pk) == "done"
+    training.refresh_from_db()
+    assert training.tries == 2
+    assert ImpactModel.objects.filter(target="impact", unit="project").count() == 1
+    assert supervising.supervise(committed, training.pk) == "taken"
+
+
+def child_of(pid: int) -> int | None:
+    """The training process of a worker, once it runs our command."""
+    listed = Path(f"/proc/{pid}/task/{pid}/children")
+    for child in listed.read_text().split() if listed.exists() else []:
+        line = Path(f"/proc/{child}/cmdline")
+        if line.exists() and b"run_training" in line.read_bytes():
+            # Its wish to die with its parent is set after Django has started.
+            return int(child) if has_bound(int(child)) else None
+    return None
+
+
+def has_bound(pid: int) -> bool:
+    """Say whether the process has bounded itself."""
+    limits = Path(f"/proc/{pid}/limits").read_text()
+    line = next(one for one in limits.splitlines() if one.startswith("Max data size"))
+    return "unlimited" not in line.split()[3]
+
+
+def is_alive(pid: int) -> bool:
+    """Say whether a process runs; a dead one that nobody has waited for does not."""
+    status = Path(f"/proc/{pid}/stat")
+    try:
+        return status.read_text().rsplit(")", 1)[1].split()[0] not in ("Z", "X")
+    except FileNotFoundError:
+        return False
+
+
+def wait_for(found: Any, seconds: float = 120) -> Any:
+    """Wait for a condition, or fail."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        result = found()
+        if result:
+            return result
+        time.sleep(0.02)
+    raise AssertionError("it did not happen in time")
+
+
+def test_a_task_without_a_tenant_is_refused(db):
+    with pytest.raises(Exception, match="schema="):
+        tasks.train(training="0197")
+
+
+def test_the_look_asks_for_a_training_once_an_outcome_is_there(acme):
+    assert not outcomes.changed_since_training()
+    past = make_past(2)
+    assert outcomes.changed_since_training()
+    training, _ = leases.ask(why="outcomes")
+    Training.objects.filter(pk=training.pk).update(state="done", data_at=Now(), ended_at=Now())
+    assert not outcomes.changed_since_training()
+    Project.objects.filter(pk=past.projects[0].pk).update(outcome_set_at=Now() + timedelta(seconds=5))
+    assert outcomes.changed_since_training()
+
+
+def test_the_rule_is_applied_to_ended_projects_that_no_person_judged(acme):
+    past = make_past(3, runs=2)
+    ids = [one.pk for one in past.projects]
+    Project.objects.filter(pk__in=ids).update(success=None, outcome_source="", goal_worst=0.4, goal_best=1.0)
+    Project.objects.filter(pk=ids[0]).update(success=7, outcome_source="person")
+    Project.objects.filter(pk=ids[1]).update(ends_at=None)
+    assert outcomes.derive_due(Project.objects.get(pk=ids[2]).ends_at + timedelta(days=1)) == 1
+    derived = Project.objects.get(pk=ids[2])
+    assert (derived.outcome_source, derived.outcome_set_by) == ("derived", "rule")
+    assert 0 <= derived.success <= 100
+    assert Project.objects.get(pk=ids[0]).success == 7
+    assert Project.objects.get(pk=ids[1]).success is None

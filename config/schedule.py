@@ -12,4 +12,5 @@ SCHEDULE: dict[str, dict[str, Any]] = {
     "look-for-outcomes": {"task": "apps.recommendations.tasks.look_everywhere", "schedule": 600.0},
     "train-nightly": {"task": "apps.recommendations.tasks.train_all_tonight", "schedule": crontab(hour=1, minute=0)},
     "observe-usages": {"task": "apps.registry.tasks.observe_everywhere", "schedule": 60.0},
+    "forget-expired": {"task": "apps.tenants.access.tasks.forget_expired_everywhere", "schedule": crontab(minute=17)},
 }

@@ -1,0 +1,22 @@
+"""The access room: what is forgotten on a schedule."""
+
+from celery import shared_task
+from django.utils import timezone
+
+from apps.tenants.access import exchange, idempotency
+from apps.tenants.access.models import RefreshToken
+from maestro.tasks import fan_out, tenant_task
+
+
+@tenant_task(soft_time_limit=120)
+def forget_expired() -> int:
+    """Delete answers older than a day, notes of used tokens, keys of jobs that ended, and old refresh tokens."""
+    at = timezone.now()
+    refresh = RefreshToken.objects.filter(expires_at__lt=at - idempotency.KEEP).delete()[0]
+    return idempotency.forget_old(at - idempotency.KEEP) + exchange.forget_used(at) + refresh
+
+
+@shared_task
+def forget_expired_everywhere() -> int:
+    """Send the task above to every active tenant."""
+    return fan_out(forget_expired, jitter_seconds=300)

@@ -1,0 +1,150 @@
+"""maestro-ci, as a CI job runs it: a process of its own, a real server, a real issuer."""
+
+import os
+import stat
+import subprocess
+import sys
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+import orjson
+import pytest
+
+from apps.tenants.access.models import TrustedPublisher
+from apps.tenants.models import Tenant
+from apps.tracking.models import Project
+from tests.issuer import Issuer, running_issuer
+from tests.web import WebServer, start_web
+
+CLIENT = Path(__file__).resolve().parents[2] / "docs" / "ci" / "maestro_ci.py"
+CLAIMS = {"repository_id": "1", "repository_owner_id": "2", "ref": "refs/heads/main"}
+JOB = CLAIMS | {"sub": "repo:a/b", "event_name": "push", "repository": "a/b"}
+
+
+@pytest.fixture(scope="module")
+def issuer() -> Iterator[Issuer]:
+    with running_issuer() as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def server(test_environment: dict[str, str], django_db_setup: None) -> Iterator[WebServer]:
+    made = start_web(test_environment | {"MAESTRO_EGRESS_ALLOW": "127.0.0.1/32"})
+    yield made
+    made.stop()
+
+
+@pytest.fixture
+def trusted(committed: Tenant, issuer: Issuer) -> TrustedPublisher:
+    project = Project.objects.create(slug="churn", name="Churn")
+    return TrustedPublisher.objects.create(
+        name="main",
+        kind="github",
+        issuer=issuer.url,
+        audience=f"maestro:{committed.slug}",
+        claims=CLAIMS,
+        project_id=project.id,
+    )
+
+
+def run(*arguments: str, folder: Path, **variables: str) -> subprocess.CompletedProcess[str]:
+    kept = {
+        name: value for name, value in os.environ.items() if not name.startswith(("MAESTRO_", "GITHUB_", "ACTIONS_"))
+    }
+    values = kept | {"HOME": str(folder), "MAESTRO_TOKEN_FILE": str(folder / "token")} | variables
+    command = [sys.executable, "-I", str(CLIENT), *arguments]
+    return subprocess.run(command, env=values, capture_output=True, text=True, check=False, timeout=120)
+
+
+def test_a_gitlab_job_logs_in_and_is_known(
+    server: WebServer, committed: Tenant, trusted: TrustedPublisher, issuer: Issuer, tmp_path: Path
+) -> None:
+    place = {"MAESTRO_URL": server.url, "MAESTRO_TENANT": committed.slug}
+    token = issuer.token(**JOB, aud=trusted.audience)
+    done = run("login", "--output", "json", folder=tmp_path, **place, MAESTRO_ID_TOKEN=token)
+    assert done.returncode == 0, done.stderr
+    assert orjson.loads(done.stdout)["project"] == str(trusted.project_id)
+    kept = tmp_path / "token"
+    assert stat.S_IMODE(kept.stat().st_mode) == 0o600
+    assert kept.read_text().strip() not in done.stdout
+    who = run("whoami", "--output", "json", folder=tmp_path, **place)
+    assert orjson.loads(who.stdout) | {"id": ""} == {
+        "kind": "job",
+        "id": "",
+        "name": "github: a/b",
+        "role": "contributor",
+        "tenant": committed.slug,
+        "project": str(trusted.project_id),
+        "scopes": [],
+    }
+    again = run("login", folder=tmp_path, **place, MAESTRO_ID_TOKEN=token)
+    assert again.returncode == 3
+    assert "used before" in again.stderr
+
+
+def test_a_github_job_asks_for_its_token_by_itself(
+    server: WebServer, committed: Tenant, trusted: TrustedPublisher, issuer: Issuer, tmp_path: Path
+) -> None:
+    asked: list[Any] = []
+
+    class Actions(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.append((self.path, self.headers["Authorization"]))
+            body = orjson.dumps({"value": issuer.token(**JOB, aud=trusted.audience)})
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *args: Any) -> None:
+            """Say nothing."""
+
+    runner = ThreadingHTTPServer(("127.0.0.1", 0), Actions)
+    Thread(target=runner.serve_forever, args=(0.05,), daemon=True).start()
+    variables = {
+        "MAESTRO_URL": server.url,
+        "MAESTRO_TENANT": committed.slug,
+        "ACTIONS_ID_TOKEN_REQUEST_URL": f"http://127.0.0.1:{runner.server_address[1]}/token?api=1",
+        "ACTIONS_ID_TOKEN_REQUEST_TOKEN": "runner-secret",
+        "GITHUB_ENV": str(tmp_path / "env"),
+    }
+    done = run("login", folder=tmp_path, **variables)
+    runner.shutdown()
+    runner.server_close()
+    assert done.returncode == 0, done.stderr
+    assert asked == [(f"/token?api=1&audience=maestro%3A{committed.slug}", "Bearer runner-secret")]
+    key = (tmp_path / "token").read_text().strip()
+    assert done.stdout.startswith(f"::add-mask::{key}\n")
+    assert f"MLFLOW_TRACKING_TOKEN={key}\n" in (tmp_path / "env").read_text()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "variables", "code", "says"),
+    [
+        ((), {}, 2, "usage"),
+        (("login",), {}, 2, "MAESTRO_URL"),
+        (("login",), {"MAESTRO_URL": "http://maestro.example.org"}, 2, "not https"),
+        (("login",), {"MAESTRO_URL": "http://localhost:1"}, 3, "id-token: write"),
+        (("whoami",), {"MAESTRO_URL": "http://localhost:1"}, 2, "can't be read"),
+        (("login",), {"MAESTRO_URL": "http://localhost:1", "MAESTRO_ID_TOKEN_FILE": "/nowhere"}, 2, "can't be read"),
+    ],
+)
+def test_what_is_missing_is_named(
+    arguments: tuple[str, ...], variables: dict[str, str], code: int, says: str, tmp_path: Path
+) -> None:
+    done = run(*arguments, folder=tmp_path, **variables)
+    assert (done.returncode, says in done.stderr) == (code, True), done.stderr
+
+
+def test_a_wrong_key_is_exit_3_and_no_server_is_exit_7(server: WebServer, tmp_path: Path) -> None:
+    wrong = run("whoami", folder=tmp_path, MAESTRO_URL=server.url, MAESTRO_TOKEN="mst_wrong")
+    assert wrong.returncode == 3
+    none = run("whoami", folder=tmp_path, MAESTRO_URL="http://localhost:1", MAESTRO_TOKEN="mst_wrong")
+    assert none.returncode == 7
+
+
+def test_the_server_serves_the_same_file(client: Any, db: None) -> None:
+    assert client.get("/ci/maestro", headers={"host": "localhost"}).content == CLIENT.read_bytes()
+    assert client.post("/ci/maestro", headers={"host": "localhost"}).status_code == 405

@@ -79,5 +79,5 @@ env: install ## Write .env with generated secrets, for compose
 
 bench: bench-learning ## Run every benchmark
 
-bench-learning: install-dev ## Measure the learning parts against known truth
-	@exec $(BIN)/python -m bench.learning
+bench-learning: install-dev ## Measure the learning parts against known truth; ARGS="--make … --score … --data …"
+	@exec env OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m bench.learning $(ARGS)

@@ -233,6 +233,13 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "REDOC_DIST": "SIDECAR",
     "COMPONENT_SPLIT_REQUEST": True,
+    "PREPROCESSING_HOOKS": ["config.schema.first"],
+    "POSTPROCESSING_HOOKS": ["drf_spectacular.hooks.postprocess_schema_enums", "config.schema.describe"],
+    "ENUM_NAME_OVERRIDES": {
+        "ArtifactKind": "apps.registry.models.Artifact.Kind",
+        "RunStatus": "apps.tracking.models.Run.Status",
+        "Role": [("viewer", "viewer"), ("contributor", "contributor"), ("approver", "approver"), ("admin", "admin")],
+    },
 }
 DATA_UPLOAD_MAX_MEMORY_SIZE = 16 * 2**20
 LOGGING = {

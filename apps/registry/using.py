@@ -11,7 +11,7 @@ from apps.registry.models import Artifact, ArtifactVersion, Edge, Usage
 from apps.tracking.models import Project, Run
 from maestro.errors import Fault, Invalid, NotFound
 
-MENTION = re.compile(r"\s*([^@,]+?)\s*(?:@\s*([^@,\s]+)\s*)?")
+MENTION = re.compile(r"\s*([^@,\s](?:[^@,]*[^@,\s])?)\s*(?:@\s*([^@,\s]+)\s*)?")
 SAID = (Usage.Observed.API, Usage.Observed.IMPORT)
 
 

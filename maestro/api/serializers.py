@@ -3,6 +3,7 @@
 import math
 from typing import Any
 
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from maestro import limits
@@ -68,6 +69,7 @@ class Flag(serializers.BooleanField):
         return data
 
 
+@extend_schema_field({"type": ["number", "string", "boolean", "null"], "maxLength": 1_000})
 class Scalar(serializers.Field[Any, Any, Any, Any]):
     """A number, a short text, true, false or null."""
 

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from apps.registry.models import Alias, Artifact, ArtifactVersion, Usage, VersionFile
@@ -11,6 +12,27 @@ from maestro.api.serializers import Flag, Mapped, StrictSerializer, Text
 
 FILES_MAX, USAGES_MAX, INLINE_CHARS = 10_000, 1_000, 1_000_000
 HEX = r"^[0-9a-f]{64}$"
+MENTION = {
+    "oneOf": [
+        {
+            "type": "string",
+            "maxLength": 600,
+            "description": "artifact@version, artifact@alias, or artifact: its newest",
+        },
+        {
+            "type": "object",
+            "required": ["artifact"],
+            "properties": {
+                "artifact": {"type": "string", "maxLength": limits.NAME_CHARS},
+                "version": {"type": ["string", "null"], "maxLength": 255},
+                "run": {"type": ["string", "null"], "maxLength": 36},
+                "role": {"type": "string", "maxLength": 60},
+                "observed": {"type": "string", "enum": ["api", "import"]},
+                "at": {"type": ["string", "null"], "format": "date-time"},
+            },
+        },
+    ]
+}
 VERSION_TEXT = {"max_length": 255, "help_text": "a number, a digest, an alias or `latest`"}
 
 
@@ -205,6 +227,7 @@ class UsageNew(StrictSerializer):
     at = serializers.DateTimeField(required=False, allow_null=True)
 
 
+@extend_schema_field(MENTION)
 class Mentioned(serializers.Field[Any, Any, Any, Any]):
     """A usage, as an object or in short: artifact@version."""
 

@@ -3,6 +3,7 @@
 import math
 from typing import Any
 
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from apps.tracking.models import Experiment, Run, RunFile
@@ -93,6 +94,7 @@ class RunWhole(RunShown):
         """Show notes by key."""
         return {tag.key: tag.value for tag in run.tags.all()}
 
+    @extend_schema_field(serializers.DictField(child=MetricShown()))
     def get_metrics(self, run: Run) -> dict[str, MetricShown]:
         """Show the latest values by key."""
         return {  # type: ignore[return-value]

@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.core.validators import RegexValidator
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from apps.tracking.models import Member, Project
@@ -81,7 +82,7 @@ class OutcomeNew(StrictSerializer):
     source = serializers.ChoiceField(choices=Project.OutcomeSource.choices, required=False)
 
 
-class OutcomeShown(serializers.Serializer[Project]):
+class OutcomeRecorded(serializers.Serializer[Project]):
     """A recorded outcome, with who said so and when."""
 
     success = serializers.FloatField()
@@ -103,9 +104,10 @@ class ProjectShown(serializers.ModelSerializer[Project]):
         fields = ("id", "slug", *ProjectFacts._declared_fields, "outcome", "created_at")
         read_only_fields = fields
 
-    def get_outcome(self, project: Project) -> OutcomeShown | None:
+    @extend_schema_field(OutcomeRecorded(allow_null=True))
+    def get_outcome(self, project: Project) -> OutcomeRecorded | None:
         """Show the outcome as one object, or null while it is open."""
-        return None if project.success is None else OutcomeShown(project).data  # type: ignore[return-value]
+        return None if project.success is None else OutcomeRecorded(project).data  # type: ignore[return-value]
 
 
 class MemberNew(StrictSerializer):

@@ -44,10 +44,10 @@ browser: ## Install Chromium for the browser tests, if it is missing and we are 
 	@exec $(PYTHON) -m maestro.embedded.browser
 
 test: install-dev browser ## Run every test, on real servers
-	@exec $(PYTEST) -n $(JOBS)
+	@exec $(PYTEST) -n $(JOBS) --dist loadgroup
 
 fast: install-dev ## Run the tests that need no browser and no S3
-	@exec $(PYTEST) -n $(JOBS) -m "not slow and not browser and not s3"
+	@exec $(PYTEST) -n $(JOBS) --dist loadgroup -m "not slow and not browser and not s3"
 
 check: install-dev lint types contracts migrations test ## All that CI runs: lint, types, contracts, migrations, tests
 

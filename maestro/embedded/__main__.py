@@ -43,6 +43,8 @@ def parser() -> argparse.ArgumentParser:
         sub.set_defaults(run=run)
         if name in ("up", "servers"):
             sub.add_argument("--with-parent", action="store_true", help="end when the process that started it does")
+        if name == "up":
+            sub.add_argument("--empty", action="store_true", help="load no history: for work of your own")
         if name == "status":
             sub.add_argument("--output", choices=["text", "json"], default="text")
     return made

@@ -67,7 +67,7 @@ def up(options: argparse.Namespace) -> int:
     """Start the whole demo and stay."""
     port = web_port()
     with running(options, port) as (home, supervisor):
-        Demo(home, supervisor, port).run()
+        Demo(home, supervisor, port, empty=options.empty).run()
     return 0
 
 

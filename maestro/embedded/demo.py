@@ -77,8 +77,9 @@ class Follow:
 class Demo:
     """One start of the demo."""
 
-    def __init__(self, home: Home, supervisor: Supervisor, port: int) -> None:
+    def __init__(self, home: Home, supervisor: Supervisor, port: int, *, empty: bool = False) -> None:
         self.home = home
+        self.empty = empty
         self.supervisor = supervisor
         self.port = port
         self.state = home.folder / "demo.json"
@@ -101,7 +102,8 @@ class Demo:
         token = self.working_key(project)
         self.supervisor.start(project.worker())
         self.supervisor.start(project.beat())
-        self.fill(project, token)
+        if not self.empty:
+            self.fill(project, token)
         self.finish(password, token)
         self.supervisor.forever()
 

@@ -1,10 +1,13 @@
 """Small programs that stand for servers in these tests."""
 
 import os
+import shutil
 import signal
 import sys
+import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from maestro.embedded.processes import Program
@@ -28,6 +31,17 @@ def program(folder: Path, name: str, code: str = POLITE + NOTE_PID + SLEEP, *, s
         ready_seconds=20,
         stop_seconds=stop_seconds,
     )
+
+
+@contextmanager
+def open_folder() -> Iterator[Path]:
+    """Lend a folder that the servers' user can enter when we are root; pytest closes its own to others."""
+    folder = Path(tempfile.mkdtemp(prefix="maestro-home-"))
+    folder.chmod(0o711)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def wait_for(condition: Callable[[], bool], seconds: float = 15) -> bool:

@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import psycopg
@@ -15,17 +16,15 @@ from maestro.embedded import processes
 from maestro.embedded.home import Home, read_env
 from maestro.embedded.ports import HOST
 from maestro.embedded.supervisor import PROJECT
-from tests.maestro.embedded.programs import wait_for
+from tests.maestro.embedded.programs import open_folder, wait_for
 
 
 @pytest.fixture
-def environment(tmp_path: Path) -> dict[str, str]:
-    """A home of its own, which the servers' user can reach when we are root."""
-    for folder in (tmp_path, *tmp_path.parents):
-        if folder.stat().st_uid == os.getuid() and folder != Path(folder.anchor):
-            folder.chmod(folder.stat().st_mode | 0o011)
+def environment() -> Iterator[dict[str, str]]:
+    """A home of its own."""
     kept = {key: value for key, value in os.environ.items() if not key.startswith("MAESTRO_")}
-    return kept | {"MAESTRO_HOME": str(tmp_path / "home")}
+    with open_folder() as folder:
+        yield kept | {"MAESTRO_HOME": str(folder / "home")}
 
 
 def call(environment: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:

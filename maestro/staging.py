@@ -123,6 +123,18 @@ def read_file(handle: Any, start: int, stop: int) -> Iterator[bytes]:
             yield chunk
 
 
+def size_of(key: str) -> int | None:
+    """Ask the store how large an object is; None if it has no such object."""
+    store = storage.backend()
+    try:
+        with translated():
+            if isinstance(store, S3Storage):
+                return int(bucket_object(store, key).content_length)
+            return folder_path(store, key).stat().st_size
+    except NotFound:
+        return None
+
+
 def remove(key: str) -> None:
     """Delete an object; a missing one is no error."""
     store = storage.backend()

@@ -131,6 +131,8 @@ def test_bytes_that_the_store_lost_are_not_found(acme: Tenant, store: str) -> No
     staging.remove(f"{storage.tenant_prefix()}/{blob.storage_key}")
     with pytest.raises(NotFound):
         b"".join(blobs.read(blob))
+    assert blobs.store([b"here"]) == (blob, False)
+    assert b"".join(blobs.read(blob)) == b"here"
 
 
 def test_each_tenant_has_its_own_place(acme: Tenant, globex: Tenant, store: str) -> None:

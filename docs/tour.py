@@ -102,8 +102,11 @@ def train(features: Any, target: Any) -> tuple[lightgbm.Booster, dict[str, float
     return booster, metrics, curves["held_out"]["binary_logloss"]
 
 
-def track(features: Any, target: Any) -> tuple[str, dict[str, float]]:
-    """One run through the stock client: tags, dataset, params, metrics, a curve, a file and the model."""
+def track(features: Any, target: Any) -> tuple[str, str, dict[str, float]]:
+    """One run through the stock client: tags, dataset, params, metrics, a curve, a file and the model.
+
+    Returns the run's id, the model's address and the held-out metrics.
+    """
     if mlflow.get_experiment_by_name(PROJECT) is None:
         mlflow.create_experiment(PROJECT, tags={"maestro.project": PROJECT})
     mlflow.set_experiment(PROJECT)
@@ -119,14 +122,14 @@ def track(features: Any, target: Any) -> tuple[str, dict[str, float]]:
         importance = [int(count) for count in booster.feature_importance()]
         mlflow.log_dict({"split_counts": importance}, "reports/importance.json")
         example = features[:3]
-        mlflow.lightgbm.log_model(booster, name="model", input_example=example, pip_requirements=["lightgbm"])
+        model = mlflow.lightgbm.log_model(booster, name="model", input_example=example, pip_requirements=["lightgbm"])
         mlflow.flush_async_logging()
-    return run.info.run_id, metrics
+    return run.info.run_id, model.model_uri, metrics
 
 
-def register(run_id: str) -> str:
+def register(model_uri: str) -> str:
     """Register the run's model and point `champion` at it. Returns the version's number."""
-    version = mlflow.register_model(f"runs:/{run_id}/model", MODEL)
+    version = mlflow.register_model(model_uri, MODEL)
     client = MlflowClient()
     client.set_registered_model_alias(MODEL, "champion", version.version)
     return str(client.get_model_version_by_alias(MODEL, "champion").version)
@@ -220,10 +223,10 @@ def main() -> None:
     describe_project(maestro, *features.shape)
     offer_artifacts(maestro)
     step("2. A training, tracked by the stock mlflow client")
-    run_id, metrics = track(features, target)
+    run_id, model_uri, metrics = track(features, target)
     print(f"run {run_id}: balanced accuracy {metrics['balanced_accuracy']:.3f}, uses {USES}")
     step("3. Its model, registered, aliased, loaded and used")
-    print(f"{MODEL} version {register(run_id)} is champion")
+    print(f"{MODEL} version {register(model_uri)} is champion")
     print(f"the champion calls {predict_again(features)} of {len(target)} benign; {int(target.sum())} are")
     step("4. How the project went")
     print(f"success {record_outcome(maestro, metrics['balanced_accuracy']):.1f} of 100")

@@ -9,49 +9,24 @@ A second call changes nothing; after an interruption it goes on where it stopped
 from __future__ import annotations
 
 import argparse
-import gzip
 import json
-import math
 import os
 import sys
 import threading
 import time
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 
 from api_client import RETRIED, TRIES, Api, Json, LostError, StoppedError, in_threads, needed
+from measured import History, facts_of, read_history, usages_of
 
 HERE = Path(__file__).resolve().parent
 MLFLOW = "/api/2.0/mlflow"
 REST = "/api/v1"
-LARGEST_TABLE_CELLS = 3000 * 60
 SUCCESS_RULE = (
     "100 x the best run's skill over a guess that ignores the features, kept within 0 and 100; "
     "cost is CPU seconds; see bench/history/README.md"
 )
-
-
-@dataclass
-class History:
-    """The file: how it was made, and the projects."""
-
-    head: Json
-    projects: list[Json]
-
-    @property
-    def n_runs(self) -> int:
-        return sum(len(project["runs"]) for project in self.projects)
-
-
-def read_history(file: Path, limit: int | None) -> History:
-    """Read the compact file. Raises StoppedError if it is missing or damaged."""
-    try:
-        with gzip.open(file, "rt", encoding="utf-8") as lines:
-            head, *projects = [json.loads(line) for line in lines]
-    except (OSError, EOFError, ValueError) as broken:
-        raise StoppedError(f"{file} cannot be read: {broken}", 2) from broken
-    return History(head, projects[:limit])
 
 
 @dataclass
@@ -91,12 +66,14 @@ class Loader:
         """Do what is missing. Returns a sentence for people."""
         made = self.load_artifacts()
         self.progress.say(f"{made} new versions of {len(self.history.head['artifacts'])} artifacts")
-        known = self.load_projects()
+        known, ended = self.load_projects()
         experiments = self.load_experiments()
         stored = self.stored_runs(list(experiments.values()))
         self.progress.say(f"projects: {len(self.history.projects)}, of which {known} were there")
         jobs = [
-            (self.load_project, project, experiments[project["project"]], stored) for project in self.history.projects
+            (self.load_project, project, experiments[project["project"]], stored)
+            for project in self.history.projects
+            if not self.is_whole(project, ended, stored)
         ]
         in_threads(jobs, self.threads)
         seconds = time.monotonic() - self.progress.began
@@ -123,12 +100,19 @@ class Loader:
 
     # -- projects: REST ----------------------------------------------------------------------------
 
-    def load_projects(self) -> int:
-        """Make the projects that are missing. Returns how many were there."""
-        known = {project["slug"] for project in self.api.pages(f"{REST}/projects/")}
+    def load_projects(self) -> tuple[int, set[str]]:
+        """Make the projects that are missing. Returns how many were there, and which have an outcome."""
+        known = {project["slug"]: project["outcome"] for project in self.api.pages(f"{REST}/projects/")}
         missing = [project for project in self.history.projects if project["project"] not in known]
         in_threads([(self.make_project, project) for project in missing], self.threads)
-        return len(self.history.projects) - len(missing)
+        return len(self.history.projects) - len(missing), {slug for slug, outcome in known.items() if outcome}
+
+    def is_whole(self, project: Json, ended: set[str], stored: dict[str, tuple[str, str]]) -> bool:
+        """The outcome is set last, so a project that has one lacks nothing but runs that were cut short since."""
+        names = (f"{project['project']}/{run['name']}" for run in project["runs"])
+        whole = project["project"] in ended and all(stored.get(name, "")[1:] == ("FINISHED",) for name in names)
+        self.progress.add(len(project["runs"]) if whole else 0)
+        return whole
 
     def make_project(self, project: Json) -> None:
         self.api.need("PUT", f"{REST}/projects/{project['project']}/", facts_of(project))
@@ -231,35 +215,6 @@ class Loader:
         params = [{"key": key, "value": value} for key, value in run["params"].items()]
         self.api.need("POST", f"{MLFLOW}/runs/log-batch", {"run_id": run_id, "metrics": metrics, "params": params})
         self.api.need("POST", f"{MLFLOW}/runs/update", {"run_id": run_id, "status": "FINISHED", "end_time": at})
-
-
-def facts_of(project: Json) -> Json:
-    """What was known of a project before its first run, and when it ran."""
-    origin, facts, runs = project["origin"], project["facts"], project["runs"]
-    cells = facts["n_rows_used"] * facts["n_features"]
-    return {
-        "name": f"{origin['table']}: {origin['target']}",
-        "description": f"Table {origin['table']} of the package {origin['package']} {origin['version']}.",
-        "problem_class": project["problem"],
-        "complexity": max(1, min(100, round(100 * math.log(cells) / math.log(LARGEST_TABLE_CELLS)))),
-        "dataset_facts": facts,
-        "goal_metric": project["goal_metric"],
-        "goal_maximize": True,
-        "starts_at": moment(min(run["started_ms"] for run in runs)),
-        "ends_at": moment(max(run["ended_ms"] for run in runs)),
-        "labels": origin | {"cost_unit": "CPU seconds", "measured_by": "bench/history"},
-    }
-
-
-def usages_of(run: Json, run_id: str) -> list[Json]:
-    """What a run used, for the usages door."""
-    mentions = (use.split("@") for use in run["uses"].split(", ") if use)
-    at = moment(run["started_ms"])
-    return [{"artifact": name, "version": version, "run": run_id, "at": at} for name, version in mentions]
-
-
-def moment(ms: int) -> str:
-    return datetime.fromtimestamp(ms / 1000, UTC).isoformat()
 
 
 def arguments() -> argparse.Namespace:

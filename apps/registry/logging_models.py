@@ -103,7 +103,9 @@ def add_params(model: LoggedModel, params: dict[str, str], *, at_ms: int) -> Non
 
 
 def note_outputs(run: Run, outputs: list[tuple[LoggedModel, int]]) -> None:
-    """Note that a run made models, at steps of it."""
+    """Note that a run made models, at steps of it. Raises Invalid for a deleted run."""
+    if run.deleted_ms is not None:
+        raise Invalid(f"the run {run.pk.hex} is deleted; it takes no models", "deleted")
     with transaction.atomic():
         for model, step in outputs:
             RunModel.objects.get_or_create(

@@ -1,6 +1,9 @@
 """The registry room: what a principal may see and change. A key of one project sees shared artifacts and its own."""
 
+from collections.abc import Iterable
+from contextlib import suppress
 from typing import Any
+from uuid import UUID
 
 from apps.registry.models import Artifact
 from apps.tracking.models import Run
@@ -24,6 +27,16 @@ def require_own(principal: Asking, artifact: Artifact) -> None:
     """Raise Forbidden if a key of one project would change what all projects share."""
     if principal.project_id is not None and artifact.project_id != principal.project_id:
         raise Forbidden("a key of one project can't change an artifact that all projects share", "project_key")
+
+
+def runs_named(principal: Asking, identities: Iterable[str | None]) -> dict[str, Run]:
+    """Fetch at once the runs that a body names, by how it names them. Those that are not there are left out."""
+    ids: dict[str, UUID] = {}
+    for identity in identities:
+        with suppress(ValueError):
+            ids |= {identity: UUID(identity)} if identity else {}
+    found = runs_for(principal).select_related("experiment").in_bulk(set(ids.values()))
+    return {identity: found[pk] for identity, pk in ids.items() if pk in found}
 
 
 def run_named(principal: Asking, identity: str | None) -> Run | None:

@@ -88,8 +88,17 @@ def search_versions(visible: Any, asked: Asked) -> Page:
 
 
 def clause_for(tags: Any) -> filtering.Clause:
-    """Read a clause on columns and notes."""
-    return lambda c: filtering.compare_tag(c, tags) if c.kind == "tag" else filtering.compare(c.key, c)
+    """Read a clause on columns and notes. What has no note about being a prompt is none, so `!= 'true'` finds it."""
+
+    def read(clause: Comparison) -> Q:
+        if clause.kind != "tag":
+            return filtering.compare(clause.key, clause)
+        if clause.key == PROMPT and clause.operator in ("=", "!="):
+            is_prompt = Q(filtering.Exists(tags.filter(key=PROMPT, value__iexact="true")))
+            return is_prompt if (clause.operator == "=") == (str(clause.value).lower() == "true") else ~is_prompt
+        return filtering.compare_tag(clause, tags)
+
+    return read
 
 
 # -- logged models ---------------------------------------------------------------------------------

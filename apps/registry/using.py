@@ -8,6 +8,7 @@ from typing import Any
 from django.db import transaction
 
 from apps.registry.models import Artifact, ArtifactVersion, Edge, Usage
+from apps.registry.models.versions import NUMBER
 from apps.tracking.models import Project, Run
 from maestro.errors import Fault, Invalid, NotFound
 
@@ -88,7 +89,7 @@ def record_usages(
     `artifacts` is the QuerySet of those that the caller may see. Raises Invalid naming the entry that is wrong.
     """
     known = {one.name: one for one in artifacts.filter(name__in={new.mention.artifact for new in news})}
-    versions: dict[tuple[str, str], ArtifactVersion] = {}
+    versions = numbered(news, known)
     with transaction.atomic():
         for index, new in enumerate(news):
             said = (new.mention.artifact, new.mention.version)
@@ -99,6 +100,14 @@ def record_usages(
         if replace:
             outcome.removed = forget_others(project, kept)
     return outcome
+
+
+def numbered(news: list[NewUsage], artifacts: dict[str, Artifact]) -> dict[tuple[str, str], ArtifactVersion]:
+    """Fetch at once the versions that mentions give by number, by artifact and number."""
+    numbers = {int(new.mention.version) for new in news if NUMBER.fullmatch(new.mention.version)}
+    names = {artifact.pk: name for name, artifact in artifacts.items()}
+    rows = ArtifactVersion.objects.filter(artifact__in=names, number__in=numbers)
+    return {(names[row.artifact_id], str(row.number)): row for row in rows}
 
 
 def note_many(project: Project, wanted: dict[tuple[Any, Any], NewUsage], at: datetime) -> Outcome:

@@ -62,7 +62,7 @@ class ArtifactAdmin(AuditedAdmin):
         """The stock form."""
         return super().change_view(request, str(pk))
 
-    def response_post_save_change(self, request: HttpRequest, obj: Artifact) -> HttpResponse:
+    def response_post_save_change(self, request: HttpRequest, obj: Artifact) -> HttpResponseRedirect:
         """After saving, back to the artifact's page."""
         return HttpResponseRedirect(reverse("admin:registry_artifact_change", args=[obj.pk]))
 
@@ -99,7 +99,7 @@ def versions_of(artifact: Artifact) -> list[dict[str, Any]]:
     return [{"version": row, "made_at": from_ms(row.created_ms), "aliases": aliases.get(row.pk, [])} for row in rows]
 
 
-def used_by(artifact: Artifact) -> list[dict[str, Any]]:
+def used_by(artifact: Artifact) -> list[Any]:
     """The projects that used any version, with how often and how they went."""
     usages = Usage.objects.filter(version__artifact=artifact).values(
         "project_id", "project__name", "project__success", "project__problem_class"

@@ -8,7 +8,7 @@ from django.urls import URLPattern, path, reverse
 
 from apps.registry.admin import lineage
 from apps.registry.models import ArtifactVersion, LoggedModelFile, VersionFile
-from apps.tracking.admin import files
+from apps.tracking import previews
 from maestro.admin import LookOnlyAdmin, tenant_site
 from maestro.clock import from_ms
 
@@ -60,8 +60,8 @@ class ArtifactVersionAdmin(LookOnlyAdmin):
             "files": rows,
             "file_count": len(rows),
             "total_bytes": sum(row.blob.size_bytes for row in rows),
-            "file_tree": files.tree([(row.path, row.blob.size_bytes) for row in rows], chosen),
-            "preview": files.preview(found.path, found.blob) if found else None,
+            "file_tree": previews.tree([(row.path, row.blob.size_bytes) for row in rows], chosen),
+            "preview": previews.preview(found.path, found.blob) if found else None,
             "chosen_file": chosen,
             "file_url": reverse("admin:registry_version_file", args=[version.pk]),
             **lineage.drawn(lineage.walk(focus), focus),
@@ -75,15 +75,15 @@ class ArtifactVersionAdmin(LookOnlyAdmin):
         row = next((row for row in file_rows(self.fetch(request, pk)) if row.path == wanted), None)
         if row is None:
             raise Http404
-        return files.serve(row.path, row.blob, inline="inline" in request.GET)
+        return previews.serve(row.path, row.blob, inline="inline" in request.GET)
 
 
 def file_rows(version: ArtifactVersion) -> list[VersionFile] | list[LoggedModelFile]:
     """The version's own files, or those of the logged model that it registers."""
-    own = list(version.files.select_related("blob").order_by("path")[: files.MAX_FILES])
+    own = list(version.files.select_related("blob").order_by("path")[: previews.MAX_FILES])
     if own or version.logged_model is None:
         return own
-    return list(version.logged_model.files.select_related("blob").order_by("path")[: files.MAX_FILES])
+    return list(version.logged_model.files.select_related("blob").order_by("path")[: previews.MAX_FILES])
 
 
 tenant_site.register(ArtifactVersion, ArtifactVersionAdmin)

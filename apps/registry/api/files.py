@@ -1,7 +1,5 @@
 """The registry room's REST door: bytes in by digest, files of versions out."""
 
-from typing import Any
-
 from django.http import HttpResponse
 from django.utils import timezone
 from drf_spectacular.types import OpenApiTypes
@@ -12,18 +10,18 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from apps.registry.api.serializers import BlobShown, FileShown
-from apps.registry.models import ArtifactVersion, Usage, VersionFile
+from apps.registry.downloading import RUN_HEADER, note_download
+from apps.registry.models import ArtifactVersion, VersionFile
 from apps.registry.models.versions import SHA256
-from apps.registry.scoping import artifacts_for, run_named
-from apps.registry.using import Mention, NewUsage, note
+from apps.registry.scoping import artifacts_for
 from apps.tracking import blobs
 from apps.tracking.paths import clean_artifact_path
 from maestro.api.auth import reading_and_writing
 from maestro.api.streams import file_response, read_upload
-from maestro.errors import Forbidden, Invalid, NotFound
+from maestro.errors import Invalid, NotFound
 
-RUN_HEADER = OpenApiParameter(
-    "X-Maestro-Run", str, OpenApiParameter.HEADER, description="the run that downloads: it is recorded as using this"
+BY_RUN = OpenApiParameter(
+    RUN_HEADER, str, OpenApiParameter.HEADER, description="the run that downloads: it is recorded as using this"
 )
 
 
@@ -69,7 +67,7 @@ class VersionFileDownload(APIView):
 
     @extend_schema(
         operation_id="version_files_get",
-        parameters=[RUN_HEADER],
+        parameters=[BY_RUN],
         responses={(200, "application/octet-stream"): OpenApiTypes.BINARY},
     )
     def get(self, request: Request, artifact: str, version: str, path: str) -> HttpResponse:
@@ -78,7 +76,7 @@ class VersionFileDownload(APIView):
         file = found.files.select_related("blob").filter(path=clean_artifact_path(path)).first()
         if file is None:
             raise NotFound("there is no such file")
-        observe_download(request, found)
+        note_download(request.user, found, request.headers.get(RUN_HEADER), timezone.now())
         blob = file.blob
         return file_response(
             request._request,
@@ -87,15 +85,3 @@ class VersionFileDownload(APIView):
             size_bytes=blob.size_bytes,
             read=lambda start, stop: blobs.read(blob, start, stop),
         )
-
-
-def observe_download(request: Request, version: ArtifactVersion) -> None:
-    """Record that the run named in the header uses this version. Needs the right to write."""
-    principal: Any = request.user
-    run = run_named(principal, request.headers.get("X-Maestro-Run"))
-    if run is None:
-        return
-    if not principal.has_role("contributor"):
-        raise Forbidden("X-Maestro-Run records a use, which needs the role contributor")
-    new = NewUsage(Mention(version.artifact.name), run, Usage.Observed.DOWNLOAD)
-    note(version, run.experiment.project, new, timezone.now())

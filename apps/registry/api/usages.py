@@ -11,7 +11,7 @@ from rest_framework.response import Response
 
 from apps.registry.api.serializers import UsageShown, UsagesNew, UsagesShown
 from apps.registry.models import Usage
-from apps.registry.scoping import artifacts_for, run_named
+from apps.registry.scoping import artifacts_for, run_named, runs_named
 from apps.registry.using import Mention, NewUsage, read_mention, record_usages
 from apps.tenants.access.auditing import record
 from apps.tracking.models import Run
@@ -45,7 +45,7 @@ class ProjectUsages(GenericAPIView[Usage]):
         asked = UsagesNew(data=request.data)
         asked.is_valid(raise_exception=True)
         found = projects_for(request.user).fetch(project)
-        runs: dict[str, Run | None] = {}
+        runs = runs_named(request.user, [fields.get("run") for fields in asked.validated_data["usages"]])
         news = [self.read(index, fields, runs) for index, fields in enumerate(asked.validated_data["usages"])]
         replace = asked.validated_data.get("replace", False)
         with transaction.atomic():
@@ -59,15 +59,15 @@ class ProjectUsages(GenericAPIView[Usage]):
         shown = Usage.objects.for_page().filter(project=found, version__artifact__name__in=artifacts).order_by("id")
         return Response(UsagesShown({**vars(outcome), "usages": shown[:1000]}).data)
 
-    def read(self, index: int, fields: dict[str, Any], runs: dict[str, Run | None]) -> NewUsage:
-        """Read one entry; `runs` holds those that earlier entries named. Raises Invalid naming it."""
+    def read(self, index: int, fields: dict[str, Any], runs: dict[str, Run]) -> NewUsage:
+        """Read one entry; `runs` holds the runs that entries name, by how they name them. Raises Invalid naming it."""
         try:
             if isinstance(fields.get("mention"), str):
                 mention = read_mention(fields["mention"])
             else:
                 mention = Mention(fields["artifact"], fields.get("version") or "", fields.get("role", ""))
             said = fields.get("run") or ""
-            run = runs[said] = runs[said] if said in runs else run_named(self.request.user, said)
+            run = runs.get(said) or run_named(self.request.user, said)
         except MaestroError as error:
             fault = Fault(f"/usages/{index}", error.code, error.detail)
             raise Invalid(f"usages[{index}]: {error.detail}", error.code, faults=[fault]) from error

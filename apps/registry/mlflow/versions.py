@@ -4,8 +4,10 @@ from typing import Any
 
 from django.db import transaction
 from django.http import HttpRequest
+from django.utils import timezone
 
 from apps.registry import publishing, registering
+from apps.registry.downloading import RUN_HEADER, note_download
 from apps.registry.mlflow.base import RegistryView, find_run, offset_of, read_tag, read_tags, with_token
 from apps.registry.mlflow.logged import model_for
 from apps.registry.mlflow.shapes import version_json
@@ -126,8 +128,9 @@ class GetDownloadUri(VersionView):
     """GET model-versions/get-download-uri"""
 
     def get(self, request: HttpRequest) -> dict[str, Any]:
-        """Say where a client downloads a version from."""
+        """Say where a client downloads a version from. A run named in X-Maestro-Run is recorded as using it."""
         found = self.version(request, self.fields(request))
+        note_download(request.user, found, request.headers.get(RUN_HEADER), timezone.now())
         return {"artifact_uri": found.download_uri or found.source}
 
 

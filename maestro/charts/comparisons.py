@@ -24,7 +24,7 @@ def parallel(title: str, axes: Sequence[str], runs: Sequence[tuple[str, Sequence
     columns = [[values[index] for _, values in runs] for index in range(len(axes))]
     shapes = [_parallel_axis(index, axes[index], column) for index, column in enumerate(columns)]
     data = [{"name": name, "value": [_parallel_value(item) for item in values]} for name, values in runs]
-    colored = [value for value in columns[color_axis] if _is_real(value)]
+    colored = [float(value) for value in columns[color_axis] if isinstance(value, int | float) and _is_real(value)]
     options: Options = {
         "parallel": {"left": 48, "right": 64, "top": 40, "bottom": 28},
         "parallelAxis": shapes,

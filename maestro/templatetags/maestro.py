@@ -72,7 +72,7 @@ def sig(value: object) -> str:
     """Four significant digits; a dash for nothing."""
     if value is None or value == "":
         return "–"
-    return significant(float(value)) if is_number(value) else str(value)
+    return significant(float(value)) if isinstance(value, int | float) and is_number(value) else str(value)
 
 
 @register.filter

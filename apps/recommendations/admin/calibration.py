@@ -25,33 +25,49 @@ class Record:
     bias: float
 
 
-def record_of(target: str, forecasts: list[Forecast]) -> Record:
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """A forecast that met its outcome."""
+
+    name: str
+    low: float
+    expected: float
+    high: float
+    actual: float
+
+
+def record_of(target: str, settled: list[Settled]) -> Record:
     """Share of actual values inside their interval, mean absolute error, and how far forecasts lie above."""
-    inside = [forecast.p10 <= forecast.actual <= forecast.p90 for forecast in forecasts]
-    errors = [forecast.p50 - forecast.actual for forecast in forecasts]
-    return Record(target, len(forecasts), fmean(inside), fmean(map(abs, errors)), fmean(errors))
+    inside = [one.low <= one.actual <= one.high for one in settled]
+    errors = [one.expected - one.actual for one in settled]
+    return Record(target, len(settled), fmean(inside), fmean(map(abs, errors)), fmean(errors))
+
+
+def read_settled() -> dict[str, list[Settled]]:
+    """The newest settled forecasts, by target."""
+    rows = Forecast.objects.settled().exclude(p10=None).exclude(p90=None).order_by("-settled_at")[:SHOWN]
+    by_target: dict[str, list[Settled]] = {}
+    for target, *values in rows.values_list("target", "project__name", "p10", "p50", "p90", "actual"):
+        by_target.setdefault(target, []).append(Settled(*values))
+    return by_target
 
 
 def calibration(request: HttpRequest) -> HttpResponse:
     """The page: a line and a picture for each target."""
     if not request.user.has_perm("recommendations.view_forecast"):
         raise PermissionDenied
-    settled = Forecast.objects.settled().exclude(p10=None).select_related("project").order_by("-settled_at")[:SHOWN]
-    by_target: dict[str, list[Forecast]] = {}
-    for forecast in settled:
-        by_target.setdefault(forecast.target, []).append(forecast)
     pictures: list[dict[str, Any]] = [
         {
-            "record": record_of(target, forecasts),
+            "record": record_of(target, settled),
             "id": f"calibration-{target}",
             "chart": charts.scatter(
                 f"Actual against expected {target}",
-                [(forecast.project.name, forecast.p50, forecast.actual) for forecast in forecasts],
+                [(one.name, one.expected, one.actual) for one in settled],
                 x=f"expected {target}",
                 y=f"actual {target}",
             ),
         }
-        for target, forecasts in by_target.items()
+        for target, settled in read_settled().items()
     ]
     context = {"title": "Past forecasts", "pictures": pictures, "claimed": CLAIMED}
     return tenant_site.page(request, "admin/recommendations/calibration.html", context)

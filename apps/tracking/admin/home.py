@@ -32,7 +32,7 @@ def runs_now(request: HttpRequest, _: None) -> dict[str, Any]:
 def projects_now(request: HttpRequest, _: None) -> dict[str, Any]:
     """This person's projects, or the newest of all for who has none."""
     projects = Project.objects.annotate(experiments_n=Count("experiments", distinct=True))
-    mine = list(projects.filter(members__user_id=request.user.pk)[:FEW])
+    mine = list(projects.filter(members__user_id=request.user.pk or 0)[:FEW])
     return {
         "projects": mine or list(projects.order_by("-created_at")[:FEW]),
         "is_mine": bool(mine),

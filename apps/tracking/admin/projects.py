@@ -81,7 +81,7 @@ class ProjectAdmin(AuditedAdmin):
         """The stock form."""
         return super().change_view(request, str(pk))
 
-    def response_post_save_change(self, request: HttpRequest, obj: Project) -> HttpResponse:
+    def response_post_save_change(self, request: HttpRequest, obj: Project) -> HttpResponseRedirect:
         """After saving, back to the project's page."""
         return HttpResponseRedirect(reverse("admin:tracking_project_change", args=[obj.pk]))
 

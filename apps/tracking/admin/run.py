@@ -9,7 +9,7 @@ from django.db.models import Count, Sum
 from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import URLPattern, path, reverse
 
-from apps.tracking.admin import files
+from apps.tracking import previews
 from apps.tracking.admin.run_list import run_list
 from apps.tracking.models import LatestMetric, MetricChunk, MetricPoint, Run, RunFile
 from maestro import charts
@@ -115,12 +115,12 @@ class RunAdmin(LookOnlyAdmin):
 
     def file_context(self, run: Run, chosen: str) -> dict[str, Any]:
         """The tree of the run's files, and a preview of the chosen one."""
-        rows = list(RunFile.objects.filter(run=run).select_related("blob").order_by("path")[: files.MAX_FILES])
+        rows = list(RunFile.objects.filter(run=run).select_related("blob").order_by("path")[: previews.MAX_FILES])
         found = next((row for row in rows if row.path == chosen), None)
         return {
             "file_count": len(rows),
-            "file_tree": files.tree([(row.path, row.blob.size_bytes) for row in rows], chosen),
-            "preview": files.preview(found.path, found.blob) if found else None,
+            "file_tree": previews.tree([(row.path, row.blob.size_bytes) for row in rows], chosen),
+            "preview": previews.preview(found.path, found.blob) if found else None,
             "chosen_file": chosen,
             "file_url": reverse("admin:tracking_run_file", args=[run.pk]),
         }
@@ -131,7 +131,7 @@ class RunAdmin(LookOnlyAdmin):
         row = RunFile.objects.select_related("blob").filter(run=run, path=request.GET.get("path", "")).first()
         if row is None:
             raise Http404
-        return files.serve(row.path, row.blob, inline="inline" in request.GET)
+        return previews.serve(row.path, row.blob, inline="inline" in request.GET)
 
     def state_view(self, request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
         """What of a live run's facts changes, for polling."""

@@ -1,10 +1,10 @@
-"""The tracking room's admin: files as a tree, and a safe preview of one. Shared by runs and, above, by versions."""
+"""The tracking room: files as a tree, and what can be shown of one without ever running it. For runs and versions."""
 
 import csv
 import io
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -89,17 +89,17 @@ def read_start(blob: Blob, limit: int) -> bytes | None:
 def preview(path: str, blob: Blob) -> Preview:
     """Decide by the name's ending how to show a file, and read no more than that needs."""
     ending = PurePosixPath(path).suffix.lower()
-    common = {"path": path, "size_bytes": blob.size_bytes, "sha256": blob.sha256}
+    shell = Preview(path, "none", blob.size_bytes, blob.sha256)
     if ending in IMAGES:
-        return Preview(kind="image" if blob.size_bytes <= IMAGE_BYTES else "none", **common)
+        return replace(shell, kind="image") if blob.size_bytes <= IMAGE_BYTES else shell
     raw = read_start(blob, PREVIEW_BYTES)
     if raw is None:
-        return Preview(kind="missing", **common)
+        return replace(shell, kind="missing")
     if b"\x00" in raw:
-        return Preview(kind="none", **common)
+        return shell
     cut = blob.size_bytes > PREVIEW_BYTES
     text = raw.decode("utf-8", errors="ignore" if cut else "replace")
-    return Preview(**common, is_cut=cut, **read_text(ending, text, cut))
+    return replace(shell, is_cut=cut, **read_text(ending, text, cut))
 
 
 def read_text(ending: str, text: str, cut: bool) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from apps.registry.models import Usage
 from apps.tracking.models import DEFAULT_PROJECT_ID, Project
 
 MOST_ITEMS = 10
+PENDING = "pending"
 ORDER = ("ok", "early", "refused")
 WORDING = "Associated with, adjusted for what was known beforehand. Not a proof of cause."
 GAIN_LEVEL = 0.9
@@ -181,7 +182,9 @@ def reasons_of(score: ImpactScore, model: ImpactModel) -> tuple[str, ...]:
         f"{score.n_used} {things} used it, {score.n_unused} did not.",
     ]
     if score.raw_effect is not None:
-        said.append(f"The plain difference is {score.raw_effect:+.2f}; what was known beforehand explains the rest.")
+        said.append(
+            f"The plain difference is {score.raw_effect:+.2f}, before what was known and used with it is allowed for."
+        )
     if low <= 0 <= high:
         said.append("The interval holds zero: the data do not exclude that it makes no difference.")
     if score.problem_class:
@@ -205,17 +208,32 @@ def team_size_for(project: Project) -> Advice | None:
 
 
 def forecasts_for(project: Project) -> dict[str, Any]:
-    """A project's stored forecasts under one verdict; before any, a refusal that names what is missing."""
+    """A project's stored forecasts under one verdict; before any, a refusal that names what is missing.
+
+    The code PENDING means that models serve and a worker can forecast this project: ask for it (tasks.send_foresee).
+    """
     rows = list(Forecast.objects.filter(project=project).serving().select_related("model"))
     if rows:
         best = min(rows, key=lambda row: ORDER.index(row.status))
-        return {"status": best.status, "reason": best.reason, "needs": best.needs, "results": rows}
-    trained = ImpactModel.objects.filter(target=ImpactModel.Target.SUCCESS).order_by("-created_at").first()
-    if trained is not None and trained.state == ImpactModel.State.REFUSED:
-        return {"status": "refused", "reason": trained.reason, "needs": trained.needs, "results": []}
-    if trained is not None:
-        reason = "This project is younger than the last training, or has ended; the next training forecasts it."
-        return {"status": "refused", "reason": reason, "needs": [], "results": []}
-    answer = untrained()
+        return {"status": best.status, "code": best.code, "reason": best.reason, "needs": best.needs, "results": rows}
+    if project.success is not None:
+        return refused("ended", "This project has ended; there is nothing left to forecast.")
+    targets = [
+        ImpactModel.Target.SUCCESS,
+        ImpactModel.Target.DURATION,
+        ImpactModel.Target.COST,
+        ImpactModel.Target.EFFORT,
+    ]
+    trained = ImpactModel.objects.filter(target__in=targets).defer("model_text").order_by("-created_at", "target")
+    if trained.champions().exists():
+        return refused(PENDING, "A worker is forecasting this project; ask again in a few seconds.")
+    last = trained.filter(state=ImpactModel.State.REFUSED).first()
+    if last is not None:
+        return refused(last.code, last.reason, last.needs)
     needs = [{"what": "projects with this outcome", "have": 0, "at_least": refusals.FORECAST_OUTCOMES}]
-    return {"status": "refused", "reason": answer.reason, "needs": needs, "results": []}
+    return refused("not_trained", untrained().reason, needs)
+
+
+def refused(code: str, reason: str, needs: Sequence[dict[str, Any]] = ()) -> dict[str, Any]:
+    """No forecast, and why."""
+    return {"status": "refused", "code": code, "reason": reason, "needs": list(needs), "results": []}

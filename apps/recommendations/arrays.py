@@ -2,18 +2,21 @@
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
 
 import numpy as np
 
-from apps.recommendations.forecasting import ForecastData
+from apps.recommendations.forecasting import ForecastData, Prediction
 from apps.recommendations.history import ArtifactRow, History, ProjectRow, RunRow
 from apps.recommendations.impact import ImpactData
 from apps.recommendations.tables import Floats, Table, table_from_rows
 from apps.recommendations.within import RunData
 
 UNITS = {"success": "points", "duration": "days", "cost": "cost", "effort": "hours"}
+# Estimators see durations in seconds: a day's thousandth is their floor, and some projects take minutes.
+SCALES = {"duration": 86_400.0}
 PLAN_COLUMNS = {"duration": "planned_duration_days", "cost": "planned_cost", "effort": "planned_effort_hours"}
 
 
@@ -49,7 +52,7 @@ def forecast_data(rows: Sequence[ProjectRow], target: str) -> ForecastData:
     return ForecastData(
         keys=keys,
         groups=keys,
-        target=numbers([row.actual[target] for row in known]),
+        target=numbers([row.actual[target] for row in known]) * SCALES.get(target, 1.0),
         planned=plans_of(known, target),
         covariates=forecast_covariates(known, target),
         unit=UNITS[target],
@@ -63,8 +66,15 @@ def forecast_covariates(rows: Sequence[ProjectRow], target: str) -> Table:
 
 def plans_of(rows: Sequence[ProjectRow], target: str) -> Floats | None:
     """What people planned, or None where nobody ever did."""
-    planned = numbers([row.planned[target] for row in rows])
+    planned = numbers([row.planned[target] for row in rows]) * SCALES.get(target, 1.0)
     return planned if np.isfinite(planned).any() else None
+
+
+def in_unit(said: Prediction, target: str) -> Prediction:
+    """A prediction in the unit that people read."""
+    scale = SCALES.get(target, 1.0)
+    value, lo, hi = (None if one is None else one / scale for one in (said.value, said.lo, said.hi))
+    return replace(said, value=value, lo=lo, hi=hi)
 
 
 def covariates_of(rows: Sequence[ProjectRow]) -> Table:

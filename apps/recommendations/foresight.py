@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from apps.recommendations.arrays import forecast_covariates, forecast_data, plans_of
+from apps.recommendations.arrays import forecast_covariates, forecast_data, in_unit, plans_of
 from apps.recommendations.findings import Judged, Meter, elapsed_ms
 from apps.recommendations.forecasting import (
     Forecast,
@@ -73,7 +73,7 @@ def ask(
     """What a forecast says of some projects, and why."""
     table = forecast_covariates(rows, target)
     planned = plans_of(rows, target)
-    predictions = predict(forecast, table, planned=planned)
+    predictions = tuple(in_unit(one, target) for one in predict(forecast, table, planned=planned))
     if forecast.verdict.is_refused or not rows:
         return predictions, ((),) * len(rows)
     why = contributions(forecast, table, planned=planned)
@@ -102,9 +102,10 @@ def judge_forecast(
     def judge(stored: Mapping[str, Any]) -> Losses:
         return forecast_losses(forecast_from_json(stored), later, target, median=median)
 
+    actual = forecast_data(later, target).target.tolist()
     inside = [
-        one.lo <= row.actual[target] <= one.hi  # type: ignore[operator]
-        for one, row in zip(predictions_of(before, later, target), later, strict=True)
+        one.lo <= value <= one.hi
+        for one, value in zip(predictions_of(before, later, target), actual, strict=True)
         if one.lo is not None and one.hi is not None
     ]
     covered = float(np.mean(inside)) if inside else None
@@ -113,7 +114,7 @@ def judge_forecast(
 
 
 def predictions_of(forecast: Forecast, rows: Sequence[ProjectRow], target: str) -> tuple[Prediction, ...]:
-    """What a forecast says of some projects."""
+    """What a forecast says of some projects, in the estimators' unit."""
     return predict(forecast, forecast_covariates(rows, target), planned=plans_of(rows, target))
 
 

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 
 from apps.recommendations import dataset, history
-from apps.recommendations.arrays import PLAN_COLUMNS, UNITS, numbers
+from apps.recommendations.arrays import PLAN_COLUMNS, SCALES, UNITS, in_unit, numbers
 from apps.recommendations.forecasting import Forecast, Prediction, contributions, forecast_from_json, predict
 from apps.recommendations.foresight import TOP_REASONS, told
 from apps.recommendations.models import ImpactModel, WhatIf
@@ -59,8 +59,9 @@ def expected(target: str, model: ImpactModel | None, known: dict[str, Any], plan
     except (Conflict, ValueError) as error:
         return shell | withheld("model_changed", str(error), [])
     table = table_from_rows([known]).without([PLAN_COLUMNS.get(target, "")])
-    planned = None if plan is None else numbers([plan])
-    (said,) = predict(forecast, table, planned=planned)
+    planned = None if plan is None else numbers([plan]) * SCALES.get(target, 1.0)
+    (found,) = predict(forecast, table, planned=planned)
+    said = in_unit(found, target)
     (why,) = contributions(forecast, table, planned=planned)
     reasons = [told(forecast, one) for one in why[:TOP_REASONS]]
     return shell | shown(forecast, said, reasons) | {"planned": plan}

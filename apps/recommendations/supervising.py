@@ -63,6 +63,12 @@ def answer(tenant: Tenant, question_id: uuid.UUID) -> str:
     return str(WhatIf.objects.values_list("state", flat=True).get(pk=question_id))
 
 
+def foresee(tenant: Tenant) -> int:
+    """Have a process forecast projects that are younger than the last training. Returns its exit code."""
+    arguments = ["--tenant", tenant.slug, "--memory-mb", str(memory_bound())]
+    return run_command("forecast_latecomers", *arguments, seconds=QUESTION_SECONDS).code
+
+
 def memory_bound() -> int:
     """The memory of one training in megabytes: MAESTRO_TRAINING_MB."""
     return int(getattr(settings, "TRAINING_MEGABYTES", 0) or TRAINING_MEGABYTES)

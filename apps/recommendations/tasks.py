@@ -5,6 +5,7 @@ import uuid
 from functools import partial
 
 from celery import shared_task
+from django.core.cache import cache
 from django.db import connection, transaction
 from django.utils import timezone
 from django_tenants.utils import get_tenant_model, tenant_context
@@ -19,6 +20,7 @@ logger = logging.getLogger("maestro.recommendations")
 NIGHT_SECONDS = 2 * 3600
 LOOK_SECONDS = 300
 RESEND_SECONDS = 60
+FORESEE_SECONDS = 30
 TASK_SECONDS = supervising.TRAINING_SECONDS + 120
 
 
@@ -32,6 +34,12 @@ def train(training: str) -> str:
 def answer(question: str) -> str:
     """Answer one question about a project that does not exist yet."""
     return supervising.answer(connection.tenant, uuid.UUID(question))
+
+
+@tenant_task(soft_time_limit=supervising.QUESTION_SECONDS + 30)
+def foresee() -> int:
+    """Forecast the projects that began after the last training."""
+    return supervising.foresee(connection.tenant)
 
 
 @tenant_task(soft_time_limit=120)
@@ -92,6 +100,17 @@ def send(training: Training) -> None:
 def send_question(question: WhatIf) -> None:
     """Hand a question to a worker once its row is committed. Unlike a training it is not sent again."""
     transaction.on_commit(partial(deliver_question, connection.schema_name, question.pk))
+
+
+def send_foresee() -> bool:
+    """Have latecomers forecast, unless somebody has just asked for that. Says whether it was sent."""
+    if not cache.add("recommendations.foresee", 1, timeout=FORESEE_SECONDS):
+        return False
+    try:
+        foresee.apply_async(kwargs={"schema": connection.schema_name}, retry=False, expires=RESEND_SECONDS)
+    except OperationalError:
+        return False
+    return True
 
 
 def deliver_question(schema: str, question_id: uuid.UUID) -> None:

@@ -8,8 +8,9 @@ from rest_framework.generics import GenericAPIView
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from apps.recommendations import outcomes
+from apps.recommendations import outcomes, tasks
 from apps.recommendations.advising import (
+    PENDING,
     UNIT_NAMES,
     WORDING,
     AdviceAnswer,
@@ -108,7 +109,10 @@ class ProjectForecasts(GenericAPIView[Advice]):
     def get(self, request: Request, project: str) -> Response:
         """Show expected success, duration, cost and effort with 80 % intervals; or why there is none."""
         found = projects_for(request.user).fetch(project)
-        return Response(ForecastsShown({"project": found.pk, **forecasts_for(found)}).data)
+        answer = forecasts_for(found)
+        if answer["code"] == PENDING:
+            tasks.send_foresee()
+        return Response(ForecastsShown({"project": found.pk, **answer}).data)
 
 
 class ProjectOutcomeByRule(IdempotentPosts, GenericAPIView[Project]):

@@ -118,7 +118,8 @@ class ContributionShown(serializers.Serializer[Any]):
     """What a fact adds to a forecast, against the average project."""
 
     covariate = serializers.CharField()
-    amount = serializers.FloatField()
+    amount = serializers.FloatField(help_text="points; on the log scale for time, money and effort")
+    factor = serializers.FloatField(required=False, help_text="the same as a factor, for time, money and effort")
 
 
 class ForecastShown(serializers.ModelSerializer[Forecast]):
@@ -142,6 +143,7 @@ class ForecastsShown(serializers.Serializer[Any]):
 
     project = serializers.UUIDField()
     status = serializers.CharField(help_text="ok, early or refused: that of the best of its forecasts")
+    code = serializers.CharField(help_text="`pending`: a worker forecasts it now, ask again in a few seconds")
     reason = serializers.CharField()
     needs = Need(many=True)
     results = ForecastShown(many=True)

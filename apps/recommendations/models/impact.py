@@ -18,13 +18,15 @@ class ImpactModelQuerySet(models.QuerySet["ImpactModel"]):
         return self.filter(state=ImpactModel.State.CHAMPION)
 
     def serving(self, target: str = "impact", unit: str = "") -> "ImpactModel | None":
-        """Fetch the one that serves a target: by finished projects if there is one, else by runs.
+        """Fetch the one that serves a target; of two units, the one that foresaw later projects better in its backtest.
 
         Where none serves, the latest that refused, since it knows the reason; None before any training.
         """
         wanted = self.filter(target=target) if not unit else self.filter(target=target, unit=unit)
-        found = wanted.champions().order_by("unit").first()
-        return found or wanted.filter(state=ImpactModel.State.REFUSED).order_by("-created_at", "unit").first()
+        found = sorted(wanted.champions().defer("model_text"), key=lambda model: (model.error_ratio, model.unit))
+        if found:
+            return found[0]
+        return wanted.filter(state=ImpactModel.State.REFUSED).order_by("-created_at", "unit").first()
 
 
 class ImpactModel(models.Model):
@@ -78,6 +80,11 @@ class ImpactModel(models.Model):
             ),
             models.UniqueConstraint(fields=["training", "target", "unit"], name="recommendations_one_model"),
         ]
+
+    @property
+    def error_ratio(self) -> float:
+        """Its error on later projects as a share of the baseline's; 1 where that could not be measured."""
+        return float(self.figures.get("holdout", {}).get("error_ratio") or 1.0)
 
     def promote(self, at: datetime) -> None:
         """Let it serve, and retire the one that did."""

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from apps.recommendations import analytics, followup, leases, questions, training
+from apps.recommendations import analytics, followup, latecomers, leases, questions, training
 from apps.recommendations.models import Advice, Forecast, ImpactModel, Training, WhatIf
 from apps.registry.models import Usage
 from apps.tracking.models import Project
@@ -196,3 +196,27 @@ def test_runs_of_a_fresh_project_move_its_advice(acme):
     advised = set(Advice.objects.filter(project=project, kind="artifact").values_list("artifact", flat=True))
     used = set(Usage.objects.filter(project=project).values_list("version__artifact", flat=True))
     assert not advised & used
+
+
+def test_a_project_younger_than_the_training_is_forecast_by_a_worker_when_asked(acme, api):
+    make_past(60)
+    train_now()
+    project = open_project()
+    client = api(acme, "viewer")
+    first = client.get(f"/api/v1/projects/{project.pk}/forecasts/").json()
+    assert (first["status"], first["code"], first["results"]) == ("refused", "pending", [])
+    assert latecomers.foresee(at=LATER) == 2
+    assert latecomers.foresee(at=LATER) == 0
+    second = client.get(f"/api/v1/projects/{project.pk}/forecasts/").json()
+    assert {one["target"] for one in second["results"]} == {"success", "duration"}
+    assert second["results"][0]["value"] is not None
+
+
+def test_short_projects_are_forecast_in_days_all_the_same(acme):
+    past = make_past(60)
+    for k, one in enumerate(past.projects):
+        Project.objects.filter(pk=one.pk).update(actual_duration_days=(k + 5) / 86_400, planned_duration_days=None)
+    project = open_project(planned_duration_days=None)
+    train_now()
+    said = Forecast.objects.get(project=project, target="duration")
+    assert 1 / 86_400 < said.p10 < said.p50 < said.p90 < 200 / 86_400

@@ -24,9 +24,9 @@ class Command(BaseCommand):
     def handle(self, *args: Any, cases: Path, output: Path, only: str | None = None, **options: Any) -> None:
         """Answer, telling each case on the error stream."""
         if not cases.is_dir():
-            raise CommandError(f"{cases} is not a folder")
+            raise CommandError(f"{cases} is not a folder", returncode=4)
         if not output.parent.is_dir():
-            raise CommandError(f"{output.parent} is not a folder")
+            raise CommandError(f"{output.parent} is not a folder", returncode=4)
 
         def tell(number: int, of: int, name: str) -> None:
             self.stderr.write(f"[{number}/{of}] {name}")
@@ -34,7 +34,7 @@ class Command(BaseCommand):
         try:
             count = backtest.run_cases(cases, output, tell, only=only)
         except (OSError, KeyError, ValueError) as error:
-            raise CommandError(f"a case could not be read: {error}") from error
+            raise CommandError(f"a case could not be read: {error}", returncode=2) from error
         if not count:
-            raise CommandError(f"no case folder below {cases}")
+            raise CommandError(f"no case folder below {cases}", returncode=4)
         self.stdout.write(f"answered {count} cases into {output}")

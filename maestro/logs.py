@@ -6,16 +6,19 @@ import re
 MASKED = "[masked]"
 SECRETS = re.compile(
     r"mst_[a-z0-9-]{2,40}_[a-z0-9]{8,32}_[A-Za-z0-9_-]{20,100}"
+    r"|msr_[A-Za-z0-9_-]{20,100}"
     r"|eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*"
     r"|(?i:(?<=bearer )|(?<=basic ))[A-Za-z0-9+/=._-]{8,}"
-    r"|(?i:(?<=password=)|(?<=secret=)|(?<=token=)|(?<=sessionid=)|(?<=session=))[^\s&;,'\"]+"
-    r"|(?<=://)[^/\s:@]+:[^/\s@]+(?=@)"
+    r"|(?<=://)[^/\s:@]*:[^/\s@]+(?=@)"
 )
+NAMES = r"(?:pass(?:word|wd)|secret|token|session|sessionid|pepper|secret_key)"
+# name=value in addresses and cookies, "name": "value" in JSON and in Python's own writing.
+PAIRS = re.compile(rf"(?i)({NAMES}=|[\"'][a-z_]*{NAMES}[\"']\s*:\s*[\"'])([^\s&;,'\"]+)")
 
 
 def scrub(text: str) -> str:
     """Mask what looks like a secret."""
-    return SECRETS.sub(MASKED, text)
+    return PAIRS.sub(rf"\1{MASKED}", SECRETS.sub(MASKED, text))
 
 
 class SecretFilter(logging.Filter):

@@ -8,11 +8,13 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 from django.conf import settings as django_settings
+from django.core.cache import caches
 from django.db import connection, connections
 from django.test import Client
 from django.utils import timezone
@@ -90,6 +92,8 @@ def django_db_setup(test_environment: dict[str, str], django_db_blocker: Any) ->
     django_settings.DATABASE_LOGIN = "maestro_app"
     django_settings.REDIS_URL = values["MAESTRO_REDIS_URL"]
     django_settings.CACHES["default"]["LOCATION"] = values["MAESTRO_REDIS_URL"]
+    with suppress(AttributeError):
+        del caches["default"]
     django_settings.STORAGE_URL = values["MAESTRO_STORAGE"]
     storage.backend.cache_clear()
 

@@ -62,11 +62,11 @@ class SqlLike(Lookup[Any]):
 
     lookup_name = "sqllike"
 
-    def as_sql(self, compiler: Any, connection: Any) -> tuple[str, list[Any]]:
+    def as_sql(self, compiler: Any, connection: Any) -> tuple[str, tuple[Any, ...]]:
         """Write the comparison."""
         left, left_params = self.process_lhs(compiler, connection)
         right, right_params = self.process_rhs(compiler, connection)
-        return f"{left} LIKE {right} ESCAPE ''", [*left_params, *right_params]
+        return f"{left} LIKE {right} ESCAPE ''", (*left_params, *right_params)
 
 
 for kind in (CharField, TextField):

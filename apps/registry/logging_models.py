@@ -127,6 +127,6 @@ def model_root(model_id: str) -> Root | None:
     return Root(model.artifact_uri, model.files, project_of(model), refusal)
 
 
-def project_of(model: LoggedModel) -> uuid.UUID:
+def project_of(model: LoggedModel) -> uuid.UUID | None:
     """Name the project that a logged model belongs to, by its experiment."""
     return model.experiment.project_id

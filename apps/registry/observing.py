@@ -147,7 +147,7 @@ def write(uses: list[Use]) -> int:
     before = Usage.objects.filter(run__in=runs).count()
     Usage.objects.bulk_create(
         [
-            Usage(
+            Usage(  # type: ignore[misc]
                 version=use.version,
                 run_id=use.run_id,
                 project_id=runs[use.run_id].experiment.project_id,

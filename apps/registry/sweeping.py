@@ -7,6 +7,7 @@ import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 from django.db import connection, transaction
 
@@ -49,8 +50,8 @@ class Verified:
 
 def question(tail: str) -> str:
     """Write the question for contents that no table names, however many rooms have such tables."""
-    links = Blob._meta.get_fields(include_hidden=True)
-    naming = sorted((r.related_model._meta.db_table, r.field.column) for r in links if r.one_to_many)
+    links: list[Any] = [link for link in Blob._meta.get_fields(include_hidden=True) if link.one_to_many]
+    naming = sorted((link.related_model._meta.db_table, link.field.column) for link in links)
     absent = "".join(f" AND NOT EXISTS (SELECT FROM {table} f WHERE f.{column} = b.sha256)" for table, column in naming)
     return f"SELECT sha256, size_bytes FROM tracking_blob b WHERE created_at < %s{absent} {tail}"  # noqa: S608
 

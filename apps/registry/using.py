@@ -140,7 +140,7 @@ def checked(
         raise Invalid(f"usages[{index}]: {error.detail}", error.code, faults=[fault]) from error
 
 
-def forget_others(project: Project, kept: set[tuple[object, object]]) -> int:
+def forget_others(project: Project, kept: set[tuple[Any, Any]]) -> int:
     """Delete the project's said usages that were not said again. What was observed stays."""
     said = Usage.objects.filter(project=project, observed__in=SAID)
     gone = [usage.pk for usage in said if (usage.version_id, usage.run_id) not in kept]

@@ -27,7 +27,7 @@ class Root:
 
     uri: str
     files: Any
-    project_id: uuid.UUID
+    project_id: uuid.UUID | None
     refusal: str = ""
     run: Run | None = None
 

@@ -5,8 +5,17 @@ from typing import Any
 
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
+from rest_framework.request import Request
 
 from maestro import limits
+from maestro.errors import Invalid
+
+
+def object_in(request: Request) -> dict[str, Any]:
+    """Read a body that must be a JSON object. Raises Invalid."""
+    if not isinstance(request.data, dict):
+        raise Invalid("the body must be a JSON object", "bad_json")
+    return request.data
 
 
 class StrictSerializer(serializers.Serializer[Any]):

@@ -13,6 +13,7 @@ from itertools import chain
 from urllib.parse import quote
 
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+from django.http.response import HttpResponseBase
 
 from maestro import limits
 from maestro.errors import Invalid, RangeNotSatisfiable, TooLarge
@@ -53,7 +54,7 @@ def read_upload(request: HttpRequest) -> Upload:
     sha256 = promised_digest(request.META.get("HTTP_CONTENT_DIGEST") or request.META.get("HTTP_DIGEST") or "")
     declared = request.META.get("CONTENT_LENGTH") or ""
     if not declared:
-        chunks = pieces(request.environ["wsgi.input"].read) if is_chunked(request) else iter(())
+        chunks = pieces(request.META["wsgi.input"].read) if is_chunked(request) else iter(())
         return Upload(chunks if sha256 else only_empty(chunks), None, sha256)
     if not declared.isdecimal() or len(declared) > 19:
         raise Invalid("Content-Length must be a whole number", "bad_length")
@@ -95,7 +96,7 @@ def promised_digest(header: str) -> str | None:
 
 def file_response(
     request: HttpRequest, *, name: str, sha256: str, size_bytes: int, read: Callable[[int, int], Iterator[bytes]]
-) -> HttpResponse:
+) -> HttpResponseBase:
     """Answer a file, whole or one range of it, as an attachment. Raises RangeNotSatisfiable."""
     tag = f'"{sha256}"'
     headers = SAFETY | {

@@ -215,6 +215,7 @@ def test_a_download_that_names_its_run_is_a_usage(acme: Tenant, api: ApiFor) -> 
     assert b"".join(got.streaming_content) == b"body"
     assert [(use.run_id, use.observed) for use in Usage.objects.all()] == [(run.pk, "download")]
     assert client.get(url, headers={"x-maestro-run": "0" * 32}).status_code == 400
+    assert client.get(url, headers={"x-maestro-run": "../x"}).status_code == 400
     assert api(acme, "viewer").get(url, headers={"x-maestro-run": run.pk.hex}).status_code == 403
 
 
@@ -265,3 +266,11 @@ def test_32_writers_at_once_get_dense_numbers(committed: Tenant, api: ApiFor) ->
     made = sorted(int(version) for status, version in answers if status == 201)
     assert made == list(range(2, 18)), sorted(answers)
     assert sorted(int(version) for status, version in answers if status == 200) == made
+
+
+@pytest.mark.parametrize("path", ["artifacts/a/", "projects/a/"])
+@pytest.mark.parametrize("body", [[], "text", 5, None, [1, 2]])
+def test_a_body_that_is_no_object_is_refused(acme: Tenant, api: ApiFor, path: str, body: Any) -> None:
+    answer = send(api(acme), "put", f"/api/v1/{path}", body) if body is not None else api(acme).put(f"/api/v1/{path}")
+    assert answer.status_code in (400, 415), answer.content
+    assert not Artifact.objects.exists()

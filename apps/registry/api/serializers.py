@@ -136,7 +136,7 @@ class FileNew(StrictSerializer):
 class VersionNew(StrictSerializer):
     """A version to be made."""
 
-    files = FileNew(many=True, max_length=FILES_MAX)
+    files = FileNew(many=True, max_length=FILES_MAX)  # type: ignore[call-arg]
     description = Text(required=False, allow_blank=True)
     tags = tags()
     run = Text(required=False, allow_null=True, max_length=36, help_text="the run that made it")

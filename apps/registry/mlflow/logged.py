@@ -14,7 +14,7 @@ from apps.tenants.access.auditing import record
 from apps.tracking import roots
 from apps.tracking.models import ModelMetric
 from apps.tracking.paths import clean_directory
-from apps.tracking.scoping import experiments_for
+from apps.tracking.scoping import experiments_for, principal_of
 from maestro import limits
 from maestro.clock import now_ms
 from maestro.mlflow import fields as read
@@ -28,7 +28,9 @@ OUTPUTS_MOST = 1_000
 def model_for(request: HttpRequest, model_id: str, *, deleted: bool = False) -> LoggedModel:
     """Fetch a logged model that the caller may see. Raises NotFound."""
     rows = LoggedModel.objects.all() if deleted else LoggedModel.objects.active()
-    return rows.select_related("experiment").filter(experiment__in=experiments_for(request.user)).fetch(model_id)
+    return (
+        rows.select_related("experiment").filter(experiment__in=experiments_for(principal_of(request))).fetch(model_id)
+    )
 
 
 def shown(models: list[LoggedModel]) -> list[dict[str, Any]]:
@@ -156,7 +158,7 @@ class SearchLoggedModels(RegistryView):
                 for index, row in enumerate(read.rows(fields, "datasets", 100))
             ],
         )
-        page = search_models(experiments_for(request.user), asked)
+        page = search_models(experiments_for(principal_of(request)), asked)
         return with_token({"models": shown(page.rows)}, page, offset=offset, purpose=PURPOSE)
 
 

@@ -95,9 +95,9 @@ class RunWhole(RunShown):
         return {tag.key: tag.value for tag in run.tags.all()}
 
     @extend_schema_field(serializers.DictField(child=MetricShown()))
-    def get_metrics(self, run: Run) -> dict[str, MetricShown]:
+    def get_metrics(self, run: Run) -> dict[str, dict[str, Any]]:
         """Show the latest values by key."""
-        return {  # type: ignore[return-value]
+        return {
             latest.key.name: {
                 "value": latest.value if math.isfinite(latest.value) else None,
                 "special": None if math.isfinite(latest.value) else str(latest.value),

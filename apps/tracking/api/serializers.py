@@ -79,7 +79,7 @@ class OutcomeNew(StrictSerializer):
     actual_cost = amount()
     actual_effort_hours = amount()
     rule = Text(required=False, allow_blank=True, max_length=500, help_text="how the figure came about")
-    source = serializers.ChoiceField(choices=Project.OutcomeSource.choices, required=False)
+    source = serializers.ChoiceField(choices=Project.OutcomeSource.choices, required=False)  # type: ignore[assignment]
 
 
 class OutcomeRecorded(serializers.Serializer[Project]):
@@ -88,7 +88,7 @@ class OutcomeRecorded(serializers.Serializer[Project]):
     success = serializers.FloatField()
     model_performance = serializers.FloatField(allow_null=True)
     business_value = serializers.FloatField(allow_null=True)
-    source = serializers.CharField(source="outcome_source")
+    source = serializers.CharField(source="outcome_source")  # type: ignore[assignment]
     set_by = serializers.CharField(source="outcome_set_by")
     set_at = serializers.DateTimeField(source="outcome_set_at")
     rule = serializers.CharField(source="outcome_rule")

@@ -33,7 +33,7 @@ class Command(MaestroCommand):
         """Sweep one tenant."""
         if hours < 1:
             raise Invalid("--hours must be at least 1: uploads that are under way must not be swept")
-        connection.set_schema_to_public()
+        connection.set_schema_to_public()  # type: ignore[attr-defined]
         found = Tenant.objects.filter(slug=tenant).first()
         if found is None:
             raise NotFound(f"there is no tenant {tenant!r}")

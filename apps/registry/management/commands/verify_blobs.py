@@ -28,7 +28,7 @@ class Command(MaestroCommand):
 
     def answer(self, *, tenant: str, contents: bool, **options: Any) -> dict[str, Any]:
         """Check one tenant."""
-        connection.set_schema_to_public()
+        connection.set_schema_to_public()  # type: ignore[attr-defined]
         found = Tenant.objects.filter(slug=tenant).first()
         if found is None:
             raise NotFound(f"there is no tenant {tenant!r}")

@@ -4,6 +4,7 @@
 """
 
 import hashlib
+import importlib.util
 import os
 import shutil
 import signal
@@ -23,6 +24,8 @@ SETS = {"run": "requirements.txt", "dev": "requirements-dev.txt"}
 ENOUGH = {"run": ("run", "dev"), "dev": ("dev",)}
 OLDEST = (3, 11)
 PARENT = os.getppid()
+# Debian keeps pip's wheel apart from Python.
+DEBIAN_WHEELS = Path("/usr/share/python-wheels")
 NO_NETWORK = ("client error (Connect)", "NewConnectionError", "ConnectTimeoutError", "name resolution")
 SIGN_OF_LIFE_SECONDS = 10.0
 STARTED = time.monotonic()
@@ -77,24 +80,41 @@ def make_venv() -> "str | None":
     shutil.rmtree(VENV, ignore_errors=True)
     VENV.mkdir()
     unfinished().touch()
-    if not run([sys.executable, "-m", "venv", str(VENV)]):
+    # Without pip, whose own installation takes longer than that of most of the rest.
+    if not run([sys.executable, "-m", "venv", "--without-pip", str(VENV)]):
         return f"cannot make {VENV}: {last_line()}"
     return None
 
 
 def works() -> bool:
-    """True if .venv has a working pip: its Python may have been removed, or an install cut short."""
+    """True if .venv has a Python that runs: the one it was made with may have been removed."""
     try:
-        return run([str(PYTHON), "-m", "pip", "--version"])
+        return run([str(PYTHON), "-c", "import sys"])
     except OSError:
         return False
 
 
-def with_uv(requirements: str) -> bool:
-    """Install with uv, four times as fast as pip. It is itself installed by pip, from a locked file."""
-    uv = shutil.which("uv") or str(VENV / "bin" / "uv")
+def bundled_pip() -> "Path | None":
+    """Return the pip that Python brings along to install pip with; it runs without being installed."""
+    spec = importlib.util.find_spec("ensurepip")
+    own = Path(spec.origin).parent / "_bundled" if spec and spec.origin else DEBIAN_WHEELS
+    wheels = [*own.glob("pip-*.whl"), *DEBIAN_WHEELS.glob("pip-*.whl")]
+    return wheels[0] if wheels else None
+
+
+def install_uv() -> bool:
+    """Install uv from its locked file, by the pip at hand."""
+    wheel = bundled_pip()
+    if wheel is None and not run([str(PYTHON), "-m", "ensurepip"]):
+        return False
     pip = [str(PYTHON), "-m", "pip", "install", "-q", "--disable-pip-version-check", "--require-hashes"]
-    if not Path(uv).exists() and not run([*pip, "-r", str(PROJECT / "requirements-uv.txt")]):
+    return run([*pip, "-r", str(PROJECT / "requirements-uv.txt")], {"PYTHONPATH": str(wheel)} if wheel else {})
+
+
+def with_uv(requirements: str) -> bool:
+    """Install with uv, four times as fast as pip."""
+    uv = shutil.which("uv") or str(VENV / "bin" / "uv")
+    if not Path(uv).exists() and not install_uv():
         return False
     command = [uv, "pip", "install", "--python", str(PYTHON), "--require-hashes", "--system-certs"]
     command += ["--link-mode", link_mode()]
@@ -107,6 +127,8 @@ def with_uv(requirements: str) -> bool:
 def with_pip(requirements: str) -> bool:
     """Install with pip: slower, and knows every setting of the machine's pip."""
     pip = [str(PYTHON), "-m", "pip", "install", "--disable-pip-version-check", "--no-input", "--require-hashes"]
+    if not run([str(PYTHON), "-m", "ensurepip"]):
+        return False
     return run([*pip, "-r", str(PROJECT / requirements)])
 
 
@@ -115,14 +137,20 @@ def link_mode() -> str:
     return "copy" if os.geteuid() == 0 else "hardlink"
 
 
-def run(command: "list[str]") -> bool:
+def run(command: "list[str]", more: "dict[str, str] | None" = None) -> bool:
     """Run a command with its words in the log; show a sign of life every ten seconds."""
     with LOG.open("ab") as log:
         log.write(("\n$ " + " ".join(command) + "\n").encode())
         log.flush()
         # In a session of its own: pip's children do not all heed Ctrl-C, so we end them ourselves.
         process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd="/", start_new_session=True
+            command,
+            cwd="/",
+            env=os.environ | (more or {}),
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
         )
     shown = time.monotonic()
     try:

@@ -25,8 +25,10 @@ QUIET = """SELECT id FROM tracking_run WHERE NOT is_folded AND last_write_ms < %
 BUSY = """SELECT r.id FROM tracking_run r WHERE NOT r.is_folded AND r.last_write_ms >= %(before)s
  AND (SELECT count(*) FROM (SELECT FROM tracking_metricpoint p WHERE p.run_id = r.id LIMIT %(busy)s) s) = %(busy)s
  LIMIT %(most)s"""
+# A lone point without chunks is smaller as a row, and stays one.
 SERIES_TO_FOLD = """SELECT p.run_id, p.key_id FROM tracking_metricpoint p WHERE p.run_id = ANY(%(runs)s::uuid[])
- GROUP BY 1, 2
+ GROUP BY 1, 2 HAVING count(*) > 1 OR EXISTS (SELECT FROM tracking_metricchunk c
+  WHERE c.run_id = p.run_id AND c.key_id = p.key_id)
  UNION SELECT c.run_id, c.key_id FROM tracking_metricchunk c
   WHERE c.run_id = ANY(%(runs)s::uuid[]) AND c.count < %(small)s GROUP BY 1, 2 HAVING count(*) > 1 ORDER BY 1, 2"""
 FOLD = """WITH single AS (DELETE FROM tracking_metricpoint p WHERE p.run_id = %(run)s AND p.key_id = %(key)s
@@ -70,14 +72,5 @@ def fold_busy(now: int, *, quiet_ms: int = QUIET_MS, most: int = RUNS_AT_ONCE) -
 
 def fold_points(runs: Sequence[UUID]) -> None:
     """Pack single points and small chunks of some runs, one statement a series."""
-    few = "SELECT count(*) FROM tracking_metricpoint p WHERE p.run_id = %(run)s AND p.key_id = %(key)s"
     for run_id, key_id in execute(SERIES_TO_FOLD, {"runs": list(runs), "small": SMALL_CHUNK}):
-        series = {"run": run_id, "key": key_id}
-        if execute(few, series)[0][0] != 1 or chunks_of(run_id, key_id):
-            execute(FOLD, series | {"small": SMALL_CHUNK, "size": CHUNK_POINTS})
-
-
-def chunks_of(run_id: UUID, key_id: int) -> int:
-    """Count a series' chunks. A lone point without any is smaller as a row, and stays one."""
-    sql = "SELECT count(*) FROM tracking_metricchunk c WHERE c.run_id = %(run)s AND c.key_id = %(key)s"
-    return int(execute(sql, {"run": run_id, "key": key_id})[0][0])
+        execute(FOLD, {"run": run_id, "key": key_id, "small": SMALL_CHUNK, "size": CHUNK_POINTS})

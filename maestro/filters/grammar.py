@@ -1,9 +1,9 @@
 """The floor: tokens -> tree, by recursive descent with a bound on length, clauses and nesting.
 
-    filter     = term {OR term}
-    term       = factor {AND factor}
-    factor     = NOT factor | "(" filter ")" | comparison
-    comparison = identifier (operator value | [NOT] IN "(" value {"," value} ")" | IS [NOT] NULL)
+filter     = term {OR term}
+term       = factor {AND factor}
+factor     = NOT factor | "(" filter ")" | comparison
+comparison = identifier (operator value | [NOT] IN "(" value {"," value} ")" | IS [NOT] NULL)
 """
 
 from maestro import limits
@@ -95,7 +95,9 @@ class Parser:
             raise bad_filter(f"{shown[:60]!r} can't be searched by")
         operator = self.operator()
         if operator not in field.operators:
-            raise bad_filter(f"{shown[:60]!r} does not take {operator}; use one of {', '.join(sorted(field.operators))}")
+            raise bad_filter(
+                f"{shown[:60]!r} does not take {operator}; use one of {', '.join(sorted(field.operators))}"
+            )
         return Comparison(field.kind, field.key, operator, self.operand(operator, field, shown))
 
     def identifier(self) -> tuple[str, str]:

@@ -34,7 +34,9 @@ class Token:
 
 def bad_filter(reason: str, pointer: str = "/filter") -> Invalid:
     """Make a refusal in MLflow's words."""
-    return Invalid(f"Invalid clause(s) in filter string: {reason}", "bad_filter", faults=[Fault(pointer, "bad_filter", reason)])
+    return Invalid(
+        f"Invalid clause(s) in filter string: {reason}", "bad_filter", faults=[Fault(pointer, "bad_filter", reason)]
+    )
 
 
 def tokenize(text: str) -> list[Token]:

@@ -9,7 +9,9 @@ from tests.tracking.door import Door
 
 
 def test_an_experiment_is_read_back_as_it_was_made(door: Door) -> None:
-    identity = door.post("experiments/create", {"name": "Ünï ✓", "tags": [{"key": "a/b", "value": "x\n\t"}]})["experiment_id"]
+    identity = door.post("experiments/create", {"name": "Ünï ✓", "tags": [{"key": "a/b", "value": "x\n\t"}]})[
+        "experiment_id"
+    ]
     found = door.get("experiments/get", experiment_id=identity)["experiment"]
     assert found == door.get("experiments/get-by-name", experiment_name="Ünï ✓")["experiment"]
     assert found["artifact_location"] == f"mlflow-artifacts:/{identity}"

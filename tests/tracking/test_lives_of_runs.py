@@ -6,7 +6,6 @@ from io import StringIO
 import pytest
 from django.core.management import call_command
 from django.db import transaction
-
 from django_tenants.utils import tenant_context
 
 from apps.tenants.models import Tenant
@@ -22,11 +21,17 @@ LATER = 60_000
 def log_much(door: Door, run: str) -> None:
     """Log single points, batches that overlap them, params and tags."""
     for step in range(20):
-        door.post("runs/log-metric", {"run_id": run, "key": "loss", "value": step / 7, "timestamp": 100 + step, "step": step})
+        door.post(
+            "runs/log-metric", {"run_id": run, "key": "loss", "value": step / 7, "timestamp": 100 + step, "step": step}
+        )
     for start in (0, 10, 30):
         points = [{"key": "loss", "value": s / 7, "timestamp": 100 + s, "step": s} for s in range(start, start + 20)]
         door.post("runs/log-batch", {"run_id": run, "metrics": points})
-    body = {"run_id": run, "metrics": [{"key": "nan", "value": "NaN", "timestamp": 1}], "params": [{"key": "p", "value": "ü"}]}
+    body = {
+        "run_id": run,
+        "metrics": [{"key": "nan", "value": "NaN", "timestamp": 1}],
+        "params": [{"key": "p", "value": "ü"}],
+    }
     door.post("runs/log-batch", body)
 
 

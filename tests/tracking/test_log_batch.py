@@ -167,7 +167,12 @@ def test_one_bad_entry_is_named_and_stores_nothing(door: Door, name: str, wrong:
     run = door.run()
     good = {"key": "good", "value": 1.0, "timestamp": 1, "step": 0}
     metrics = [good, good | wrong, *(good | {"step": i} for i in range(padding))]
-    body = {"run_id": run, "metrics": metrics, "params": [{"key": "p", "value": "1"}], "tags": [{"key": "t", "value": "1"}]}
+    body = {
+        "run_id": run,
+        "metrics": metrics,
+        "params": [{"key": "p", "value": "1"}],
+        "tags": [{"key": "t", "value": "1"}],
+    }
     status, answer = door.send("runs/log-batch", body)
     assert (status, answer["error_code"]) == (400, "INVALID_PARAMETER_VALUE")
     assert name in answer["message"]
@@ -245,7 +250,9 @@ def test_two_params_of_one_key_are_refused_and_of_a_tag_the_last_counts(door: Do
 )
 def test_doubles_come_back_as_they_were(door: Door, sent: Any, kept: Any) -> None:
     run = door.run()
-    door.post("runs/log-metric", {"run_id": run, "key": "a", "value": sent, "timestamp": "1", "step": "-9223372036854775808"})
+    door.post(
+        "runs/log-metric", {"run_id": run, "key": "a", "value": sent, "timestamp": "1", "step": "-9223372036854775808"}
+    )
     assert door.points(run, "a") == [(1, -(2**63), kept)]
     assert door.data(run)["metrics"] == {"a": kept}
 

@@ -48,7 +48,8 @@ class Run(models.Model):
         LOST = "LOST"
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
-    experiment = models.ForeignKey(Experiment, on_delete=models.PROTECT, related_name="runs")
+    # The index of the newest runs begins with the experiment; a second one would only mislead the planner.
+    experiment = models.ForeignKey(Experiment, on_delete=models.PROTECT, related_name="runs", db_index=False)
     name = models.CharField(max_length=limits.TAG_VALUE_CHARS)
     user_name = models.CharField(max_length=250, blank=True)
     status = models.CharField(max_length=10, choices=Status, default=Status.RUNNING)
@@ -58,7 +59,9 @@ class Run(models.Model):
     last_write_ms = models.BigIntegerField()
     created_by = models.CharField(max_length=250, blank=True)
     location = models.CharField(max_length=limits.PATH_BYTES, blank=True, db_default="", default="")
-    is_folded = models.BooleanField(db_default=False, default=False, help_text="its RunDocument tells all that it logged")
+    is_folded = models.BooleanField(
+        db_default=False, default=False, help_text="its RunDocument tells all that it logged"
+    )
 
     objects = RunQuerySet.as_manager()
 
@@ -76,7 +79,9 @@ class Run(models.Model):
                 name="tracking_run_unfolded",
                 condition=models.Q(is_folded=False),
             ),
-            models.Index(fields=["deleted_ms"], name="tracking_run_trash", condition=models.Q(deleted_ms__isnull=False)),
+            models.Index(
+                fields=["deleted_ms"], name="tracking_run_trash", condition=models.Q(deleted_ms__isnull=False)
+            ),
         ]
 
     @property

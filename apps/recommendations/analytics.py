@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from apps.recommendations.models import Advice, Forecast, ImpactModel
 
@@ -35,6 +35,15 @@ class Calibration:
     needs: tuple[dict[str, Any], ...] = ()
 
 
+class Settled(NamedTuple):
+    """A forecast beside what happened; `low` and `high` are None where no interval could be given."""
+
+    low: Any
+    value: Any
+    high: Any
+    actual: Any
+
+
 def settled(target: str) -> list[Forecast]:
     """The latest settled forecasts of a target, one a project: the last that was made before it ended."""
     known = Forecast.objects.settled().filter(target=target).select_related("project")
@@ -54,8 +63,9 @@ def calibrated(target: str, rows: Sequence[Forecast]) -> Calibration:
         need = {"what": "forecasts whose project has ended", "have": len(rows), "at_least": FEWEST}
         said = f"Only {len(rows)} forecasts of {target} have met their outcome."
         return Calibration(target, unit, len(rows), status="refused", reason=said, needs=(need,))
-    inside = [row.p10 <= row.actual <= row.p90 for row in rows if row.p10 is not None and row.p90 is not None]
-    gaps = [row.p50 - row.actual for row in rows]
+    ended = [Settled(row.p10, row.p50, row.p90, row.actual) for row in rows]
+    inside = [one.low <= one.actual <= one.high for one in ended if one.low is not None and one.high is not None]
+    gaps = [one.value - one.actual for one in ended]
     claimed = rows[0].level or 0.8
     recent = share(inside[:RECENT])
     return Calibration(

@@ -6,13 +6,14 @@ from functools import partial
 
 from celery import shared_task
 from django.core.cache import cache
-from django.db import connection, transaction
+from django.db import transaction
 from django.utils import timezone
 from django_tenants.utils import get_tenant_model, tenant_context
 from kombu.exceptions import OperationalError
 
 from apps.recommendations import followup, leases, outcomes, supervising
 from apps.recommendations.models import Training, WhatIf
+from maestro.database.session import connection
 from maestro.tasks import fan_out, tenant_task
 
 logger = logging.getLogger("maestro.recommendations")

@@ -13,6 +13,7 @@ from apps.recommendations.api.serializers import CalibrationShown, WhatIfNew, Wh
 from apps.recommendations.models import WhatIf
 from apps.tenants.access.idempotency import IdempotentPosts
 from apps.tracking.scoping import require_tenant_wide
+from maestro.api.auth import asking
 
 TENANT_WIDE = "ask what was learnt across projects"
 EXAMPLE = OpenApiExample(
@@ -44,7 +45,7 @@ class Questions(IdempotentPosts, GenericAPIView[WhatIf]):
     @extend_schema(operation_id="forecasts_ask", request=WhatIfNew, responses={202: WhatIfShown}, examples=[EXAMPLE])
     def post(self, request: Request) -> Response:
         """Ask. A worker answers within seconds; `Location` shows the answer once it is there."""
-        require_tenant_wide(request.user, TENANT_WIDE)
+        require_tenant_wide(asking(request), TENANT_WIDE)
         asked = WhatIfNew(data=request.data)
         asked.is_valid(raise_exception=True)
         question = WhatIf.objects.create(facts=plain(asked.validated_data), asked_by=str(request.user)[:250])
@@ -63,7 +64,7 @@ class Question(GenericAPIView[WhatIf]):
     @extend_schema(operation_id="forecasts_get", responses=WhatIfShown)
     def get(self, request: Request, question: uuid.UUID) -> Response:
         """Show a question, and its answer once there is one."""
-        require_tenant_wide(request.user, TENANT_WIDE)
+        require_tenant_wide(asking(request), TENANT_WIDE)
         return Response(WhatIfShown(WhatIf.objects.fetch(str(question))).data)
 
 
@@ -77,5 +78,5 @@ class CalibrationView(GenericAPIView[Any]):
     @extend_schema(operation_id="calibration", responses=CalibrationShown)
     def get(self, request: Request) -> Response:
         """Show past forecasts against what happened, whether advice was followed, and how stable impact claims were."""
-        require_tenant_wide(request.user, TENANT_WIDE)
+        require_tenant_wide(asking(request), TENANT_WIDE)
         return Response(CalibrationShown(analytics.calibration_page()).data)

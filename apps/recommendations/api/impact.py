@@ -12,6 +12,7 @@ from apps.recommendations.api.serializers import ImpactShown, ScoreShown
 from apps.recommendations.models import ImpactModel, ImpactScore
 from apps.tracking.models import Project
 from apps.tracking.scoping import require_tenant_wide
+from maestro.api.auth import asking
 from maestro.errors import Invalid
 
 UNITS = tuple(UNIT_WORDS)
@@ -81,7 +82,7 @@ class Impact(GenericAPIView[ImpactScore]):
     @extend_schema(operation_id="impact_list", parameters=FILTERS, responses=ImpactShown, examples=[REFUSAL])
     def get(self, request: Request) -> Response:
         """List what artifacts are associated with, strongest first; each with interval, n and what weakens it."""
-        require_tenant_wide(request.user, "read what was learnt across projects")
+        require_tenant_wide(asking(request), "read what was learnt across projects")
         unit = choice(request, "unit", UNITS)
         problem_class = choice(request, "problem_class", Project.ProblemClass.values)
         model = ImpactModel.objects.serving("impact", unit)

@@ -24,14 +24,14 @@ from apps.recommendations.models import Advice
 from apps.tenants.access.idempotency import IdempotentPosts
 from apps.tracking.models import Project
 from apps.tracking.scoping import projects_for
-from maestro.api.auth import reading_and_writing
+from maestro.api.auth import asking, reading_and_writing
 
 READING = {"GET": "viewer", "HEAD": "viewer", "OPTIONS": "viewer"}
 
 
 def visible(evidence: Any, request: Request) -> list[str]:
     """The projects behind a claim that the caller may see: a key of one project learns of no other."""
-    only = request.user.project_id
+    only = asking(request).project_id
     return [str(one) for one in evidence if only is None or str(one) == str(only)]
 
 
@@ -95,7 +95,7 @@ class ProjectAdvice(GenericAPIView[Advice]):
     @extend_schema(operation_id="project_advice", responses=AdviceShown)
     def get(self, request: Request, project: str) -> Response:
         """Show ranked artifacts with interval, n and reasons, or a refusal that names what is missing."""
-        found = projects_for(request.user).fetch(project)
+        found = projects_for(asking(request)).fetch(project)
         return Response(AdviceShown(advice_shown(found, advice_for(found), request)).data)
 
 
@@ -108,7 +108,7 @@ class ProjectForecasts(GenericAPIView[Advice]):
     @extend_schema(operation_id="project_forecasts", responses=ForecastsShown)
     def get(self, request: Request, project: str) -> Response:
         """Show expected success, duration, cost and effort with 80 % intervals; or why there is none."""
-        found = projects_for(request.user).fetch(project)
+        found = projects_for(asking(request)).fetch(project)
         answer = forecasts_for(found)
         if answer["code"] == PENDING:
             tasks.send_foresee()
@@ -124,7 +124,9 @@ class ProjectOutcomeByRule(IdempotentPosts, GenericAPIView[Project]):
     @extend_schema(operation_id="project_outcome_derive", request=None, responses=OutcomeShown)
     def post(self, request: Request, project: str) -> Response:
         """Derive success from the best finished run's goal metric. 409 if the rule can't speak or a person has."""
-        found = outcomes.set_by_rule(projects_for(request.user).fetch(project), by=str(request.user), at=timezone.now())
+        found = outcomes.set_by_rule(
+            projects_for(asking(request)).fetch(project), by=str(request.user), at=timezone.now()
+        )
         shown = {
             "project": found.pk,
             "success": found.success,

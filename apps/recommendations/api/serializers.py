@@ -240,7 +240,7 @@ class OutcomeShown(serializers.Serializer[Any]):
 
     project = serializers.UUIDField()
     success = serializers.FloatField()
-    source = serializers.CharField()
+    source = serializers.CharField()  # type: ignore[assignment]
     rule = serializers.CharField()
     set_by = serializers.CharField()
     set_at = serializers.DateTimeField()

@@ -13,7 +13,7 @@ from apps.recommendations.api.serializers import TrainingNew, TrainingShown
 from apps.recommendations.models import Training
 from apps.tenants.access.idempotency import IdempotentPosts
 from apps.tracking.scoping import require_tenant_wide
-from maestro.api.auth import reading_and_writing
+from maestro.api.auth import asking, reading_and_writing
 
 TENANT_WIDE = "read or start trainings, which learn from all projects"
 
@@ -28,14 +28,14 @@ class TrainingList(IdempotentPosts, GenericAPIView[Training]):
     @extend_schema(operation_id="trainings_list")
     def get(self, request: Request) -> Response:
         """List trainings, newest first, with the models that came of each."""
-        require_tenant_wide(request.user, TENANT_WIDE)
+        require_tenant_wide(asking(request), TENANT_WIDE)
         page = self.paginate_queryset(Training.objects.for_page())
         return self.get_paginated_response(TrainingShown(page, many=True).data)
 
     @extend_schema(operation_id="trainings_create", request=TrainingNew, responses={202: TrainingShown})
     def post(self, request: Request) -> Response:
         """Ask for a training; `Location` shows its progress. While one is open that one is answered."""
-        require_tenant_wide(request.user, TENANT_WIDE)
+        require_tenant_wide(asking(request), TENANT_WIDE)
         asked = TrainingNew(data=request.data)
         asked.is_valid(raise_exception=True)
         training, _ = leases.ask(why="asked", asked_by=str(request.user), **asked.validated_data)
@@ -53,7 +53,7 @@ class TrainingDetail(GenericAPIView[Training]):
     @extend_schema(operation_id="trainings_get")
     def get(self, request: Request, training: uuid.UUID) -> Response:
         """Show how far it is, and what came of it."""
-        require_tenant_wide(request.user, TENANT_WIDE)
+        require_tenant_wide(asking(request), TENANT_WIDE)
         return Response(TrainingShown(Training.objects.for_page().fetch(str(training))).data)
 
 
@@ -66,7 +66,7 @@ class TrainingRollback(IdempotentPosts, GenericAPIView[Training]):
     @extend_schema(operation_id="trainings_rollback", request=None, responses=TrainingShown)
     def post(self, request: Request, training: uuid.UUID) -> Response:
         """Take this training's models out of service; those before them serve again. 409 if none serves."""
-        require_tenant_wide(request.user, TENANT_WIDE)
+        require_tenant_wide(asking(request), TENANT_WIDE)
         found = Training.objects.fetch(str(training))
         promotion.roll_back(found, by=str(request.user), at=timezone.now())
         return Response(TrainingShown(Training.objects.for_page().fetch(str(training))).data)

@@ -23,10 +23,15 @@ class ImpactModelQuerySet(models.QuerySet["ImpactModel"]):
         Where none serves, the latest that refused, since it knows the reason; None before any training.
         """
         wanted = self.filter(target=target) if not unit else self.filter(target=target, unit=unit)
-        found = sorted(wanted.champions().defer("model_text"), key=lambda model: (model.error_ratio, model.unit))
-        if found:
-            return found[0]
+        champions: list[ImpactModel] = list(wanted.champions().defer("model_text"))
+        if champions:
+            return min(champions, key=by_foresight)
         return wanted.filter(state=ImpactModel.State.REFUSED).order_by("-created_at", "unit").first()
+
+
+def by_foresight(model: "ImpactModel") -> tuple[float, str]:
+    """Order models by what their backtests say; by finished projects before by runs if they say the same."""
+    return model.error_ratio, model.unit
 
 
 class ImpactModel(models.Model):

@@ -35,7 +35,8 @@ class TrainingQuerySet(models.QuerySet["Training"]):
 class Training(models.Model):
     """One training: asked for, taken up by one worker at a time, ended once. At most one is open in a tenant."""
 
-    class State(models.TextChoices):
+    # The checker takes `models` for the related name of ImpactModel.training here.
+    class State(models.TextChoices):  # type: ignore[name-defined]
         """Where it stands."""
 
         WAITING = "waiting"

@@ -173,3 +173,28 @@ def test_a_training_that_needs_too_much_memory_fails_with_that_reason_and_the_ca
     state = supervising.supervise(committed, asked.pk, megabytes=250)
     assert state == "failed"
     assert "more memory" in Training.objects.get().reason
+
+
+def test_of_two_units_the_one_that_foresaw_better_serves(acme):
+    asked, _ = leases.ask(why="asked")
+    for unit, ratio in (("project", 0.99), ("run", 0.8)):
+        ImpactModel.objects.create(
+            training=asked, target="impact", unit=unit, state="champion", figures={"holdout": {"error_ratio": ratio}}
+        )
+    assert ImpactModel.objects.serving().unit == "run"
+    assert ImpactModel.objects.serving("impact", "project").unit == "project"
+    ImpactModel.objects.filter(unit="run").update(figures={"holdout": {"error_ratio": 0.99}})
+    assert ImpactModel.objects.serving().unit == "project"
+
+
+def test_a_model_that_foresees_worse_than_nothing_is_not_promoted(acme):
+    past = make_past(140)
+    # What went with success before the last quarter goes with failure in it.
+    for one in past.projects[112:]:
+        used = Usage.objects.filter(project=one, version=past.versions[0]).exists()
+        Project.objects.filter(pk=one.pk).update(success=5 if used else 95)
+    train_now()
+    model = ImpactModel.objects.get(target="impact", unit="project")
+    assert model.state == "rejected"
+    assert "worse than assuming that no artifact matters" in model.reason
+    assert model.figures["holdout"]["error_ratio"] > 1

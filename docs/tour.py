@@ -1,7 +1,8 @@
 """A tour of Maestro with the stock mlflow client: train LightGBM, register the model, ask for advice.
 
     make demo                         # in another terminal; it writes .maestro/demo.env
-    .venv/bin/python docs/tour.py     # or anywhere with: pip install mlflow-skinny lightgbm scikit-learn
+    .venv/bin/python docs/tour.py     # after `make install-dev`, or with any Python that has
+                                      # pip install mlflow-skinny pandas lightgbm scikit-learn
 
 It reads MAESTRO_URL and MAESTRO_TOKEN from the environment, else from .maestro/demo.env. It can be repeated.
 """
@@ -202,6 +203,12 @@ def show_advice(maestro: Maestro) -> None:
     print(advice["wording"])
 
 
+def admin_of(maestro: Maestro) -> str:
+    """The tenant's own host: the key names its tenant."""
+    slug = maestro.token.split("_")[1]
+    return maestro.url.replace("://", f"://{slug}.", 1) + "/admin/"
+
+
 def show_links(admin: str, maestro: Maestro, run_id: str) -> None:
     """Where a person sees all this."""
     project = maestro.need("GET", f"/api/v1/projects/{PROJECT}/")["id"]
@@ -235,7 +242,7 @@ def main() -> None:
     step("6. Advice for this project")
     show_advice(maestro)
     step("7. See it in the admin (sign in with the user and password of `make demo`)")
-    show_links(found.get("MAESTRO_ADMIN_URL", f"{maestro.url}/admin/"), maestro, run_id)
+    show_links(found.get("MAESTRO_ADMIN_URL") or admin_of(maestro), maestro, run_id)
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from django.db.models import Count
+from django.db.models import Count, Value
 
 from apps.tracking.models import LatestMetric, Param, Tag
 
@@ -32,19 +32,18 @@ def parse_columns(keys: Sequence[str]) -> list[Column]:
 
 
 def names_seen(ids: Sequence[uuid.UUID]) -> dict[str, list[str]]:
-    """The names of metrics, params and tags of these runs, most common first."""
-    metrics = LatestMetric.objects.filter(run_id__in=ids).values_list("key__name")
-    params = Param.objects.filter(run_id__in=ids).values_list("key")
-    tags = Tag.objects.filter(run_id__in=ids).exclude(key__startswith="mlflow.").values_list("key")
-    counted = {
-        "m": metrics.annotate(n=Count("run_id")),
-        "p": params.annotate(n=Count("run_id")),
-        "t": tags.annotate(n=Count("run_id")),
-    }
-    return {
-        kind: [name for name, _ in found.order_by("-n", "key__name" if kind == "m" else "key")[:MAX_CHOICES]]
-        for kind, found in counted.items()
-    }
+    """The names of metrics, params and tags of these runs, most common first: one query for all three."""
+    metrics = LatestMetric.objects.filter(run_id__in=ids).values_list(Value("m"), "key__name")
+    params = Param.objects.filter(run_id__in=ids).values_list(Value("p"), "key")
+    tags = Tag.objects.filter(run_id__in=ids).exclude(key__startswith="mlflow.").values_list(Value("t"), "key")
+    parts = [
+        names.annotate(n=Count("run_id")).order_by("-n", order)[:MAX_CHOICES]
+        for names, order in ((metrics, "key__name"), (params, "key"), (tags, "key"))
+    ]
+    found: dict[str, list[str]] = {kind: [] for kind in KINDS}
+    for kind, name, _ in parts[0].union(*parts[1:], all=True):
+        found[kind].append(name)
+    return found
 
 
 def values_of(ids: Sequence[uuid.UUID], columns: Sequence[Column]) -> dict[tuple[uuid.UUID, str], float | str]:

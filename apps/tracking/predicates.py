@@ -86,7 +86,7 @@ def run_clause(comparison: Comparison, writer: Writer) -> str:
     if comparison.kind == "metric":
         key = writer.bind(comparison.key, "::text")
         value = f"(SELECT l.value FROM tracking_latestmetric l WHERE l.run_id = r.id AND l.key_id = {key_id(key)})"
-        return f"(SELECT {number_test('v.value', comparison, writer)} FROM (SELECT {value} AS value) v)"
+        return f"(SELECT {number_test('v.value', comparison, writer)} FROM (SELECT {value} AS value OFFSET 0) v)"
     if comparison.kind in PAIRS:
         key = writer.bind(comparison.key, "::text")
         table = PAIRS[comparison.kind]

@@ -11,12 +11,14 @@ from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.core.files.base import ContentFile
 from django.core.files.storage import FileSystemStorage, Storage
-from storages.backends.s3 import S3Storage
+from django.utils.module_loading import import_string
 
 from maestro.database.session import connection
 from maestro.errors import Unavailable
 
 PROBE = "_probe"
+# Imported only where it is used: boto3 costs every process a quarter of a second.
+S3_STORAGE = "storages.backends.s3.S3Storage"
 
 
 class StorageProblem(Unavailable):
@@ -33,7 +35,7 @@ def backend() -> Storage:
         Path(url.path).mkdir(parents=True, exist_ok=True)
         return FileSystemStorage(location=url.path, allow_overwrite=True)
     if url.scheme == "s3":
-        return S3Storage(
+        return import_string(S3_STORAGE)(
             bucket_name=url.netloc,
             location=url.path.strip("/"),
             file_overwrite=True,

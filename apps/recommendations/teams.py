@@ -44,7 +44,7 @@ def recommend_team(data: TeamData, table: Table) -> tuple[TeamRange, ...]:
     verdict = refusals.forecast(len(rows))
     if verdict.is_refused:
         return (TeamRange(verdict),) * table.rows
-    past = data.covariates.take(rows)
+    past = data.covariates.take(np.asarray(rows))
     sizes = np.log(np.clip(data.size[rows], 0.5, 1e6))
     encoder = fit_encoder(past)
     known, asked = encoder.linear(past), encoder.linear(table)

@@ -9,6 +9,7 @@ import re
 import subprocess
 import sys
 from functools import lru_cache
+from urllib.parse import unquote, urlsplit, urlunsplit
 
 import psycopg
 from django.apps import apps
@@ -51,9 +52,12 @@ def dump(owner_url: str) -> str:
 
 
 def run_pg_dump(owner_url: str, options: list[str]) -> str:
-    """Run pg_dump. Raises Unavailable with its first line of complaint."""
-    command = [str(postgres_folder(None, settings.HOME) / "pg_dump"), f"--dbname={owner_url}", *options]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    """Run pg_dump, its password by the environment, where no process list shows it. Raises Unavailable."""
+    parts = urlsplit(owner_url)
+    address = urlunsplit(parts._replace(netloc=f"{parts.username}@{parts.hostname}:{parts.port or 5432}"))
+    command = [str(postgres_folder(None, settings.HOME) / "pg_dump"), f"--dbname={address}", *options]
+    secret = {"PGPASSWORD": unquote(parts.password or "")}
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=os.environ | secret)
     if done.returncode:
         complaint = done.stderr.strip().splitlines()
         raise Unavailable(f"pg_dump failed: {complaint[0] if complaint else done.returncode}")

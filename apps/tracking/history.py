@@ -144,4 +144,8 @@ def sample(run_id: UUID, key: str, *, most: int, first_step: int | None = None, 
     if len(inside) > most:
         last = len(inside) - 1
         inside = [inside[round(place * last / (most - 1))] for place in range(most)] if most > 1 else inside[-1:]
-    return Points(*([column[index] for index in inside] for column in (points.steps, points.times, points.values)))
+    return Points(
+        [points.steps[index] for index in inside],
+        [points.times[index] for index in inside],
+        [points.values[index] for index in inside],
+    )

@@ -33,6 +33,8 @@ class DatabaseWrapper(base.DatabaseWrapper):
     """
 
     standing: tuple[str, object] | None = None
+    search_path_set_schemas: list[str] | None
+    _setting_search_path: bool
 
     def close(self) -> None:
         """Forget where the session stood."""
@@ -65,7 +67,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
         # A tenant made anew under an old name has a new role, so its id is part of where the session stands.
         place = (self.schema_name, getattr(self.tenant, "pk", None))
         if self.standing == place:
-            self.search_path_set_schemas = True
+            self.search_path_set_schemas = self._get_cursor_search_paths()
             return
         paths = self._get_cursor_search_paths()
         walled = settings.TENANT_ROLES and self.schema_name != PUBLIC

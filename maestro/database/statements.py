@@ -9,9 +9,11 @@ from collections.abc import Sequence
 from typing import Any
 
 import psycopg
-from django.db import connection, transaction
+from django.db import transaction
 from psycopg import pq
 from psycopg.adapt import Dumper
+
+from maestro.database.session import connection
 
 PREPARE_AT = 3
 INT8, FLOAT8 = 20, 701

@@ -54,23 +54,23 @@ window.Maestro = window.Maestro || {};
     return `${Math.floor(left / 3600)} h ${Math.floor((left % 3600) / 60)} min`;
   }
 
-  /** Runs that logged a metric once are points, not lines: a bar each. */
-  function valueBars(options) {
+  /** Runs that logged a metric once have no line: a dot each, so that the axis need not begin at zero. */
+  function valueDots(options) {
     const given = options.series.filter((series) => series.data.length).reverse();
-    const data = given.map((series) => ({ value: series.data[0][1], itemStyle: series.itemStyle }));
+    const data = given.map((series, row) => ({ value: [series.data[0][1], row], itemStyle: series.itemStyle }));
     return {
       grid: { left: 8, right: 28, top: 12, bottom: 12, containLabel: true },
       tooltip: { trigger: "item" },
       xAxis: { type: "value", scale: true },
-      yAxis: { type: "category", data: given.map((series) => series.name), axisTick: { show: false } },
-      series: [{ type: "bar", data, barMaxWidth: 14 }],
+      yAxis: { type: "category", data: given.map((series) => series.name), axisTick: { show: false }, splitLine: { show: true } },
+      series: [{ type: "scatter", name: "value", data, symbolSize: 11 }],
     };
   }
 
   /** The server's curve options as the reader wants to see them. */
   function curveOptions(options, shown) {
     if (options.series.some((series) => series.data.length) && options.series.every((series) => series.data.length < 2)) {
-      return valueBars(options);
+      return valueDots(options);
     }
     const isTime = shown.x === "time";
     const label = isTime ? { axisLabel: { formatter: seconds, hideOverlap: true } } : {};

@@ -81,7 +81,7 @@ def signed(value: object) -> str:
     if not is_number(value) or not math.isfinite(float(value)):  # type: ignore[arg-type]
         return "–"
     text = f"{float(value):+,.2f}"  # type: ignore[arg-type]
-    return text.replace("-", "−")
+    return "0.00" if text in {"+0.00", "-0.00"} else text.replace("-", "−")
 
 
 @register.filter

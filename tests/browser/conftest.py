@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,11 +11,10 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 from apps.tenants import provisioning
 from maestro.database.session import connection
+from tests.browser.chromium import ARGUMENTS, CHROMIUM
 from tests.browser.scene import PASSWORD, Scene, build
 from tests.web import WebServer
 
-CHROMIUM = Path("/usr/bin/chromium")
-ARGUMENTS = ["--no-sandbox", "--headless", "--disable-gpu", "--disable-background-networking"]
 SLUG = "look"
 
 

@@ -47,8 +47,9 @@ def read_settled() -> dict[str, list[Settled]]:
     """The newest settled forecasts, by target."""
     rows = Forecast.objects.settled().exclude(p10=None).exclude(p90=None).order_by("-settled_at")[:SHOWN]
     by_target: dict[str, list[Settled]] = {}
-    for target, *values in rows.values_list("target", "project__name", "p10", "p50", "p90", "actual"):
-        by_target.setdefault(target, []).append(Settled(*values))
+    values: Any = rows.values_list("target", "project__name", "p10", "p50", "p90", "actual")
+    for target, *settled in values:
+        by_target.setdefault(target, []).append(Settled(*settled))
     return by_target
 
 

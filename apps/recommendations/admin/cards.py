@@ -122,7 +122,11 @@ def artifact_card(request: HttpRequest, artifact: Artifact) -> dict[str, Any]:
         artifact=artifact, model__state=ImpactModel.State.CHAMPION, model__target="impact"
     )
     rows = [
-        {"score": score, "unit": UNIT_WORDS.get(score.model.unit, ""), "label": UNITS.get(score.model.unit, "")}
+        {
+            "score": score,
+            "unit": UNIT_WORDS.get(score.model.unit, ""),
+            "title": ", ".join(filter(None, (UNITS.get(score.model.unit, ""), score.problem_class))),
+        }
         for score in scores.select_related("model").order_by("model__unit", "problem_class")
     ]
     return {"rows": rows, "more_url": reverse("admin:impact"), "more_text": "Beside the others"}
@@ -138,9 +142,20 @@ def leaderboard(request: HttpRequest, _: None) -> dict[str, Any]:
     return shown | {"forest": forest_of(scores, model.unit, "Top artifacts"), "unit": SHORT_UNITS.get(model.unit, "")}
 
 
+def expectations(request: HttpRequest, _: None) -> dict[str, Any] | None:
+    """Expected success of the latest projects beside what came of it."""
+    rows = Forecast.objects.filter(target="success", model__state=ImpactModel.State.CHAMPION).exclude(p50=None)
+    newest = list(rows.select_related("project").order_by("project__success", "-made_at")[:FEW])
+    shown = {"more_url": reverse("admin:calibration"), "more_text": "How past forecasts did"}
+    return shown | {"forecasts": newest} if newest else None
+
+
 FOLDER = "admin/recommendations/card_{}.html"
 SEE_SCORES, SEE_FORECASTS = "recommendations.view_impactscore", "recommendations.view_forecast"
 tenant_site.add_part("project", Part("Forecast", FOLDER.format("forecast"), forecast_card, "work", 10, SEE_FORECASTS))
 tenant_site.add_part("project", Part("What to try next", FOLDER.format("advice"), advice_card, "state", 10, SEE_SCORES))
 tenant_site.add_part("artifact", Part("Impact", FOLDER.format("artifact"), artifact_card, "state", 10, SEE_SCORES))
 tenant_site.add_part("home", Part("Impact", FOLDER.format("leaderboard"), leaderboard, "work", 10, SEE_SCORES))
+tenant_site.add_part(
+    "home", Part("Expected and actual success", FOLDER.format("expected"), expectations, "work", 15, SEE_FORECASTS)
+)

@@ -15,6 +15,7 @@ from apps.tenants.access.audited_admin import AuditedAdmin
 from apps.tracking.models import LatestMetric, Member, Project, Run
 from maestro import charts
 from maestro.admin import LabelledDateTime, tenant_site
+from maestro.templatetags.maestro import duration, sig
 
 RUNS_SHOWN, DAY_MS = 8, 86_400_000
 
@@ -146,14 +147,15 @@ def run_timeline(runs: QuerySet[Run]) -> charts.Chart | None:
     return charts.timeline("Runs a day", [("runs", day, count) for day, count in sorted(days.items())], ["runs"])
 
 
-def planned_and_actual(project: Project) -> list[tuple[str, str, float | None, float | None]]:
+def planned_and_actual(project: Project) -> list[tuple[str, str, str, str]]:
     """What was planned beside what came: name, unit, planned, actual."""
+    days = (project.planned_duration_days, project.actual_duration_days)
     rows = [
-        ("Duration", "days", project.planned_duration_days, project.actual_duration_days),
-        ("Cost", "", project.planned_cost, project.actual_cost),
-        ("Effort", "hours", project.planned_effort_hours, project.actual_effort_hours),
+        ("Duration", "", *(duration(None if value is None else value * 86_400) for value in days)),
+        ("Cost", "", sig(project.planned_cost), sig(project.actual_cost)),
+        ("Effort", "hours", sig(project.planned_effort_hours), sig(project.actual_effort_hours)),
     ]
-    return [row for row in rows if row[2] is not None or row[3] is not None]
+    return [row for row in rows if set(row[2:]) != {"–"}]
 
 
 tenant_site.register(Project, ProjectAdmin)

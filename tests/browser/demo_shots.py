@@ -1,0 +1,76 @@
+"""Pictures of a running demo for the docs: `python -m tests.browser.demo_shots [.maestro/demo.env [docs/img]]`.
+
+Signs in as the demo's user, finds its way by clicking, and writes one picture a page, so that what the docs show
+is the demo's real history.
+"""
+
+import sys
+from pathlib import Path
+
+from playwright.sync_api import Page, sync_playwright
+
+from tests.browser.chromium import ARGUMENTS, CHROMIUM
+
+
+def read_env(path: Path) -> dict[str, str]:
+    """The demo's addresses and one-time password."""
+    lines = (line.partition("=") for line in path.read_text().splitlines())
+    return {name: value for name, found, value in lines if found}
+
+
+def sign_in(page: Page, env: dict[str, str]) -> None:
+    """Open the tenant's admin."""
+    page.goto(env["MAESTRO_ADMIN_URL"])
+    page.fill("#id_username", env["MAESTRO_USER"])
+    page.fill("#id_password", env["MAESTRO_PASSWORD"])
+    page.click("input[type=submit]")
+    page.wait_for_selector(".person")
+
+
+def shoot(page: Page, path: Path) -> None:
+    """One picture, after every chart that is in sight is drawn."""
+    page.wait_for_load_state("networkidle")
+    page.wait_for_timeout(500)
+    page.screenshot(path=path)
+
+
+def walk(page: Page, folder: Path, mark: str) -> None:
+    """Home, impact, runs, comparison, a run with curves, a project, an artifact, trainings."""
+    home = page.url
+    shoot(page, folder / f"home{mark}.png")
+    page.goto(f"{home}impact/")
+    shoot(page, folder / f"impact{mark}.png")
+    page.goto(f"{home}impact/trainings/")
+    shoot(page, folder / f"trainings{mark}.png")
+    page.goto(f"{home}tracking/run/?q=params.model+%3D+%27lightgbm%27")
+    shoot(page, folder / f"runs{mark}.png")
+    runs = [box.get_attribute("value") for box in page.locator("input[type=checkbox][name=run]").all()[:5]]
+    page.goto(f"{home}compare/?" + "&".join(f"run={run}" for run in runs))
+    shoot(page, folder / f"compare{mark}.png")
+    page.goto(f"{home}tracking/run/{runs[0]}/change/")
+    shoot(page, folder / f"run{mark}.png")
+    page.locator(".breadcrumbs a").nth(1).click()
+    shoot(page, folder / f"project{mark}.png")
+    page.goto(f"{home}registry/artifact/")
+    page.locator("#result_list tbody th a").first.click()
+    shoot(page, folder / f"artifact{mark}.png")
+    page.locator("table[data-rows] tbody th a").first.click()
+    shoot(page, folder / f"version{mark}.png")
+
+
+def main(env: Path = Path(".maestro/demo.env"), folder: Path = Path("docs/img")) -> None:
+    """Wide and light, then narrow and dark."""
+    folder.mkdir(parents=True, exist_ok=True)
+    values = read_env(env)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=ARGUMENTS)
+        for width, height, theme, mark in ((1440, 900, "light", ""), (390, 844, "dark", "-narrow")):
+            window = {"width": width, "height": height}
+            page = browser.new_context(viewport=window, color_scheme=theme).new_page()  # type: ignore[arg-type]
+            sign_in(page, values)
+            walk(page, folder, mark)
+        browser.close()
+
+
+if __name__ == "__main__":
+    main(*map(Path, sys.argv[1:3]))

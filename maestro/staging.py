@@ -49,7 +49,7 @@ class Meter:
     source: Iterator[bytes]
     digest: Any = field(default_factory=hashlib.sha256)
     size_bytes: int = 0
-    rest: bytes = b""
+    rest: bytearray = field(default_factory=bytearray)
 
     def __iter__(self) -> Iterator[bytes]:
         for chunk in self.source:
@@ -66,7 +66,9 @@ class Meter:
             if not chunk:
                 break
             self.rest += chunk
-        taken, self.rest = (self.rest, b"") if size < 0 else (self.rest[:size], self.rest[size:])
+        end = len(self.rest) if size < 0 else size
+        taken = bytes(self.rest[:end])
+        del self.rest[:end]
         return taken
 
 

@@ -11,6 +11,7 @@ from django.db.models import ProtectedError
 from apps.registry import logging_models, publishing, sources
 from apps.registry.models import Artifact, ArtifactTag, ArtifactVersion, Edge, LoggedModel, VersionFile
 from apps.tracking.models import Run
+from maestro.api.auth import Principal
 from maestro.errors import AlreadyExists, Conflict, Invalid, NotFound
 
 STAGES = ("None", "Staging", "Production", "Archived")
@@ -77,9 +78,9 @@ def delete(row: Artifact | ArtifactVersion) -> None:
         raise Conflict(f"{row} is in use by a run or a project, so it stays; archive it instead", "in_use") from error
 
 
-def add_version(artifact: Artifact, new: NewModelVersion, *, by: str, at_ms: int) -> ArtifactVersion:
+def add_version(artifact: Artifact, new: NewModelVersion, *, by: Principal, at_ms: int) -> ArtifactVersion:
     """Make the next version of a model, with its files as they are now. Raises Invalid for a bad source."""
-    origin = sources.resolve(new.source, new.run, new.model)
+    origin = sources.resolve(new.source, new.run, new.model, principal=by)
     run = new.run or origin.run
     with transaction.atomic():
         version = ArtifactVersion.objects.create(
@@ -94,7 +95,7 @@ def add_version(artifact: Artifact, new: NewModelVersion, *, by: str, at_ms: int
             run_hex=new.run_hex or (run.pk.hex if run else ""),
             logged_model=new.model or origin.model,
             download_uri=origin.download_uri,
-            created_by=by,
+            created_by=str(by),
             created_ms=at_ms,
             updated_ms=at_ms,
         )

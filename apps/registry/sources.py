@@ -10,8 +10,10 @@ from dataclasses import dataclass, field
 
 from apps.registry.models import Artifact, ArtifactVersion, LoggedModel
 from apps.registry.models.logged import MODEL_ID
+from apps.registry.scoping import artifacts_for
 from apps.tracking.models import Blob, Run
 from apps.tracking.paths import clean_artifact_path
+from apps.tracking.scoping import Asking, experiments_for
 from maestro.errors import Invalid, NotFound
 
 CLOUDS = frozenset(
@@ -32,15 +34,15 @@ class Origin:
     files: list[tuple[str, Blob]] = field(default_factory=list)
 
 
-def resolve(source: str, run: Run | None, model: LoggedModel | None) -> Origin:
-    """Find out what a source means. Raises Invalid for what it may not be."""
+def resolve(source: str, run: Run | None, model: LoggedModel | None, *, principal: Asking) -> Origin:
+    """Find out what a source means to one who asks. Raises Invalid for what it may not be."""
     check_text(source)
     scheme = SCHEME.match(source)
     if scheme is None:
         raise refused(source, "a local path is not reachable for others")
     name = scheme[1].lower()
     if name == "models":
-        return from_registry(source, run, model)
+        return from_registry(source, run, model, principal=principal)
     if name == "runs":
         return from_run_uri(source, run)
     if name == "mlflow-artifacts":
@@ -84,12 +86,13 @@ def from_run_uri(source: str, run: Run | None) -> Origin:
     return Origin(uri, run, None, files_below(run, inside))
 
 
-def from_registry(source: str, run: Run | None, model: LoggedModel | None) -> Origin:
+def from_registry(source: str, run: Run | None, model: LoggedModel | None, *, principal: Asking) -> Origin:
     """Accept models:/m-<id>, and models:/name/version, which copies that version's source."""
     rest = source.removeprefix("models:").lstrip("/")
     if MODEL_ID.fullmatch(rest):
         try:
-            found = LoggedModel.objects.active().select_related("experiment", "run").fetch(rest)
+            seen = LoggedModel.objects.active().filter(experiment__in=experiments_for(principal))
+            found = seen.select_related("experiment", "run").fetch(rest)
         except NotFound as error:
             raise refused(source, "there is no such logged model") from error
         if model is not None and model.pk != found.pk:
@@ -97,7 +100,7 @@ def from_registry(source: str, run: Run | None, model: LoggedModel | None) -> Or
         return Origin(found.artifact_uri, run or found.run, found, files_below(found, ""))
     name, _, version = rest.rpartition("/")
     try:
-        artifact = Artifact.objects.get(name=name, kind=Artifact.Kind.MODEL)
+        artifact = artifacts_for(principal).get(name=name, kind=Artifact.Kind.MODEL)
         copied = ArtifactVersion.objects.select_related("run", "logged_model").fetch(artifact, version)
     except (Artifact.DoesNotExist, NotFound) as error:
         raise refused(source, "there is no such version") from error

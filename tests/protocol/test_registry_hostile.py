@@ -12,6 +12,7 @@ from django.test import Client
 
 from apps.registry.models import Artifact, ArtifactVersion, LoggedModel
 from apps.tenants.models import Tenant
+from apps.tracking.models import Project
 
 ApiFor = Callable[..., Client]
 CALL = "/api/2.0/mlflow/"
@@ -156,3 +157,63 @@ def test_a_version_in_use_is_not_deleted(acme: Tenant, api: ApiFor) -> None:
         answer = send(client, "DELETE", address, fields)
         assert (answer.status_code, answer.json()["error_code"]) == (409, "RESOURCE_CONFLICT")
     assert ArtifactVersion.objects.count() == 1
+
+
+def test_a_key_of_one_project_reaches_no_model_or_file_of_another(acme: Tenant, api: ApiFor) -> None:
+    keys = {slug: api(acme, project_id=Project.objects.create(slug=slug, name=slug).pk) for slug in ("own", "other")}
+    made = {}
+    for slug, client in keys.items():
+        experiment = client.post(
+            f"{CALL}experiments/create", json.dumps({"name": slug}), content_type="application/json"
+        ).json()["experiment_id"]
+        run = send(client, "POST", "runs/create", {"experiment_id": experiment}).json()["run"]["info"]["run_id"]
+        model = send(client, "POST", "logged-models", {"experiment_id": experiment, "source_run_id": run}).json()
+        model_id = model["model"]["info"]["model_id"]
+        proxy = f"/api/2.0/mlflow-artifacts/artifacts/{experiment}"
+        files = (f"{proxy}/{run}/artifacts/a", f"{proxy}/models/{model_id}/artifacts/a")
+        for address in files:
+            assert client.put(address, b"x", content_type="text/plain").status_code == 200
+        assert send(client, "POST", "registered-models/create", {"name": f"of-{slug}"}).status_code == 200
+        source = {"name": f"of-{slug}", "source": f"models:/{model_id}"}
+        assert send(client, "POST", "model-versions/create", source).status_code == 200
+        made[slug] = (experiment, run, model_id, files)
+    experiment, run, model_id, files = made["other"]
+    own = keys["own"]
+    for address in files:
+        assert [getattr(own, verb)(address).status_code for verb in ("get", "put", "delete")] == [404, 404, 404]
+    for address in (
+        f"logged-models/{model_id}",
+        f"logged-models/{model_id}/artifacts/directories",
+        "registered-models/get?name=of-other",
+        "model-versions/get?name=of-other&version=1",
+        "model-versions/get-download-uri?name=of-other&version=1",
+        f"artifacts/list?run_id={run}",
+    ):
+        assert own.get(CALL + address).status_code == 404, address
+    stolen = {"name": "of-own", "source": f"models:/{model_id}"}
+    assert send(own, "POST", "model-versions/create", stolen).status_code == 400
+    search = send(own, "POST", "logged-models/search", {"experiment_ids": [experiment, made["own"][0]]}).json()
+    assert [row["info"]["model_id"] for row in search["models"]] == [made["own"][2]]
+    names = [row["name"] for row in own.get(f"{CALL}registered-models/search").json()["registered_models"]]
+    assert names == ["of-own"]
+
+
+def test_lists_cost_the_same_however_many_rows_they_show(
+    acme: Tenant, api: ApiFor, django_assert_max_num_queries: Any
+) -> None:
+    client = api(acme)
+    for number in range(12):
+        assert send(client, "POST", "registered-models/create", {"name": f"m{number}"}).status_code == 200
+        source = {"name": f"m{number}", "source": "s3://b/x", "tags": [{"key": "a", "value": "b"}]}
+        assert send(client, "POST", "model-versions/create", source).status_code == 200
+        send(client, "POST", "logged-models", {"experiment_id": "0", "name": f"l{number}"})
+    for address, body in (
+        ("registered-models/search", None),
+        ("model-versions/search", None),
+        ("logged-models/search", {"experiment_ids": ["0"]}),
+    ):
+        with django_assert_max_num_queries(8):
+            answer = client.get(CALL + address) if body is None else send(client, "POST", address, body)
+        assert len(next(iter(answer.json().values()))) == 12
+    with django_assert_max_num_queries(6):
+        assert len(client.get("/api/v1/artifacts/").json()["results"]) == 12

@@ -269,8 +269,8 @@ def test_32_writers_at_once_get_dense_numbers(committed: Tenant, api: ApiFor) ->
 
 
 @pytest.mark.parametrize("path", ["artifacts/a/", "projects/a/"])
-@pytest.mark.parametrize("body", [[], "text", 5, None, [1, 2]])
+@pytest.mark.parametrize("body", [[], "text", 5, [1, 2]])
 def test_a_body_that_is_no_object_is_refused(acme: Tenant, api: ApiFor, path: str, body: Any) -> None:
-    answer = send(api(acme), "put", f"/api/v1/{path}", body) if body is not None else api(acme).put(f"/api/v1/{path}")
-    assert answer.status_code in (400, 415), answer.content
+    answer = send(api(acme), "put", f"/api/v1/{path}", body)
+    assert answer.status_code == 400, answer.content
     assert not Artifact.objects.exists()

@@ -68,7 +68,7 @@ class CreateVersion(RegistryView):
             tags=read_tags(fields, limits.REGISTRY_TAG_VALUE_CHARS),
         )
         with transaction.atomic():
-            made = registering.add_version(found, new, by=str(principal_of(request)), at_ms=now_ms())
+            made = registering.add_version(found, new, by=principal_of(request), at_ms=now_ms())
             answer = shown(made)
             record(request, "version.create", subject=made, after=answer["model_version"])
         return answer

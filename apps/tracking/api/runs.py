@@ -131,7 +131,7 @@ class RunList(GenericAPIView[Run]):
 
     required_role = reading_and_writing()
     serializer_class = RunShown
-    page_ordering = ("-start_ms", "id")
+    page_ordering = ("-id",)
 
     @extend_schema(operation_id="runs_list", parameters=RUN_FILTERS)
     def get(self, request: Request) -> Response:

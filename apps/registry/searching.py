@@ -130,7 +130,8 @@ def hexed(column: str, before: str = "") -> Concat:
 
 def search_models(visible_experiments: Any, asked: ModelsAsked) -> Page:
     """Search logged models of experiments."""
-    rows = LoggedModel.objects.active().filter(experiment__in=visible_experiments.filter(pk__in=asked.experiment_ids))
+    experiments = visible_experiments.filter(pk__in=asked.experiment_ids)
+    rows = LoggedModel.objects.active().select_related("experiment").filter(experiment__in=experiments)
     rows = rows.annotate(model_ref=hexed("id", "m-"), run_ref=hexed("run_id"))
     tree = parse(asked.filter, filtering.MODELS)
     measured = ModelMetric.objects.filter(model_id=OuterRef("model_ref"))

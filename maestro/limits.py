@@ -1,4 +1,4 @@
-"""The floor: every bound in one place. docs/limits.md is rendered from this module (`manage.py show_limits`)."""
+"""The floor: every bound in one place. docs/limits.md is rendered from this module (`manage.py show_limits --markdown`)."""
 
 from typing import Final
 

@@ -2,6 +2,7 @@
 
 import uuid
 
+from django.db import transaction
 from django.utils import timezone
 from drf_spectacular.utils import extend_schema
 from rest_framework.generics import GenericAPIView
@@ -11,6 +12,7 @@ from rest_framework.response import Response
 from apps.recommendations import leases, promotion, tasks
 from apps.recommendations.api.serializers import TrainingNew, TrainingShown
 from apps.recommendations.models import Training
+from apps.tenants.access.auditing import record
 from apps.tenants.access.idempotency import IdempotentPosts
 from apps.tracking.scoping import require_tenant_wide
 from maestro.api.auth import asking, reading_and_writing
@@ -38,8 +40,11 @@ class TrainingList(IdempotentPosts, GenericAPIView[Training]):
         require_tenant_wide(asking(request), TENANT_WIDE)
         asked = TrainingNew(data=request.data)
         asked.is_valid(raise_exception=True)
-        training, _ = leases.ask(why="asked", asked_by=str(request.user), **asked.validated_data)
-        tasks.send(training)
+        with transaction.atomic():
+            training, made = leases.ask(why="asked", asked_by=str(request.user), **asked.validated_data)
+            if made:
+                record(request, "training.ask", subject=training, after=asked.validated_data)
+            tasks.send(training)
         where = request.build_absolute_uri(f"/api/v1/trainings/{training.pk}/")
         return Response(TrainingShown(training).data, status=202, headers={"Location": where})
 

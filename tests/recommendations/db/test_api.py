@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from apps.recommendations import advising, leases, promotion, training
 from apps.recommendations.models import ImpactModel, Training
+from apps.tenants.access.models import AuditEvent
 from apps.tracking.models import Project
 from tests.recommendations.db.builders import make_past
 
@@ -127,6 +128,7 @@ def test_asking_for_a_training_answers_202_with_its_address_and_joins_an_open_on
     assert first.json()["id"] == second.json()["id"]
     shown = client.get(f"/api/v1/trainings/{first.json()['id']}/").json()
     assert (shown["state"], shown["percent"], shown["force"]) == ("waiting", 0, True)
+    assert AuditEvent.objects.filter(action="training.ask").count() == 1
 
 
 @pytest.mark.parametrize("body", [{"force": "yes"}, {"seed": -1}, {"seed": 1.5}, {"speed": 3}, {"force": None}])

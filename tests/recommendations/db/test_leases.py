@@ -18,6 +18,7 @@ from django_tenants.utils import tenant_context
 from apps.recommendations import leases, outcomes, supervising, tasks
 from apps.recommendations.models import ImpactModel, Training
 from apps.tracking.models import Project
+from config.schedule import SCHEDULE
 from tests.recommendations.db.builders import make_past
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -204,3 +205,37 @@ def test_the_rule_is_applied_to_ended_projects_that_no_person_judged(acme):
     assert 0 <= derived.success <= 100
     assert Project.objects.get(pk=ids[0]).success == 7
     assert Project.objects.get(pk=ids[1]).success is None
+
+
+def test_what_the_schedule_names_is_there_and_runs_for_each_tenant(db):
+    ours = {name: entry["task"] for name, entry in SCHEDULE.items() if "recommendations" in entry["task"]}
+    assert set(ours) == {"resume-trainings", "look-for-outcomes", "train-nightly"}
+    for task in ours.values():
+        assert hasattr(tasks, task.rsplit(".", 1)[1])
+
+
+def test_a_training_whose_message_was_lost_is_sent_again(committed):
+    training, _ = leases.ask(why="asked")
+    Training.objects.filter(pk=training.pk).update(created_at=Now() - timedelta(seconds=90))
+    assert tasks.resume_trainings() >= 1
+    connection.set_tenant(committed)
+
+
+def test_the_nightly_training_is_asked_for_in_its_own_tenant_only(committed, other_committed):
+    tasks.train_tonight(schema=other_committed.schema_name)
+    with tenant_context(committed):
+        assert not Training.objects.exists()
+    with tenant_context(other_committed):
+        assert Training.objects.get().why == "schedule"
+
+
+def test_the_look_derives_settles_and_asks(committed):
+    past = make_past(2, runs=2)
+    Project.objects.filter(pk=past.projects[0].pk).update(
+        success=None, outcome_source="", outcome_set_at=None, goal_worst=0.0, goal_best=1.0
+    )
+    said = tasks.look(schema=committed.schema_name)
+    with tenant_context(committed):
+        assert said.startswith("1 outcomes derived, training")
+        assert Training.objects.get().why == "outcomes"
+        assert Project.objects.get(pk=past.projects[0].pk).outcome_source == "derived"

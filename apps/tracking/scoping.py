@@ -3,12 +3,8 @@
 import uuid
 from typing import Any, Protocol
 
-from django.http import HttpRequest
-from rest_framework.request import Request
-
 from apps.tracking.models import Experiment, Project, Run
-from maestro.api.auth import Principal
-from maestro.errors import Forbidden, Unauthenticated
+from maestro.errors import Forbidden
 
 
 class Asking(Protocol):
@@ -17,14 +13,6 @@ class Asking(Protocol):
     @property
     def project_id(self) -> uuid.UUID | None:
         """The one project that it may see, or None."""
-
-
-def principal_of(request: HttpRequest | Request) -> Principal:
-    """Name who asks. Raises Unauthenticated for nobody; routes that call this are never open."""
-    who: object = request.user
-    if not isinstance(who, Principal):
-        raise Unauthenticated("sign in: send an API key as a Bearer token or as a Basic password")
-    return who
 
 
 def projects_for(principal: Asking) -> Any:

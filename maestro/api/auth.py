@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from django.http import HttpRequest
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
@@ -97,7 +98,7 @@ class RolePermission(BasePermission):
         return True
 
 
-def asking(request: Request) -> Principal:
+def asking(request: Request | HttpRequest) -> Principal:
     """Name who asks. Raises Unauthenticated if nobody is known to."""
     who: Any = request.user
     if not isinstance(who, Principal):

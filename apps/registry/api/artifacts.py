@@ -15,8 +15,8 @@ from apps.registry.publishing import make_artifact
 from apps.registry.scoping import artifacts_for, changeable
 from apps.tenants.access.auditing import record
 from apps.tenants.access.idempotency import IdempotentPosts
-from apps.tracking.scoping import principal_of, projects_for
-from maestro.api.auth import reading_and_writing
+from apps.tracking.scoping import projects_for
+from maestro.api.auth import asking, reading_and_writing
 from maestro.api.etags import check_match, tagged
 from maestro.api.serializers import object_in
 from maestro.clock import now_ms
@@ -49,11 +49,11 @@ def owner_of(request: Request, fields: dict[str, Any]) -> None:
     reference = fields.get("project")
     if "project" in fields and reference is not None:
         try:
-            fields["project"] = projects_for(principal_of(request)).fetch(reference)
+            fields["project"] = projects_for(asking(request)).fetch(reference)
         except NotFound as error:
             raise Invalid(f"project: {error.detail}", "unknown_project") from error
-    if principal_of(request).project_id is not None:
-        fields["project"] = projects_for(principal_of(request)).get()
+    if asking(request).project_id is not None:
+        fields["project"] = projects_for(asking(request)).get()
 
 
 def create(request: Request, fields: dict[str, Any]) -> dict[str, Any]:
@@ -76,7 +76,7 @@ class ArtifactList(IdempotentPosts, GenericAPIView[Artifact]):
 
     def get_queryset(self) -> Any:
         """Filter by the query's words."""
-        found, query = artifacts_for(principal_of(self.request)), self.request.query_params
+        found, query = artifacts_for(asking(self.request)), self.request.query_params
         if "kind" in query:
             found = found.filter(kind=query["kind"])
         if "q" in query:
@@ -108,7 +108,7 @@ class ArtifactDetail(GenericAPIView[Artifact]):
     @extend_schema(operation_id="artifacts_get")
     def get(self, request: Request, artifact: str) -> Response:
         """Show an artifact."""
-        return tagged(request, shown(artifacts_for(principal_of(request)).fetch(artifact)))
+        return tagged(request, shown(artifacts_for(asking(request)).fetch(artifact)))
 
     @extend_schema(
         operation_id="artifacts_put", request=ArtifactFacts, responses={200: ArtifactShown, 201: ArtifactShown}
@@ -120,7 +120,7 @@ class ArtifactDetail(GenericAPIView[Artifact]):
         try:
             return tagged(request, create(request, dict(asked.validated_data)), status=201)
         except AlreadyExists:
-            found = artifacts_for(principal_of(request)).filter(name=artifact).first()
+            found = artifacts_for(asking(request)).filter(name=artifact).first()
             if found is None:
                 raise
         answer = shown(found)
@@ -141,7 +141,7 @@ class ArtifactDetail(GenericAPIView[Artifact]):
         fields = dict(asked.validated_data)
         owner_of(request, fields)
         with transaction.atomic():
-            found = changeable(principal_of(request), artifact)
+            found = changeable(asking(request), artifact)
             Artifact.objects.select_for_update().get(pk=found.pk)
             before = shown(found)
             check_match(request, before, required=True)
@@ -170,9 +170,7 @@ class AliasList(GenericAPIView[Alias]):
     @extend_schema(operation_id="aliases_list")
     def get(self, request: Request, artifact: str) -> Response:
         """List an artifact's aliases."""
-        found = Alias.objects.select_related("version").filter(
-            artifact=artifacts_for(principal_of(request)).fetch(artifact)
-        )
+        found = Alias.objects.select_related("version").filter(artifact=artifacts_for(asking(request)).fetch(artifact))
         return self.get_paginated_response(AliasShown(self.paginate_queryset(found), many=True).data)
 
 
@@ -185,7 +183,7 @@ class AliasDetail(GenericAPIView[Alias]):
     @extend_schema(operation_id="aliases_get")
     def get(self, request: Request, artifact: str, alias: str) -> Response:
         """Show where an alias points."""
-        found = fetch_alias(artifacts_for(principal_of(request)).fetch(artifact), alias)
+        found = fetch_alias(artifacts_for(asking(request)).fetch(artifact), alias)
         return tagged(request, AliasShown(found).data)
 
     @extend_schema(operation_id="aliases_put", request=AliasNew, responses={200: AliasShown, 201: AliasShown})
@@ -194,7 +192,7 @@ class AliasDetail(GenericAPIView[Alias]):
         asked = AliasNew(data=request.data)
         asked.is_valid(raise_exception=True)
         with transaction.atomic():
-            found = changeable(principal_of(request), artifact)
+            found = changeable(asking(request), artifact)
             Artifact.objects.select_for_update().get(pk=found.pk)
             version = ArtifactVersion.objects.fetch(found, asked.validated_data["version"])
             old = Alias.objects.select_related("version").filter(artifact=found, name=alias).first()
@@ -217,7 +215,7 @@ class AliasDetail(GenericAPIView[Alias]):
     def delete(self, request: Request, artifact: str, alias: str) -> Response:
         """Take an alias away. Needs If-Match."""
         with transaction.atomic():
-            found = fetch_alias(changeable(principal_of(request), artifact), alias)
+            found = fetch_alias(changeable(asking(request), artifact), alias)
             check_match(request, AliasShown(found).data, required=True)
             before = {"version": str(found.version.number)}
             name = f"{found.artifact.name}@{alias}"

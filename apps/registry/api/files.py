@@ -16,8 +16,7 @@ from apps.registry.models.versions import SHA256
 from apps.registry.scoping import artifacts_for
 from apps.tracking import blobs
 from apps.tracking.paths import clean_artifact_path
-from apps.tracking.scoping import principal_of
-from maestro.api.auth import reading_and_writing
+from maestro.api.auth import asking, reading_and_writing
 from maestro.api.streams import file_response, read_upload
 from maestro.errors import Invalid, NotFound
 
@@ -56,7 +55,7 @@ class VersionFiles(GenericAPIView[VersionFile]):
     @extend_schema(operation_id="version_files_list")
     def get(self, request: Request, artifact: str, version: str) -> Response:
         """List a version's files by path."""
-        found = ArtifactVersion.objects.fetch(artifacts_for(principal_of(request)).fetch(artifact), version)
+        found = ArtifactVersion.objects.fetch(artifacts_for(asking(request)).fetch(artifact), version)
         page = self.paginate_queryset(found.files.select_related("blob"))
         return self.get_paginated_response(FileShown(page, many=True).data)
 
@@ -73,11 +72,11 @@ class VersionFileDownload(APIView):
     )
     def get(self, request: Request, artifact: str, version: str, path: str) -> HttpResponseBase:
         """Download a file, whole or one range. With X-Maestro-Run the use is recorded."""
-        found = ArtifactVersion.objects.fetch(artifacts_for(principal_of(request)).fetch(artifact), version)
+        found = ArtifactVersion.objects.fetch(artifacts_for(asking(request)).fetch(artifact), version)
         file = found.files.select_related("blob").filter(path=clean_artifact_path(path)).first()
         if file is None:
             raise NotFound("there is no such file")
-        note_download(principal_of(request), found, request.headers.get(RUN_HEADER), timezone.now())
+        note_download(asking(request), found, request.headers.get(RUN_HEADER), timezone.now())
         blob = file.blob
         return file_response(
             request._request,

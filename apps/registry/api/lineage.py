@@ -11,8 +11,8 @@ from rest_framework.views import APIView
 from apps.registry.lineage import described, keys_for, walk
 from apps.registry.models import ArtifactVersion
 from apps.registry.scoping import artifacts_for
-from apps.tracking.scoping import principal_of, runs_for
-from maestro.api.auth import reading_and_writing
+from apps.tracking.scoping import runs_for
+from maestro.api.auth import asking, reading_and_writing
 from maestro.errors import Invalid
 
 DEPTH_MAX = 10
@@ -74,13 +74,13 @@ class ArtifactLineage(APIView):
     @extend_schema(operation_id="artifact_lineage", parameters=[*PARAMETERS, ONE_VERSION], responses=LineageShown)
     def get(self, request: Request, artifact: str) -> Response:
         """Walk from one version, or from the newest hundred, up to sources and down to uses."""
-        found = artifacts_for(principal_of(request)).fetch(artifact)
+        found = artifacts_for(asking(request)).fetch(artifact)
         reference = request.query_params.get("version")
         if reference:
             starts = [ArtifactVersion.objects.fetch(found, reference)]
         else:
             starts = list(ArtifactVersion.objects.filter(artifact=found).order_by("-number")[:STARTS_MAX])
-        return Response(described(walk(keys_for(starts), **read_steps(request)), principal_of(request)))
+        return Response(described(walk(keys_for(starts), **read_steps(request)), asking(request)))
 
 
 class RunLineage(APIView):
@@ -91,5 +91,5 @@ class RunLineage(APIView):
     @extend_schema(operation_id="run_lineage", parameters=PARAMETERS, responses=LineageShown)
     def get(self, request: Request, run: str) -> Response:
         """Walk from a run up to what it used and down to what came of it."""
-        found = runs_for(principal_of(request)).fetch(run)
-        return Response(described(walk(keys_for([found]), **read_steps(request)), principal_of(request)))
+        found = runs_for(asking(request)).fetch(run)
+        return Response(described(walk(keys_for([found]), **read_steps(request)), asking(request)))

@@ -15,8 +15,8 @@ from apps.registry.scoping import artifacts_for, run_named, runs_named
 from apps.registry.using import Mention, NewUsage, read_mention, record_usages
 from apps.tenants.access.auditing import record
 from apps.tracking.models import Run
-from apps.tracking.scoping import principal_of, projects_for
-from maestro.api.auth import reading_and_writing
+from apps.tracking.scoping import projects_for
+from maestro.api.auth import asking, reading_and_writing
 from maestro.errors import Fault, Invalid, MaestroError
 
 EXAMPLE = OpenApiExample(
@@ -36,7 +36,7 @@ class ProjectUsages(GenericAPIView[Usage]):
     @extend_schema(operation_id="project_usages_list")
     def get(self, request: Request, project: str) -> Response:
         """List what a project and its runs use."""
-        found = Usage.objects.for_page().filter(project=projects_for(principal_of(request)).fetch(project))
+        found = Usage.objects.for_page().filter(project=projects_for(asking(request)).fetch(project))
         return self.get_paginated_response(UsageShown(self.paginate_queryset(found), many=True).data)
 
     @extend_schema(operation_id="project_usages_put", request=UsagesNew, responses=UsagesShown, examples=[EXAMPLE])
@@ -44,13 +44,13 @@ class ProjectUsages(GenericAPIView[Usage]):
         """Record usages, all or none; those that are known stay. `replace` forgets what was said before."""
         asked = UsagesNew(data=request.data)
         asked.is_valid(raise_exception=True)
-        found = projects_for(principal_of(request)).fetch(project)
-        runs = runs_named(principal_of(request), [fields.get("run") for fields in asked.validated_data["usages"]])
+        found = projects_for(asking(request)).fetch(project)
+        runs = runs_named(asking(request), [fields.get("run") for fields in asked.validated_data["usages"]])
         news = [self.read(index, fields, runs) for index, fields in enumerate(asked.validated_data["usages"])]
         replace = asked.validated_data.get("replace", False)
         with transaction.atomic():
             outcome = record_usages(
-                found, news, at=timezone.now(), artifacts=artifacts_for(principal_of(request)), replace=replace
+                found, news, at=timezone.now(), artifacts=artifacts_for(asking(request)), replace=replace
             )
             if outcome.added or outcome.removed:
                 after = {"added": outcome.added, "removed": outcome.removed}
@@ -67,7 +67,7 @@ class ProjectUsages(GenericAPIView[Usage]):
             else:
                 mention = Mention(fields["artifact"], fields.get("version") or "", fields.get("role", ""))
             said = fields.get("run") or ""
-            run = runs.get(said) or run_named(principal_of(self.request), said)
+            run = runs.get(said) or run_named(asking(self.request), said)
         except MaestroError as error:
             fault = Fault(f"/usages/{index}", error.code, error.detail)
             raise Invalid(f"usages[{index}]: {error.detail}", error.code, faults=[fault]) from error
@@ -84,8 +84,8 @@ class ArtifactUsages(GenericAPIView[Usage]):
     @extend_schema(operation_id="artifact_usages_list")
     def get(self, request: Request, artifact: str) -> Response:
         """List the projects and runs that use an artifact."""
-        artifact_row = artifacts_for(principal_of(request)).fetch(artifact)
+        artifact_row = artifacts_for(asking(request)).fetch(artifact)
         found = Usage.objects.for_page().filter(
-            version__artifact=artifact_row, project__in=projects_for(principal_of(request)).values("pk")
+            version__artifact=artifact_row, project__in=projects_for(asking(request)).values("pk")
         )
         return self.get_paginated_response(UsageShown(self.paginate_queryset(found), many=True).data)

@@ -14,8 +14,7 @@ from apps.registry.publishing import NewVersion, digest_of, make_version, resolv
 from apps.registry.scoping import artifacts_for, changeable, run_named
 from apps.tenants.access.auditing import record
 from apps.tenants.access.idempotency import IdempotentPosts
-from apps.tracking.scoping import principal_of
-from maestro.api.auth import reading_and_writing
+from maestro.api.auth import asking, reading_and_writing
 from maestro.api.etags import check_match, tagged
 from maestro.clock import now_ms
 from maestro.errors import Conflict, Invalid
@@ -41,15 +40,15 @@ def asked_version(request: Request) -> NewVersion:
         files=fields["files"],
         description=fields.get("description", ""),
         tags=fields.get("tags", {}),
-        run=run_named(principal_of(request), fields.get("run")),
+        run=run_named(asking(request), fields.get("run")),
     )
 
 
 def create(request: Request, artifact: str, new: NewVersion) -> Response:
     """Make the version unless its content is there, and write down who did."""
-    found = changeable(principal_of(request), artifact)
+    found = changeable(asking(request), artifact)
     with transaction.atomic():
-        version, made = make_version(found, new, by=str(principal_of(request)), at_ms=now_ms())
+        version, made = make_version(found, new, by=str(asking(request)), at_ms=now_ms())
         answer = shown(version)
         if made:
             record(request, "version.create", subject=version, after=answer)
@@ -67,7 +66,7 @@ class VersionList(IdempotentPosts, GenericAPIView[ArtifactVersion]):
     @extend_schema(operation_id="versions_list")
     def get(self, request: Request, artifact: str) -> Response:
         """List an artifact's versions, newest first."""
-        found = artifacts_for(principal_of(request)).fetch(artifact)
+        found = artifacts_for(asking(request)).fetch(artifact)
         page = self.paginate_queryset(ArtifactVersion.objects.for_page().filter(artifact=found))
         return self.get_paginated_response(VersionShown(page, many=True).data)
 
@@ -90,7 +89,7 @@ class VersionDetail(GenericAPIView[ArtifactVersion]):
 
     def find(self, request: Request, artifact: str, version: str) -> ArtifactVersion:
         """Find the version that an address names. Raises NotFound."""
-        return ArtifactVersion.objects.fetch(artifacts_for(principal_of(request)).fetch(artifact), version)
+        return ArtifactVersion.objects.fetch(artifacts_for(asking(request)).fetch(artifact), version)
 
     @extend_schema(operation_id="versions_get")
     def get(self, request: Request, artifact: str, version: str) -> Response:
@@ -121,7 +120,7 @@ class VersionDetail(GenericAPIView[ArtifactVersion]):
         asked.is_valid(raise_exception=True)
         fields = dict(asked.validated_data)
         with transaction.atomic():
-            found = ArtifactVersion.objects.fetch(changeable(principal_of(request), artifact), version)
+            found = ArtifactVersion.objects.fetch(changeable(asking(request), artifact), version)
             ArtifactVersion.objects.select_for_update().get(pk=found.pk)
             before = shown(found)
             check_match(request, before, required=True)

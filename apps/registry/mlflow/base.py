@@ -8,9 +8,9 @@ from apps.registry.models import Artifact
 from apps.registry.scoping import artifacts_for, require_own
 from apps.registry.searching import Page
 from apps.tracking.models import Experiment, Run
-from apps.tracking.scoping import experiments_for, principal_of, runs_for
+from apps.tracking.scoping import experiments_for, runs_for
 from maestro import limits
-from maestro.api.auth import reading_and_writing
+from maestro.api.auth import asking, reading_and_writing
 from maestro.errors import NotFound
 from maestro.mlflow import fields as read
 from maestro.mlflow import paging
@@ -27,7 +27,7 @@ class RegistryView(MlflowView):
     def model(self, request: HttpRequest, fields: dict[str, Any]) -> Artifact:
         """Fetch the registered model that a call names. Raises NotFound."""
         name = read.text(fields, "name", limits.TEXT_CHARS)
-        seen = artifacts_for(principal_of(request)).filter(kind=Artifact.Kind.MODEL)
+        seen = artifacts_for(asking(request)).filter(kind=Artifact.Kind.MODEL)
         found: Artifact | None = seen.prefetch_related("tags", "aliases__version").filter(name=name).first()
         if found is None:
             raise NotFound(f"Registered Model with name={name[:250]} not found")
@@ -36,7 +36,7 @@ class RegistryView(MlflowView):
     def own_model(self, request: HttpRequest, fields: dict[str, Any]) -> Artifact:
         """Fetch a registered model to be changed. Raises NotFound or Forbidden."""
         found = self.model(request, fields)
-        require_own(principal_of(request), found)
+        require_own(asking(request), found)
         return found
 
 
@@ -59,7 +59,7 @@ def read_tag(row: dict[str, Any], most_chars: int, place: str = "") -> tuple[str
 
 def find_run(request: HttpRequest, identity: str) -> Run:
     """Fetch a run by id. Raises NotFound."""
-    run: Run = runs_for(principal_of(request)).select_related("experiment").fetch(identity)
+    run: Run = runs_for(asking(request)).select_related("experiment").fetch(identity)
     return run
 
 
@@ -68,7 +68,7 @@ def find_experiment(request: HttpRequest, value: Any) -> Experiment:
     text = str(value) if isinstance(value, int) and not isinstance(value, bool) else value
     if not isinstance(text, str) or not text.isascii() or not text.isdecimal() or len(text) > 18:
         raise NotFound(f"No Experiment with id={str(value)[:64]} exists")
-    experiment: Experiment = experiments_for(principal_of(request)).select_related("project").fetch(int(text))
+    experiment: Experiment = experiments_for(asking(request)).select_related("project").fetch(int(text))
     return experiment
 
 

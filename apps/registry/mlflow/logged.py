@@ -14,8 +14,9 @@ from apps.tenants.access.auditing import record
 from apps.tracking import roots
 from apps.tracking.models import ModelMetric
 from apps.tracking.paths import clean_directory
-from apps.tracking.scoping import experiments_for, principal_of
+from apps.tracking.scoping import experiments_for
 from maestro import limits
+from maestro.api.auth import asking
 from maestro.clock import now_ms
 from maestro.mlflow import fields as read
 from maestro.mlflow import paging
@@ -28,9 +29,7 @@ OUTPUTS_MOST = 1_000
 def model_for(request: HttpRequest, model_id: str, *, deleted: bool = False) -> LoggedModel:
     """Fetch a logged model that the caller may see. Raises NotFound."""
     rows = LoggedModel.objects.all() if deleted else LoggedModel.objects.active()
-    return (
-        rows.select_related("experiment").filter(experiment__in=experiments_for(principal_of(request))).fetch(model_id)
-    )
+    return rows.select_related("experiment").filter(experiment__in=experiments_for(asking(request))).fetch(model_id)
 
 
 def shown(models: list[LoggedModel]) -> list[dict[str, Any]]:
@@ -158,7 +157,7 @@ class SearchLoggedModels(RegistryView):
                 for index, row in enumerate(read.rows(fields, "datasets", 100))
             ],
         )
-        page = search_models(experiments_for(principal_of(request)), asked)
+        page = search_models(experiments_for(asking(request)), asked)
         return with_token({"models": shown(page.rows)}, page, offset=offset, purpose=PURPOSE)
 
 

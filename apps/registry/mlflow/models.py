@@ -12,8 +12,8 @@ from apps.registry.models import Alias, Artifact, ArtifactTag, ArtifactVersion
 from apps.registry.scoping import artifacts_for
 from apps.registry.searching import Asked, search_artifacts
 from apps.tenants.access.auditing import record
-from apps.tracking.scoping import principal_of
 from maestro import limits
+from maestro.api.auth import asking
 from maestro.clock import now_ms
 from maestro.errors import Invalid, NotFound
 from maestro.mlflow import fields as read
@@ -40,7 +40,7 @@ class CreateModel(RegistryView):
                 read.text(fields, "name", limits.NAME_CHARS),
                 description=read.text_or(fields, "description"),
                 tags=read_tags(fields, limits.REGISTRY_TAG_VALUE_CHARS),
-                project=principal_of(request).project_id,
+                project=asking(request).project_id,
                 at_ms=now_ms(),
             )
             answer = shown(made)
@@ -109,7 +109,7 @@ class SearchModels(RegistryView):
             most=paging.page_size(fields, 100, MOST),
             offset=offset,
         )
-        page = search_artifacts(artifacts_for(principal_of(request)), asked)
+        page = search_artifacts(artifacts_for(asking(request)), asked)
         latest = registering.latest_by_stage(page.rows)
         models = [model_json(row, latest.get(row.pk, [])) for row in page.rows]
         return with_token({"registered_models": models}, page, offset=offset, purpose=PURPOSE)

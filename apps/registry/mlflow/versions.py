@@ -15,8 +15,8 @@ from apps.registry.models import ArtifactVersion, VersionTag
 from apps.registry.scoping import artifacts_for
 from apps.registry.searching import Asked, search_versions
 from apps.tenants.access.auditing import record
-from apps.tracking.scoping import principal_of
 from maestro import limits
+from maestro.api.auth import asking
 from maestro.clock import now_ms
 from maestro.mlflow import fields as read
 from maestro.mlflow import paging
@@ -68,7 +68,7 @@ class CreateVersion(RegistryView):
             tags=read_tags(fields, limits.REGISTRY_TAG_VALUE_CHARS),
         )
         with transaction.atomic():
-            made = registering.add_version(found, new, by=principal_of(request), at_ms=now_ms())
+            made = registering.add_version(found, new, by=asking(request), at_ms=now_ms())
             answer = shown(made)
             record(request, "version.create", subject=made, after=answer["model_version"])
         return answer
@@ -131,7 +131,7 @@ class GetDownloadUri(VersionView):
     def get(self, request: HttpRequest) -> dict[str, Any]:
         """Say where a client downloads a version from. A run named in X-Maestro-Run is recorded as using it."""
         found = self.version(request, self.fields(request))
-        note_download(principal_of(request), found, request.headers.get(RUN_HEADER), timezone.now())
+        note_download(asking(request), found, request.headers.get(RUN_HEADER), timezone.now())
         return {"artifact_uri": found.download_uri or found.source}
 
 
@@ -148,7 +148,7 @@ class SearchVersions(RegistryView):
             most=paging.page_size(fields, 10_000, MOST),
             offset=offset,
         )
-        page = search_versions(artifacts_for(principal_of(request)), asked)
+        page = search_versions(artifacts_for(asking(request)), asked)
         answer = {"model_versions": [version_json(row) for row in page.rows]}
         return with_token(answer, page, offset=offset, purpose=PURPOSE)
 

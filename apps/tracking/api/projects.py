@@ -21,8 +21,8 @@ from apps.tracking.api.serializers import (
     ProjectShown,
 )
 from apps.tracking.models import Member, Project
-from apps.tracking.scoping import principal_of, projects_for, require_tenant_wide
-from maestro.api.auth import reading_and_writing
+from apps.tracking.scoping import projects_for, require_tenant_wide
+from maestro.api.auth import asking, reading_and_writing
 from maestro.api.etags import check_match, tagged
 from maestro.api.serializers import object_in
 from maestro.errors import AlreadyExists, NotFound
@@ -52,7 +52,7 @@ FILTERS = [
 
 def make_project(request: Request, fields: dict[str, Any]) -> Project:
     """Make a project. Raises AlreadyExists."""
-    require_tenant_wide(principal_of(request), "make projects")
+    require_tenant_wide(asking(request), "make projects")
     try:
         with transaction.atomic():
             project = Project.objects.create(**({"name": fields["slug"]} | fields))
@@ -84,7 +84,7 @@ class ProjectList(IdempotentPosts, GenericAPIView[Project]):
 
     def get_queryset(self) -> Any:
         """Filter by the query's words."""
-        found, query = projects_for(principal_of(self.request)), self.request.query_params
+        found, query = projects_for(asking(self.request)), self.request.query_params
         for name in ("problem_class", "team"):
             if name in query:
                 found = found.filter(**{name: query[name]})
@@ -117,7 +117,7 @@ class ProjectDetail(GenericAPIView[Project]):
     @extend_schema(operation_id="projects_get")
     def get(self, request: Request, project: str) -> Response:
         """Show a project."""
-        return tagged(request, ProjectShown(projects_for(principal_of(request)).fetch(project)).data)
+        return tagged(request, ProjectShown(projects_for(asking(request)).fetch(project)).data)
 
     @extend_schema(operation_id="projects_put", request=ProjectFacts, responses={200: ProjectShown, 201: ProjectShown})
     def put(self, request: Request, project: str) -> Response:
@@ -128,7 +128,7 @@ class ProjectDetail(GenericAPIView[Project]):
         try:
             return tagged(request, ProjectShown(make_project(request, fields)).data, status=201)
         except AlreadyExists:
-            found = projects_for(principal_of(request)).fetch(project)
+            found = projects_for(asking(request)).fetch(project)
         different = sorted(name for name, value in fields.items() if getattr(found, name) != value)
         if different:
             raise AlreadyExists(f"this project has another {', '.join(different)}; PATCH changes it")
@@ -138,7 +138,7 @@ class ProjectDetail(GenericAPIView[Project]):
     def patch(self, request: Request, project: str) -> Response:
         """Change facts of a project. If-Match guards against a lost update."""
         with transaction.atomic():
-            found = projects_for(principal_of(request)).select_for_update().fetch(project)
+            found = projects_for(asking(request)).select_for_update().fetch(project)
             check_match(request, ProjectShown(found).data, required=False)
             asked = ProjectFacts(found, data=request.data, partial=True)
             asked.is_valid(raise_exception=True)
@@ -155,7 +155,7 @@ class ProjectOutcome(GenericAPIView[Project]):
     @extend_schema(operation_id="projects_outcome_get")
     def get(self, request: Request, project: str) -> Response:
         """Show the outcome; 404 while there is none."""
-        shown = ProjectShown(projects_for(principal_of(request)).fetch(project)).data["outcome"]
+        shown = ProjectShown(projects_for(asking(request)).fetch(project)).data["outcome"]
         if shown is None:
             raise NotFound("this project has no outcome yet")
         return tagged(request, shown)
@@ -171,10 +171,10 @@ class ProjectOutcome(GenericAPIView[Project]):
             "outcome_source": fields.pop("source", Project.OutcomeSource.PERSON),
         }
         with transaction.atomic():
-            found = projects_for(principal_of(request)).select_for_update().fetch(project)
+            found = projects_for(asking(request)).select_for_update().fetch(project)
             values = fields | said
             if any(getattr(found, name) != value for name, value in values.items()):
-                values |= {"outcome_set_by": str(principal_of(request)), "outcome_set_at": timezone.now()}
+                values |= {"outcome_set_by": str(asking(request)), "outcome_set_at": timezone.now()}
                 change_project(request, found, values, "project.outcome")
         return tagged(request, ProjectShown(found).data)
 
@@ -189,9 +189,7 @@ class MemberList(GenericAPIView[Member]):
     @extend_schema(operation_id="members_list")
     def get(self, request: Request, project: str) -> Response:
         """List a project's people."""
-        members = Member.objects.select_related("user").filter(
-            project=projects_for(principal_of(request)).fetch(project)
-        )
+        members = Member.objects.select_related("user").filter(project=projects_for(asking(request)).fetch(project))
         return self.get_paginated_response(MemberShown(self.paginate_queryset(members), many=True).data)
 
 
@@ -207,7 +205,7 @@ class MemberDetail(GenericAPIView[Member]):
         asked = MemberNew(data=request.data)
         asked.is_valid(raise_exception=True)
         with transaction.atomic():
-            found = projects_for(principal_of(request)).fetch(project)
+            found = projects_for(asking(request)).fetch(project)
             user = User.objects.filter(username=username).first()
             if user is None:
                 raise NotFound("there is no such person")
@@ -219,7 +217,7 @@ class MemberDetail(GenericAPIView[Member]):
     def delete(self, request: Request, project: str, username: str) -> Response:
         """Take a person out of the project."""
         with transaction.atomic():
-            found = projects_for(principal_of(request)).fetch(project)
+            found = projects_for(asking(request)).fetch(project)
             member = Member.objects.filter(project=found, user__username=username).first()
             if member is None:
                 raise NotFound("there is no such member")

@@ -25,8 +25,8 @@ from apps.tracking.api.run_serializers import (
 )
 from apps.tracking.models import Experiment, Run, RunFile
 from apps.tracking.paths import clean_artifact_path
-from apps.tracking.scoping import experiments_for, principal_of, projects_for, runs_for
-from maestro.api.auth import reading_and_writing
+from apps.tracking.scoping import experiments_for, projects_for, runs_for
+from maestro.api.auth import asking, reading_and_writing
 from maestro.api.etags import check_match, tagged
 from maestro.api.streams import file_response
 from maestro.clock import now_ms
@@ -51,7 +51,7 @@ def number_of(text: str) -> int:
 def of_project(request: Request, rows: Any, path: str) -> Any:
     """Keep rows of the project that the query names."""
     reference = request.query_params.get("project")
-    return rows.filter(**{path: projects_for(principal_of(request)).fetch(reference)}) if reference else rows
+    return rows.filter(**{path: projects_for(asking(request)).fetch(reference)}) if reference else rows
 
 
 def trash(request: Request, rows: Any) -> Any:
@@ -71,7 +71,7 @@ class ExperimentList(IdempotentPosts, GenericAPIView[Experiment]):
     )
     def get(self, request: Request) -> Response:
         """List experiments, newest first."""
-        found = of_project(request, experiments_for(principal_of(request)), "project").select_related("project")
+        found = of_project(request, experiments_for(asking(request)), "project").select_related("project")
         if "name" in request.query_params:
             found = found.filter(name=request.query_params["name"])
         page = self.paginate_queryset(trash(request, found))
@@ -85,9 +85,7 @@ class ExperimentList(IdempotentPosts, GenericAPIView[Experiment]):
         name, project = asked.validated_data["name"], asked.validated_data.get("project")
         tags = {questions.PROJECT_TAG: project} if project else {}
         with transaction.atomic():
-            number = questions.create(
-                name, location="", tags=tags, project_id=principal_of(request).project_id, now=now_ms()
-            )
+            number = questions.create(name, location="", tags=tags, project_id=asking(request).project_id, now=now_ms())
             made = Experiment.objects.select_related("project").get(pk=number)
             record(request, "experiment.create", subject=made, after=ExperimentShown(made).data)
         return tagged(request, ExperimentShown(made).data, status=201)
@@ -101,9 +99,7 @@ class ExperimentDetail(GenericAPIView[Experiment]):
 
     def find(self, request: Request, experiment: str) -> Experiment:
         """Fetch the experiment. Raises NotFound."""
-        found: Experiment = (
-            experiments_for(principal_of(request)).select_related("project").fetch(number_of(experiment))
-        )
+        found: Experiment = experiments_for(asking(request)).select_related("project").fetch(number_of(experiment))
         return found
 
     @extend_schema(operation_id="experiments_get")
@@ -120,7 +116,7 @@ class ExperimentDetail(GenericAPIView[Experiment]):
             before = ExperimentShown(self.find(request, experiment)).data
             check_match(request, before, required=False)
             name = asked.validated_data["name"]
-            questions.rename(before["id"], name, project_id=principal_of(request).project_id, now=now_ms())
+            questions.rename(before["id"], name, project_id=asking(request).project_id, now=now_ms())
             found = self.find(request, experiment)
             record(request, "experiment.rename", subject=found, before={"name": before["name"]}, after={"name": name})
         return tagged(request, ExperimentShown(found).data)
@@ -136,7 +132,7 @@ class RunList(GenericAPIView[Run]):
     @extend_schema(operation_id="runs_list", parameters=RUN_FILTERS)
     def get(self, request: Request) -> Response:
         """List runs, newest first. MLflow's runs/search filters by metrics, params and tags."""
-        found = of_project(request, runs_for(principal_of(request)), "experiment__project")
+        found = of_project(request, runs_for(asking(request)), "experiment__project")
         query = request.query_params
         if "experiment" in query:
             found = found.filter(experiment=number_of(query["experiment"]))
@@ -156,7 +152,7 @@ class RunDetail(GenericAPIView[Run]):
 
     def find(self, request: Request, run: str) -> Run:
         """Fetch the run with what it logged. Raises NotFound."""
-        rows = runs_for(principal_of(request)).select_related("experiment__project")
+        rows = runs_for(asking(request)).select_related("experiment__project")
         found: Run = rows.prefetch_related("params", "tags", "latest__key").fetch(run)
         return found
 
@@ -180,7 +176,7 @@ class RunDetail(GenericAPIView[Run]):
                 status=fields.get("status"),
                 end_ms=fields.get("end_ms"),
                 name=fields.get("name"),
-                project_id=principal_of(request).project_id,
+                project_id=asking(request).project_id,
                 now=now_ms(),
             )
             record(request, "run.change", subject=found, before=before, after=dict(fields))
@@ -197,7 +193,7 @@ class RunFiles(GenericAPIView[RunFile]):
     @extend_schema(operation_id="run_files_list")
     def get(self, request: Request, run: str) -> Response:
         """List a run's files by path."""
-        found = runs_for(principal_of(request)).fetch(run)
+        found = runs_for(asking(request)).fetch(run)
         page = self.paginate_queryset(RunFile.objects.select_related("blob").filter(run=found))
         return self.get_paginated_response(RunFileShown(page, many=True).data)
 
@@ -210,7 +206,7 @@ class RunFileDownload(APIView):
     @extend_schema(operation_id="run_files_get", responses={(200, "application/octet-stream"): OpenApiTypes.BINARY})
     def get(self, request: Request, run: str, path: str) -> HttpResponseBase:
         """Download a file, whole or one range."""
-        rows = RunFile.objects.select_related("blob").filter(run=runs_for(principal_of(request)).fetch(run))
+        rows = RunFile.objects.select_related("blob").filter(run=runs_for(asking(request)).fetch(run))
         file = rows.filter(path=clean_artifact_path(path)).first()
         if file is None:
             raise NotFound("there is no such file")

@@ -14,7 +14,8 @@ from apps.tracking.batches import run_uuid
 from apps.tracking.mlflow.base import TrackingView
 from apps.tracking.paths import clean_artifact_path, clean_directory
 from apps.tracking.refusals import no_run
-from apps.tracking.scoping import principal_of, runs_for
+from apps.tracking.scoping import runs_for
+from maestro.api.auth import asking
 from maestro.api.streams import file_response, read_upload
 from maestro.clock import now_ms
 from maestro.errors import Invalid, NotFound, NotImplementedHere
@@ -29,7 +30,7 @@ class ProxiedFile(TrackingView):
 
     def put(self, request: HttpRequest, path: str) -> dict[str, Any]:
         """Take a file in, streamed. A body cut short leaves nothing."""
-        root, rest = roots.locate(path, principal_of(request).project_id)
+        root, rest = roots.locate(path, asking(request).project_id)
         clean_artifact_path(rest)
         roots.require_writable(root)
         upload = read_upload(request)
@@ -41,7 +42,7 @@ class ProxiedFile(TrackingView):
 
     def get(self, request: HttpRequest, path: str) -> HttpResponseBase:
         """Send a file, whole or one range."""
-        root, rest = roots.locate(path, principal_of(request).project_id)
+        root, rest = roots.locate(path, asking(request).project_id)
         blob = roots.fetch(root, rest)
         return file_response(
             request,
@@ -53,7 +54,7 @@ class ProxiedFile(TrackingView):
 
     def delete(self, request: HttpRequest, path: str) -> dict[str, Any]:
         """Delete a file or a folder."""
-        root, rest = roots.locate(path, principal_of(request).project_id)
+        root, rest = roots.locate(path, asking(request).project_id)
         with transaction.atomic():
             gone = roots.remove(root, rest)
             if gone:
@@ -75,7 +76,7 @@ class ProxiedFolder(TrackingView):
         folder = clean_directory(read.text_or(self.fields(request), "path"))
         if not folder:
             raise NotFound("name the folder of a run or of a logged model")
-        root, rest = roots.locate(folder, principal_of(request).project_id)
+        root, rest = roots.locate(folder, asking(request).project_id)
         return {"files": roots.file_infos(roots.entries(root, rest))}
 
 
@@ -86,7 +87,7 @@ class ListArtifacts(TrackingView):
         """List one folder of a run by paths from the run's root."""
         fields = self.fields(request)
         identity = run_uuid(fields.get("run_id") or read.text(fields, "run_uuid" if "run_uuid" in fields else "run_id"))
-        if not runs_for(principal_of(request)).filter(pk=identity).exists():
+        if not runs_for(asking(request)).filter(pk=identity).exists():
             raise no_run(identity)
         root = roots.run_root(identity.hex)
         assert root is not None  # noqa: S101 the run was there a moment ago

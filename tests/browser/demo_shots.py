@@ -11,6 +11,8 @@ from playwright.sync_api import Page, sync_playwright
 
 from tests.browser.chromium import ARGUMENTS, CHROMIUM
 
+RUN_LINKS = "table[data-rows] tbody th a"
+
 
 def read_env(path: Path) -> dict[str, str]:
     """The demo's addresses and one-time password."""
@@ -44,17 +46,19 @@ def walk(page: Page, folder: Path, mark: str) -> None:
     shoot(page, folder / f"trainings{mark}.png")
     page.goto(f"{home}tracking/run/?q=params.model+%3D+%27lightgbm%27")
     shoot(page, folder / f"runs{mark}.png")
-    runs = [box.get_attribute("value") for box in page.locator("input[type=checkbox][name=run]").all()[:5]]
-    page.goto(f"{home}compare/?" + "&".join(f"run={run}" for run in runs))
-    shoot(page, folder / f"compare{mark}.png")
-    page.goto(f"{home}tracking/run/{runs[0]}/change/")
+    page.locator(RUN_LINKS).first.click()
     shoot(page, folder / f"run{mark}.png")
     page.locator(".breadcrumbs a").nth(1).click()
     shoot(page, folder / f"project{mark}.png")
+    page.get_by_role("link", name="Runs", exact=True).last.click()
+    page.wait_for_selector("#run-form")
+    runs = [box.get_attribute("value") for box in page.locator("input[type=checkbox][name=run]").all()[:4]]
+    page.goto(f"{home}compare/?" + "&".join(f"run={run}" for run in runs))
+    shoot(page, folder / f"compare{mark}.png")
     page.goto(f"{home}registry/artifact/")
     page.locator("#result_list tbody th a").first.click()
     shoot(page, folder / f"artifact{mark}.png")
-    page.locator("table[data-rows] tbody th a").first.click()
+    page.locator(RUN_LINKS).first.click()
     shoot(page, folder / f"version{mark}.png")
 
 

@@ -11,7 +11,7 @@ from apps.registry.models import ArtifactVersion, Edge, LoggedModel, Usage
 from apps.tracking.models import Run
 from maestro import charts
 
-UP, DOWN, FAN, MOST = 3, 2, 12, 60
+UP, DOWN, FAN, MOST = 3, 2, 8, 40
 Key = tuple[str, Any]
 Link = tuple[Key, Key, str]
 
@@ -72,20 +72,28 @@ def links_of(frontier: list[Key], *, upward: bool) -> list[Link]:
 
 
 def walk(focus: Key) -> Graph:
-    """Parents three steps up, children two steps down."""
+    """Parents three steps up, children two steps down, the newest few of each thing."""
     graph = Graph({focus: 0})
     for upward, steps in ((True, UP), (False, DOWN)):
         frontier = [focus]
         for step in range(1, steps + 1):
-            following = []
-            for start, end, kind in links_of(frontier, upward=upward) if frontier else []:
-                other = start if upward else end
-                if graph.add(other, -step if upward else step):
-                    following.append(other)
-                if start in graph.layers and end in graph.layers:
-                    graph.links.setdefault((start, end), kind)
-            frontier = following
+            frontier = spread(graph, frontier, -step if upward else step)
     return graph
+
+
+def spread(graph: Graph, frontier: list[Key], layer: int) -> list[Key]:
+    """Add one layer; returns what is new in it."""
+    upward, following = layer < 0, []
+    taken: dict[Key, int] = {}
+    for start, end, kind in links_of(frontier, upward=upward) if frontier else []:
+        near, far = (end, start) if upward else (start, end)
+        is_new = far not in graph.layers
+        if is_new and taken.get(near, 0) < FAN and graph.add(far, layer):
+            taken[near] = taken.get(near, 0) + 1
+            following.append(far)
+        if near in graph.layers and far in graph.layers:
+            graph.links.setdefault((start, end), kind)
+    return following
 
 
 def named(graph: Graph) -> dict[Key, tuple[str, str]]:
@@ -95,8 +103,8 @@ def named(graph: Graph) -> dict[Key, tuple[str, str]]:
     for version in ArtifactVersion.objects.filter(pk__in=ids["v"]).select_related("artifact"):
         url = reverse("admin:registry_artifactversion_change", args=[version.pk])
         names["v", version.pk] = (f"{version.artifact.name} v{version.number}", url)
-    for pk, name in Run.objects.filter(pk__in=ids["r"]).values_list("pk", "name"):
-        names["r", pk] = (f"run {name}", reverse("admin:tracking_run_change", args=[pk]))
+    for pk, name, place in Run.objects.filter(pk__in=ids["r"]).values_list("pk", "name", "experiment__name"):
+        names["r", pk] = (f"{name}, {place}", reverse("admin:tracking_run_change", args=[pk]))
     for pk, name in LoggedModel.objects.filter(pk__in=ids["m"]).values_list("pk", "name"):
         names["m", pk] = (f"model {name}", "")
     return names

@@ -59,6 +59,8 @@ class ArtifactVersionAdmin(LookOnlyAdmin):
             "tags": version.tags.order_by("key")[:50],
             "files": rows,
             "file_count": len(rows),
+            "uses": version.usages.count(),
+            "fan": lineage.FAN,
             "total_bytes": sum(row.blob.size_bytes for row in rows),
             "file_tree": previews.tree([(row.path, row.blob.size_bytes) for row in rows], chosen),
             "preview": previews.preview(found.path, found.blob) if found else None,

@@ -106,10 +106,15 @@ def curve_cards(runs: Sequence[Run], lines: Sequence[Line]) -> list[dict[str, An
     ]
 
 
-def default_axis(numeric: Sequence[Line], kind: str) -> str:
-    """The first line of a kind that differs, as an axis's key."""
-    found = next((line for line in numeric if line.kind == kind and line.differs), None)
-    return f"{found.kind}.{found.name}" if found else ""
+def default_axes(runs: Sequence[Run], numeric: Sequence[Line]) -> tuple[str, str]:
+    """What to draw first: the goal metric of the first run's project against the first numeric param that differs."""
+    varied = [line for line in numeric if line.differs and sum(value is not None for value in line.values) > 1]
+    goal = runs[0].experiment.project.goal_metric if runs else ""
+    metrics = sorted((line for line in varied if line.kind == "metric"), key=lambda line: line.name != goal)
+    y = metrics[0] if metrics else None
+    others = sorted((line for line in varied if line is not y), key=lambda line: line.kind != "param")
+    x = others[0] if others else None
+    return (f"{x.kind}.{x.name}" if x else "", f"{y.kind}.{y.name}" if y else "")
 
 
 def compare(request: HttpRequest) -> HttpResponse:
@@ -121,8 +126,8 @@ def compare(request: HttpRequest) -> HttpResponse:
     runs = [found[run_id] for run_id in ids if run_id in found]
     lines = lines_of(runs) if runs else []
     numeric = [line for line in lines if line.is_numeric]
-    x = request.GET.get("x", "") or default_axis(numeric, "param")
-    y = request.GET.get("y", "") or default_axis(numeric, "metric")
+    defaults = default_axes(runs, numeric)
+    x, y = (request.GET.get(name, "") or default for name, default in zip(("x", "y"), defaults, strict=True))
     axes = axes_of(request, lines)
     context = {
         "title": "Compare",

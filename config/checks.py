@@ -6,7 +6,7 @@ Source  SECURITY requirements R12, R23 and classes D2, P7
 """
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import psycopg
@@ -119,13 +119,13 @@ def schema_faults(link: psycopg.Connection[Any], head: str) -> Iterator[tuple[st
 
 
 @checks.register(checks.Tags.security, deploy=True)
-def check_settings(app_configs: list[AppConfig] | None, **kwargs: Any) -> list[checks.CheckMessage]:
+def check_settings(*, app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[checks.CheckMessage]:
     """The settings' part of `check --deploy`."""
     return [checks.Error(fault, id=code) for code, fault in settings_faults()]
 
 
 @checks.register(checks.Tags.security, deploy=True)
-def check_database(app_configs: list[AppConfig] | None, **kwargs: Any) -> list[checks.CheckMessage]:
+def check_database(*, app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[checks.CheckMessage]:
     """The database's part of `check --deploy`."""
     try:
         found: list[checks.CheckMessage] = [checks.Error(fault, id=code) for code, fault in database_faults()]

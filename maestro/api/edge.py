@@ -26,7 +26,7 @@ class EdgeMiddleware:
         """Serve one request."""
         given = request.META.get("HTTP_X_REQUEST_ID", "")
         # An id to find a request by, not a secret: no system call for it.
-        request.request_id = given if REQUEST_ID.fullmatch(given) else f"{random.getrandbits(128):032x}"  # type: ignore[attr-defined]  # noqa: S311
+        request.request_id = given if REQUEST_ID.fullmatch(given) else f"{random.getrandbits(128):032x}"  # type: ignore[attr-defined]
         drop_untrusted_headers(request)
         try:
             check_address(request)

@@ -62,7 +62,7 @@ def from_drf(error: exceptions.APIException) -> MaestroError:
         where = first.pointer.strip("/").replace("/", ".")
         return errors.Invalid(f"{where}: {first.detail}" if where else first.detail, faults=faults)
     if isinstance(error, exceptions.Throttled):
-        return errors.TooMany("too many requests", retry_after=int(error.wait or 1) + 1)
+        return errors.TooMany("too many requests", retry_after=int(getattr(error, "wait", None) or 1) + 1)
     if isinstance(error, exceptions.NotAuthenticated | exceptions.AuthenticationFailed):
         return errors.Unauthenticated(str(error.detail))
     refusal = MaestroError(str(error.detail), str(error.default_code))

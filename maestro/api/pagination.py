@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 from django.core.signing import BadSignature, Signer
-from django.db.models import Q, QuerySet
+from django.db.models import Q
 from rest_framework.pagination import BasePagination
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -41,7 +41,7 @@ def unsign(token: str, purpose: str) -> list[Any]:
 class CursorPagination(BasePagination):
     """Pages by `ordering` of the view, whose last field is unique: {"results": [...], "next": url or null}."""
 
-    def paginate_queryset(self, queryset: QuerySet[Any], request: Request, view: Any = None) -> list[Any]:
+    def paginate_queryset(self, queryset: Any, request: Request, view: Any = None) -> list[Any]:
         """Fetch one page, and one row more to know whether there is another."""
         self.request = request
         self.purpose = f"{type(view).__module__}.{type(view).__name__}"

@@ -3,12 +3,14 @@
 import re
 import uuid
 from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
 from django.test import Client
 
 from apps.tenants.models import Tenant
+from config.management.commands.show_roles import page
 from config.routes import Route, all_routes
 from maestro.api.auth import RANK, ROLES
 
@@ -95,3 +97,8 @@ def test_a_session_cookie_opens_no_api(
     client = Client(headers={"host": "acme.localhost"})
     client.force_login(person)
     assert call(client, method, pattern).status_code == 401
+
+
+def test_the_page_of_roles_is_current() -> None:
+    written = (Path(__file__).resolve().parents[2] / "docs" / "roles.md").read_text()
+    assert written == page(), "run `manage.py show_roles > docs/roles.md`"

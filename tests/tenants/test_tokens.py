@@ -182,6 +182,7 @@ def test_five_wrong_passwords_lock_the_account_for_that_address(acme: Tenant, ad
     assert [post(acme, TOKEN, wrong).status_code for _ in range(5)] == [401] * 5
     locked = post(acme, TOKEN, right)
     assert locked.status_code == 429
+    assert AuditEvent.objects.filter(action="person.lock_out", actor=f"person:{ada.username}").count() == 1
     assert 0 < int(locked["Retry-After"]) <= 901
     client = Client(REMOTE_ADDR="10.9.8.7", headers={"host": "acme.localhost"})
     assert client.post(TOKEN, right, content_type="application/json").status_code == 200

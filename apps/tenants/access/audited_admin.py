@@ -19,10 +19,10 @@ class AuditedAdmin(ModelAdmin):
             request.audited_before = fields_of(found)  # type: ignore[attr-defined]
         return found
 
-    def response_action(self, request: HttpRequest, queryset: Any) -> HttpResponse | None:
+    def response_action(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse | None:
         """Run an action in one transaction, as Django does with forms, so that its events can be recorded."""
         with transaction.atomic():
-            return super().response_action(request, queryset)
+            return super().response_action(request, *args, **kwargs)
 
     def log_addition(self, request: HttpRequest, obj: models.Model, message: Any) -> Any:
         """Record an addition."""

@@ -8,10 +8,10 @@ import base64
 import hashlib
 import threading
 import time
+from typing import cast
 
 from django.conf import settings
 from django.db import connection
-from django.http import HttpRequest
 from django.utils import timezone
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.request import Request
@@ -22,6 +22,7 @@ from apps.tenants.access.models.keys import hmac_of, split_text
 from apps.tenants.middleware import key_text
 from maestro.api.addresses import client_address, group_of
 from maestro.api.auth import Principal
+from maestro.api.requests import TenantRequest
 from maestro.api.throttling import limiter
 from maestro.errors import Unauthenticated
 
@@ -89,13 +90,13 @@ class KeyAuthentication(BaseAuthentication):
 
     def authenticate(self, request: Request) -> tuple[Principal, str] | None:
         """Return (principal, "key"), or None without credentials. Raises Unauthenticated or TooMany."""
-        http: HttpRequest = request._request
+        http = cast(TenantRequest, request._request)
         if "HTTP_AUTHORIZATION" not in http.META:
             return None
         refused = f"refused:{group_of(client_address(http))}"
         limiter.check(refused, settings.RATE_LIMITS["refused"])
         try:
-            if http.tenant is None:  # type: ignore[attr-defined]
+            if http.tenant is None:
                 raise Unauthenticated(REFUSAL)
             principal = principal_for(key_text(http))
         except Unauthenticated:

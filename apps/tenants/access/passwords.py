@@ -7,11 +7,15 @@ from typing import Any
 
 from django.contrib.auth.backends import ModelBackend
 from django.contrib.auth.models import User
-from django.db import connection
+from django.db import transaction
 from django.http import HttpRequest
 
+from apps.tenants.access.models import AuditEvent
 from maestro.api.addresses import client_address, group_of
 from maestro.api.throttling import limiter
+from maestro.database.base import PUBLIC
+from maestro.database.session import connection
+from maestro.errors import TooMany
 
 LOCK_SECONDS = 900
 TRIES_PAIR, TRIES_ADDRESS, TRIES_ACCOUNT = 5, 50, 100
@@ -19,7 +23,7 @@ TRIES_PAIR, TRIES_ADDRESS, TRIES_ACCOUNT = 5, 50, 100
 
 def counters(request: HttpRequest | None, username: str) -> list[tuple[str, int]]:
     """Name what one try counts for, the narrowest first."""
-    schema: str = connection.schema_name  # type: ignore[attr-defined]
+    schema = connection.schema_name
     who = username.lower()[:150]
     where = group_of(client_address(request)) if request is not None else "no request"
     return [
@@ -32,9 +36,10 @@ def counters(request: HttpRequest | None, username: str) -> list[tuple[str, int]
 class PasswordBackend(ModelBackend):
     """Django's password check behind the lock-out. Raises TooMany, before any hashing, while locked."""
 
-    def authenticate(self, request: HttpRequest | None, **given: Any) -> User | None:
+    def authenticate(
+        self, request: HttpRequest | None, username: str | None = None, password: str | None = None, **kwargs: Any
+    ) -> User | None:
         """Check a password."""
-        username, password = given.get("username"), given.get("password")
         if not isinstance(username, str) or not isinstance(password, str):
             return None
         tries = counters(request, username)
@@ -44,6 +49,30 @@ class PasswordBackend(ModelBackend):
         if person is None:
             for name, _ in tries:
                 limiter.take(name, 1_000_000, seconds=LOCK_SECONDS)
+            note_lock_out(request, username, tries)
             return None
         limiter.forget(tries[0][0], seconds=LOCK_SECONDS)
+        note(request, "person.password", person.get_username())
         return person
+
+
+def note(request: HttpRequest | None, action: str, username: str) -> None:
+    """Write a sign-in, or a lock-out, into the tenant's log; the public schema has none."""
+    if request is None or connection.schema_name == PUBLIC:
+        return
+    with transaction.atomic():
+        AuditEvent.objects.record(
+            action,
+            actor=f"person:{username}",
+            address=client_address(request),
+            request_id=getattr(request, "request_id", ""),
+        )
+
+
+def note_lock_out(request: HttpRequest | None, username: str, tries: list[tuple[str, int]]) -> None:
+    """Write down, once, that the next try of this account from this address is refused."""
+    name, limit = tries[0]
+    try:
+        limiter.check(name, limit, seconds=LOCK_SECONDS)
+    except TooMany:
+        note(request, "person.lock_out", username[:150])

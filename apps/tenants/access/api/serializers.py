@@ -59,8 +59,8 @@ class KeyIssued(KeyShown):
     key = serializers.CharField(read_only=True, max_length=200, help_text="shown once; keep it secret")
 
     class Meta(KeyShown.Meta):
-        fields = (*KeyShown.Meta.fields, "key")  # type: ignore[assignment]
-        read_only_fields = fields
+        fields: tuple[str, ...] = (*KeyShown.Meta.fields, "key")  # type: ignore[assignment]
+        read_only_fields: tuple[str, ...] = fields  # type: ignore[assignment]
 
 
 class SignIn(StrictSerializer):

@@ -1,0 +1,59 @@
+"""The roof's door: `manage.py show_roles`: docs/roles.md, from the URL table itself."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from django.core.management.base import BaseCommand
+
+from config.routes import Route, all_routes
+
+METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
+HEAD = """# Who may do what
+
+Made by `manage.py show_roles > docs/roles.md`; a test compares. Roles: viewer < contributor < approver < admin. A person's
+role in a project may be higher than in the tenant; a key of one project sees only that project. `open` routes say why
+below the table. Pages below `/admin/` ask for a signed-in person and the permissions of their role's group. The same
+MLflow routes are served below `/ajax-api/`.
+
+| route | GET | POST | PUT | PATCH | DELETE |
+|---|---|---|---|---|---|
+"""
+
+
+def plain_routes() -> list[Route]:
+    """List each declared route once, without twins."""
+    found = {route.pattern: route for route in all_routes() if route.declared and not route.guarded_by_admin}
+    return [found[name] for name in sorted(found) if not name.startswith("ajax-api/")]
+
+
+def cells(route: Route) -> Iterator[str]:
+    """Write what each method demands."""
+    declared = route.view.required_role
+    for method in METHODS:
+        handled = hasattr(route.view, method.lower())
+        if declared is None:
+            yield "open" if handled or not hasattr(route.view, "as_view") else ""
+        elif isinstance(declared, Mapping):
+            yield declared.get(method, "") if handled else ""
+        else:
+            yield declared if handled else ""
+
+
+def page() -> str:
+    """Write the page."""
+    routes = plain_routes()
+    lines = [f"| `/{route.pattern}` | " + " | ".join(cells(route)) + " |" for route in routes]
+    reasons = {r.view.public_reason: None for r in routes if r.view.required_role is None}
+    named = ["", "Open, because:", ""] + [f"- {reason}" for reason in reasons]
+    return HEAD + "\n".join([*lines, *named]) + "\n"
+
+
+class Command(BaseCommand):
+    """Print the table of routes and roles."""
+
+    help = "Print every route of the APIs with the role that each method demands, as a page for docs/roles.md."
+    requires_system_checks: list[str] = []
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Print."""
+        self.stdout.write(page(), ending="")

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from django_tenants.utils import tenant_context
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
 
 from apps.tenants import provisioning
 from maestro.database.session import connection
@@ -110,7 +110,8 @@ def look(browser: Browser, site: Site) -> Iterator[Callable[..., Look]]:
 
     def window(width: int = 1440, theme: str = "light") -> Look:
         if (width, theme) not in windows:
-            context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=theme)
+            scheme: Any = theme
+            context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
             context.add_cookies(site.cookies)
             windows[width, theme] = watched(context.new_page())
         return windows[width, theme]
@@ -123,6 +124,11 @@ def look(browser: Browser, site: Site) -> Iterator[Callable[..., Look]]:
 def watched(page: Page) -> Look:
     """Listen to what the browser says against a page."""
     made = Look(page)
-    page.on("console", lambda said: made.complaints.append(said.text) if said.type in {"error", "warning"} else None)
+
+    def listen(said: ConsoleMessage) -> None:
+        if said.type in {"error", "warning"}:
+            made.complaints.append(said.text)
+
+    page.on("console", listen)
     page.on("pageerror", lambda error: made.complaints.append(str(error)))
     return made

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 import pytest
+from playwright.sync_api import Dialog
 
 from tests.browser.conftest import Look, Site
 
@@ -17,6 +18,11 @@ def seen(look: Callable[..., Look], site: Site) -> Look:
 
 def run_url(site: Site, index: int = 3) -> str:
     return f"{site.url}/tracking/run/{site.scene.runs[index].pk}/change/"
+
+
+def curves_of(asked: list[str], site: Site, index: int) -> int:
+    """How many of the addresses asked for points of a run."""
+    return sum("/curves/" in url and site.scene.runs[index].pk.hex in url for url in asked)
 
 
 def test_slash_focuses_the_page_filter_and_question_mark_lists_the_keys(seen: Look, site: Site) -> None:
@@ -119,14 +125,14 @@ def test_a_hover_over_a_chart_breaks_no_policy(seen: Look, site: Site) -> None:
 
 def test_a_live_run_asks_again_and_a_finished_one_does_not(seen: Look, site: Site) -> None:
     asked: list[str] = []
-    seen.page.on("request", lambda request: asked.append(request.url) if "/curves/" in request.url else None)
+    seen.page.on("request", lambda request: asked.append(request.url))
     seen.open(run_url(site, 0))
     seen.page.wait_for_timeout(3500)
-    live = sum(site.scene.runs[0].pk.hex in url for url in asked)
+    live = curves_of(asked, site, 0)
     seen.open(run_url(site, 3))
     seen.page.wait_for_timeout(3500)
     assert live > 3
-    assert sum(site.scene.runs[3].pk.hex in url for url in asked) == 3
+    assert curves_of(asked, site, 3) == 3
 
 
 def test_charts_follow_the_theme(seen: Look, site: Site) -> None:
@@ -156,7 +162,12 @@ def test_navigation_is_a_drawer_on_a_phone(look: Callable[..., Look], site: Site
 
 def test_text_from_outside_stays_text(seen: Look, site: Site) -> None:
     fired: list[str] = []
-    seen.page.on("dialog", lambda dialog: (fired.append(dialog.message), dialog.dismiss()))
+
+    def note(dialog: Dialog) -> None:
+        fired.append(dialog.message)
+        dialog.dismiss()
+
+    seen.page.on("dialog", note)
     scene = site.scene
     for address in (
         f"{site.url}/",

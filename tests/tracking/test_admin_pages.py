@@ -166,13 +166,13 @@ def test_a_curve_comes_thinned_with_its_gaps_and_says_whether_to_ask_again(
     scene: Scene, person: Callable[[str], Client]
 ) -> None:
     viewer = person("viewer")
-    body: Any = json.loads(viewer.get("/admin/curves/", {"key": "auc", "run": scene.runs[0].pk}).content)
+    body: Any = json.loads(viewer.get("/admin/curves/", {"key": "auc", "run": str(scene.runs[0].pk)}).content)
     points = body["options"]["series"][0]["data"]
     assert body["live"] is True
     assert len(points) == 300
     assert points[-1][0] == 299
     assert math.isclose(points[-1][2], 299 * 0.2, rel_tol=1e-6)
-    ended: Any = json.loads(viewer.get("/admin/curves/", {"key": "auc", "run": scene.runs[3].pk}).content)
+    ended: Any = json.loads(viewer.get("/admin/curves/", {"key": "auc", "run": str(scene.runs[3].pk)}).content)
     assert ended["live"] is False
 
 
@@ -181,5 +181,5 @@ def test_the_other_tenants_run_is_not_found(globex: Tenant, person: Callable[[st
         theirs = build().runs[3]
     viewer = person("viewer")
     assert viewer.get(f"/admin/tracking/run/{theirs.pk}/change/").status_code == 404
-    assert viewer.get("/admin/curves/", {"key": "auc", "run": theirs.pk}).status_code == 404
+    assert viewer.get("/admin/curves/", {"key": "auc", "run": str(theirs.pk)}).status_code == 404
     assert b"mellow-fox" not in viewer.get("/admin/tracking/run/").content

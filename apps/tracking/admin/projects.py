@@ -149,13 +149,18 @@ def run_timeline(runs: QuerySet[Run]) -> charts.Chart | None:
 
 def planned_and_actual(project: Project) -> list[tuple[str, str, str, str]]:
     """What was planned beside what came: name, unit, planned, actual."""
-    days = (project.planned_duration_days, project.actual_duration_days)
+    planned, actual = days_shown(project.planned_duration_days), days_shown(project.actual_duration_days)
     rows = [
-        ("Duration", "", *(duration(None if value is None else value * 86_400) for value in days)),
+        ("Duration", "", planned, actual),
         ("Cost", "", sig(project.planned_cost), sig(project.actual_cost)),
         ("Effort", "hours", sig(project.planned_effort_hours), sig(project.actual_effort_hours)),
     ]
     return [row for row in rows if set(row[2:]) != {"–"}]
+
+
+def days_shown(days: float | None) -> str:
+    """A time in days as people say it."""
+    return duration(None if days is None else days * 86_400)
 
 
 tenant_site.register(Project, ProjectAdmin)

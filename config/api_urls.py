@@ -4,6 +4,7 @@ from django.urls import include, path, re_path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
 from apps.tenants.access.api.client import ci_client
+from config.error_page import error_page
 from maestro.api.auth import public_route
 from maestro.mlflow.errors import endpoint_not_found
 
@@ -19,6 +20,7 @@ urlpatterns = [
     path("api/v1/", include(rest)),
     path("ci/maestro", ci_client),
     path("api/schema/", open_schema(SpectacularAPIView).as_view(), name="schema"),
+    path("api/docs/errors", error_page, name="errors"),
     path("api/docs/", open_schema(SpectacularSwaggerSplitView).as_view(url_name="schema"), name="docs"),
     path("", include("apps.registry.mlflow.urls")),
     path("", include("apps.tracking.mlflow.urls")),

@@ -39,10 +39,15 @@ def cells(route: Route) -> Iterator[str]:
             yield declared if handled else ""
 
 
+def escaped(pattern: str) -> str:
+    """Keep a bar in a pattern from ending a cell."""
+    return pattern.replace("|", "\\|")
+
+
 def page() -> str:
     """Write the page."""
     routes = plain_routes()
-    lines = [f"| `/{route.pattern}` | " + " | ".join(cells(route)) + " |" for route in routes]
+    lines = [f"| `/{escaped(route.pattern)}` | " + " | ".join(cells(route)) + " |" for route in routes]
     reasons = {r.view.public_reason: None for r in routes if r.view.required_role is None}
     named = ["", "Open, because:", ""] + [f"- {reason}" for reason in reasons]
     return HEAD + "\n".join([*lines, *named]) + "\n"

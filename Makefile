@@ -12,7 +12,7 @@ PYTEST := $(BIN)/python -m pytest
 
 .NOTPARALLEL:
 .PHONY: help demo demo-stop demo-status demo-reset tour install install-dev browser test fast check lint types \
-	contracts migrations fmt lock env bench bench-learning
+	contracts migrations fmt lock env bench bench-load bench-learning
 
 help: ## List the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /\1\t/' | expand -t 16
@@ -78,6 +78,9 @@ env: install ## Write .env with generated secrets, for compose
 	@exec $(BIN)/python -m maestro.embedded env
 
 bench: bench-learning ## Run every benchmark
+
+bench-load: install-dev ## Measure ingest and reads under load; ARGS="--harness FOLDER --fill …"
+	@exec $(BIN)/python -m bench.load $(ARGS)
 
 bench-learning: install-dev ## Measure the learning parts against known truth; ARGS="--make … --score … --data …"
 	@exec env OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m bench.learning $(ARGS)

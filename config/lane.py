@@ -43,7 +43,7 @@ class LaneMiddleware:
         """Serve one request."""
         if request.path_info not in lanes():
             return self.get_response(request)
-        response = self.inside(request)
+        response = self.inside(request)  # type: ignore[arg-type]  # entering gives the request its tenant
         if settings.SECURE_HSTS_SECONDS and request.is_secure():
             response.headers["Strict-Transport-Security"] = f"max-age={settings.SECURE_HSTS_SECONDS}"
         return response

@@ -4,6 +4,7 @@ A well-formed body is decoded straight into structs. Whatever that reader refuse
 strict reader, which accepts MLflow's looser spellings or names the field that is wrong.
 """
 
+import math
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -232,7 +233,7 @@ NAN = float("nan")
 
 def identity(value: Any) -> Any:
     """Give NaN, which equals nothing, a name to be compared by."""
-    return "NaN" if value != value else value
+    return "NaN" if isinstance(value, float) and math.isnan(value) else value
 
 
 def spelled(metric: RawMetric, metrics: list[RawMetric]) -> float:

@@ -4,6 +4,8 @@ Postgres writes the part that can be long: data, inputs and outputs as JSON text
 for a while that text is kept, and a page of runs is then one index walk and one row a run.
 """
 
+# ruff: noqa: S608 statements are put together from constants of ours; every value is bound
+
 from collections.abc import Iterable, Sequence
 from typing import Any
 from uuid import UUID

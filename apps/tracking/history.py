@@ -4,13 +4,15 @@ A page reads only the chunks it needs: those that begin before the time by which
 """
 
 import math
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
-from operator import itemgetter, lt
+from itertools import pairwise
+from operator import itemgetter, le, lt
 from typing import Any
 from uuid import UUID
 
+from maestro import limits
 from maestro.database.statements import execute
 
 # `horizon` is the time up to which the chosen chunks are complete; NULL means there is no more.
@@ -48,6 +50,14 @@ class Points:
         """Take a part."""
         return Points(self.steps[start:end], self.times[start:end], self.values[start:end])
 
+    def take(self, indexes: Sequence[int]) -> "Points":
+        """Pick points by their places."""
+        return Points(
+            [self.steps[index] for index in indexes],
+            [self.times[index] for index in indexes],
+            [self.values[index] for index in indexes],
+        )
+
     def rows(self, key: str) -> list[dict[str, Any]]:
         """Lay the points out as MLflow's metrics."""
         values = self.values
@@ -63,7 +73,7 @@ def spell(value: float) -> float | str:
     """Write NaN and infinities as text, which JSON has no numbers for."""
     if math.isfinite(value):
         return value
-    return "NaN" if value != value else ("Infinity" if value > 0 else "-Infinity")
+    return "NaN" if math.isnan(value) else ("Infinity" if value > 0 else "-Infinity")
 
 
 Place = tuple[int, int, float]
@@ -100,7 +110,7 @@ def read(run_id: UUID, key: str, *, after: Place | None = None, need: int = EVER
 
 def beyond(points: Points, after: Place) -> Points:
     """Drop what comes up to a place."""
-    start = 0
+    start = bisect_left(points.times, after[0])
     wanted = order_key((after[1], after[0], after[2]))
     while start < len(points) and order_key((points.steps[start], points.times[start], points.values[start])) <= wanted:
         start += 1
@@ -110,7 +120,7 @@ def beyond(points: Points, after: Place) -> Points:
 def order_key(point: tuple[int, int, float]) -> tuple[int, int, bool, float]:
     """Order by time, step and value; NaN is beyond all numbers, as in Postgres."""
     step, time, value = point
-    return (time, step, value != value, 0.0 if value != value else value)
+    return (time, step, math.isnan(value), 0.0 if math.isnan(value) else value)
 
 
 def merge(parts: Sequence[tuple[list[int], list[int], list[float]]]) -> Points:
@@ -126,7 +136,7 @@ def merge(parts: Sequence[tuple[list[int], list[int], list[float]]]) -> Points:
         return Points(steps, times, values)
     points = sorted(zip(steps, times, values, strict=True), key=order_key)
     kept = points[:1]
-    for before, point in zip(points, points[1:], strict=False):
+    for before, point in pairwise(points):
         if order_key(before) != order_key(point):
             kept.append(point)
     return Points([p[0] for p in kept], [p[1] for p in kept], list(map(itemgetter(2), kept)))
@@ -135,6 +145,8 @@ def merge(parts: Sequence[tuple[list[int], list[int], list[float]]]) -> Points:
 def sample(run_id: UUID, key: str, *, most: int, first_step: int | None = None, last_step: int | None = None) -> Points:
     """Take at most `most` points, evenly by step, with the first and the last of the interval."""
     points, _ = read(run_id, key)
+    if first_step is None and all(map(le, points.steps, points.steps[1:])):
+        return points.take(spread(range(len(points)), most))
     inside = [
         index
         for index, step in enumerate(points.steps)
@@ -149,3 +161,24 @@ def sample(run_id: UUID, key: str, *, most: int, first_step: int | None = None, 
         [points.times[index] for index in inside],
         [points.values[index] for index in inside],
     )
+
+
+def curve(run_id: UUID, key: str, *, most: int = limits.CURVE_POINTS) -> Points:
+    """Thin a series for a chart: by step, at most `most` points, with the least and the greatest of every stretch.
+
+    NaN and infinities can't be drawn and are left out.
+    """
+    points, _ = read(run_id, key)
+    drawn = [index for index, value in enumerate(points.values) if math.isfinite(value)]
+    drawn.sort(key=points.steps.__getitem__)
+    if len(drawn) > most:
+        value_at = points.values.__getitem__
+        stretches = max(1, most // 2)
+        bounds = [place * len(drawn) // stretches for place in range(stretches + 1)]
+        extremes: list[int] = []
+        for start, end in pairwise(bounds):
+            part = drawn[start:end]
+            low, high = min(part, key=value_at), max(part, key=value_at)
+            extremes += [low] if low == high else sorted((low, high), key=points.steps.__getitem__)
+        drawn = extremes[:most]
+    return points.take(drawn)

@@ -4,6 +4,8 @@ One request is one prepared statement: it finds the run if it may be written, ho
 points, lifts the latest values, adds params and tags, and notes that the run lives. It stores all or nothing.
 """
 
+# ruff: noqa: S608 statements are put together from constants of ours; every value is bound
+
 from collections.abc import Callable
 from functools import lru_cache
 from typing import Any

@@ -1,5 +1,7 @@
 """The tracking room: experiments: made, found, renamed, noted, thrown away and brought back, with their runs."""
 
+# ruff: noqa: S608 statements are put together from constants of ours; every value is bound
+
 import re
 from collections.abc import Sequence
 from typing import Any

@@ -33,7 +33,9 @@ def prune(now: int, *, days: float = KEEP_TRASH_DAYS) -> int:
     pruned = 0
     while True:
         with transaction.atomic():
-            runs = list(prunable(now, days=days).select_for_update(skip_locked=True).values_list("pk", flat=True)[:AT_ONCE])
+            runs = list(
+                prunable(now, days=days).select_for_update(skip_locked=True).values_list("pk", flat=True)[:AT_ONCE]
+            )
             if not runs:
                 return pruned
             Run.objects.filter(pk__in=runs).delete()

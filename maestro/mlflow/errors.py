@@ -52,7 +52,7 @@ def mlflow_response(error: MaestroError) -> Any:
     """Answer a refusal outside DRF."""
     status, code = translate(error)
     response = json_response({"error_code": code, "message": error.detail}, status=status, headers=headers_of(error))
-    response._has_been_logged = True  # a refusal is an answer; what is a fault was logged where it was found
+    response._has_been_logged = True  # type: ignore[attr-defined]  # a refusal is an answer; what is a fault was logged where it was found
     return response
 
 

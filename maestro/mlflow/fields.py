@@ -43,9 +43,8 @@ def as_text(value: Any, name: str, most: int = limits.TEXT_CHARS) -> str:
 
 def as_integer(value: Any, name: str, least: int = limits.INT64_MIN, most: int = limits.INT64_MAX) -> int:
     """Read an int64, given as a number or as text."""
-    if isinstance(value, str) and INTEGER.fullmatch(value):
-        value = int(value)
-    elif isinstance(value, float) and value.is_integer() and abs(value) < 2**63:
+    is_whole = isinstance(value, float) and value.is_integer() and abs(value) < 2**63
+    if is_whole or (isinstance(value, str) and INTEGER.fullmatch(value)):
         value = int(value)
     if isinstance(value, bool) or not isinstance(value, int):
         raise refuse(name, value, "it must be a whole number")
@@ -86,7 +85,7 @@ def is_key(key: str) -> bool:
     """Say whether a name is allowed: a normalised relative path of plain characters."""
     if not KEY.fullmatch(key) or key.startswith("/"):
         return False
-    return "/" not in key and key not in {".", ".."} or not {"", ".", ".."} & set(key.split("/"))
+    return not {"", ".", ".."} & set(key.split("/"))
 
 
 def text(fields: Mapping[str, Any], name: str, most: int = limits.TEXT_CHARS) -> str:

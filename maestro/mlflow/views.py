@@ -15,10 +15,10 @@ from django.views import View
 from rest_framework.settings import api_settings
 
 from maestro.api import json
-from maestro.api.auth import Principal, role_for
+from maestro.api.auth import Principal, asking, role_for, room_of
 from maestro.api.errors import as_refusal
 from maestro.api.parsers import read_body
-from maestro.errors import Fault, Forbidden, Invalid, TooMany, Unauthenticated, UnsupportedMedia
+from maestro.errors import Fault, Invalid, TooMany, UnsupportedMedia
 from maestro.mlflow.answers import json_response
 from maestro.mlflow.errors import endpoint_not_found, mlflow_response
 
@@ -28,7 +28,15 @@ CAMEL = re.compile(r"(?<=[a-z0-9])([A-Z])")
 @lru_cache(maxsize=1)
 def authenticators() -> tuple[Any, ...]:
     """Make the authentication classes of settings once a process; they keep no state of a request."""
-    return tuple(kind() for kind in api_settings.DEFAULT_AUTHENTICATION_CLASSES)
+    kinds: Any = api_settings.DEFAULT_AUTHENTICATION_CLASSES
+    return tuple(kind() for kind in kinds)
+
+
+class MlflowRequest(HttpRequest):
+    """A request that was let in: `user` is who asks. (For types only: Django makes the requests.)"""
+
+    user: Principal  # type: ignore[assignment]
+    auth: str
 
 
 class MlflowView(View):
@@ -42,11 +50,11 @@ class MlflowView(View):
             self.admit(request)
             handler = getattr(self, (request.method or "GET").lower(), None)
             if handler is None or request.method not in self.offered:
-                return endpoint_not_found(request)
+                return endpoint_not_found(request)  # type: ignore[no-any-return]
             answer = handler(request, *args, **kwargs)
         except Exception as error:  # noqa: BLE001 as_refusal logs what nobody foresaw
             return mlflow_response(as_refusal(error))
-        return answer if isinstance(answer, HttpResponseBase) else json_response(answer)
+        return answer if isinstance(answer, HttpResponseBase) else json_response(answer)  # type: ignore[return-value]
 
     @classmethod
     def as_view(cls, **initkwargs: Any) -> Any:
@@ -58,7 +66,7 @@ class MlflowView(View):
 
     def admit(self, request: HttpRequest) -> None:
         """Find out who asks and whether they may. Raises Unauthenticated, Forbidden or TooMany."""
-        request._request = request  # type: ignore[attr-defined]  authentication classes look for it
+        request._request = request  # type: ignore[attr-defined]  # authentication classes look for it
         request.user = None  # type: ignore[assignment]
         for authenticator in authenticators():
             found = authenticator.authenticate(request)
@@ -67,11 +75,9 @@ class MlflowView(View):
                 break
         needed = self.role_needed(request)
         if needed is not None:
-            if not isinstance(request.user, Principal):
-                raise Unauthenticated("sign in: send an API key as a Bearer token or as a Basic password")
-            if not request.user.has_role(needed):
-                raise Forbidden(f"this needs the role {needed}; you are {request.user.role}")
-        for throttle in api_settings.DEFAULT_THROTTLE_CLASSES:
+            require(asking(request), needed, self)
+        throttles: Any = api_settings.DEFAULT_THROTTLE_CLASSES
+        for throttle in throttles:
             limiter = throttle()
             if not limiter.allow_request(request, self):
                 raise TooMany("too many requests", retry_after=int(limiter.wait() or 1) + 1)
@@ -94,6 +100,14 @@ class MlflowView(View):
         if body and request.META.get("CONTENT_TYPE", "").partition(";")[0].strip().lower() != "application/json":
             raise UnsupportedMedia("send the body as application/json")
         return body
+
+
+def require(principal: Principal, needed: str, view: MlflowView) -> None:
+    """Raise Forbidden unless a principal holds a role, and its key is not narrowed to other rooms than the view's."""
+    if not principal.has_role(needed):
+        raise Forbidden(f"this needs the role {needed}; you are {principal.role}")
+    if principal.scopes and not principal.has_scope(room_of(view), writes=needed != "viewer"):
+        raise Forbidden(f"this key is narrowed to {', '.join(sorted(principal.scopes))}")
 
 
 def read_fields(body: bytes) -> dict[str, Any]:

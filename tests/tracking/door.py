@@ -48,7 +48,9 @@ class Door:
     def data(self, run_id: str) -> dict[str, dict[str, Any]]:
         """Read a run's metrics, params and tags as dicts."""
         data = self.get("runs/get", run_id=run_id)["run"].get("data", {})
-        return {part: {row["key"]: row["value"] for row in data.get(part, [])} for part in ("metrics", "params", "tags")}
+        return {
+            part: {row["key"]: row["value"] for row in data.get(part, [])} for part in ("metrics", "params", "tags")
+        }
 
     def points(self, run_id: str, key: str, **query: Any) -> list[tuple[int, int, Any]]:
         """Read a metric's points as (timestamp, step, value)."""

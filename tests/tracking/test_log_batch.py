@@ -245,8 +245,18 @@ def test_two_params_of_one_key_are_refused_and_of_a_tag_the_last_counts(door: Do
 
 @pytest.mark.parametrize(
     ("sent", "kept"),
-    [(1, 1.0), ("1.5", 1.5), (0.1, 0.1), ("NaN", "NaN"), ("Infinity", "Infinity"), ("-Infinity", "-Infinity")]
-    + [(1.7976931348623157e308, 1.7976931348623157e308), (5e-324, 5e-324), (-0.0, 0.0), (2**53 + 1, float(2**53 + 1))],
+    [
+        (1, 1.0),
+        ("1.5", 1.5),
+        (0.1, 0.1),
+        ("NaN", "NaN"),
+        ("Infinity", "Infinity"),
+        ("-Infinity", "-Infinity"),
+        (1.7976931348623157e308, 1.7976931348623157e308),
+        (5e-324, 5e-324),
+        (-0.0, 0.0),
+        (2**53 + 1, float(2**53 + 1)),
+    ],
 )
 def test_doubles_come_back_as_they_were(door: Door, sent: Any, kept: Any) -> None:
     run = door.run()

@@ -2,19 +2,18 @@
 
 from typing import Any
 
-from django.http import HttpRequest
-
 from apps.tracking import questions
 from apps.tracking.mlflow.base import TrackingView, experiment_number
 from maestro import limits
 from maestro.clock import now_ms
 from maestro.mlflow import fields as read
+from maestro.mlflow.views import MlflowRequest
 
 
 class CreateExperiment(TrackingView):
     """POST experiments/create"""
 
-    def post(self, request: HttpRequest) -> dict[str, Any]:
+    def post(self, request: MlflowRequest) -> dict[str, Any]:
         """Make an experiment."""
         fields = self.fields(request)
         tags = {}
@@ -34,7 +33,7 @@ class CreateExperiment(TrackingView):
 class GetExperiment(TrackingView):
     """GET experiments/get"""
 
-    def get(self, request: HttpRequest) -> dict[str, Any]:
+    def get(self, request: MlflowRequest) -> dict[str, Any]:
         """Show an experiment."""
         number = experiment_number(self.fields(request))
         return {"experiment": questions.fetch(number, request.user.project_id)}
@@ -43,7 +42,7 @@ class GetExperiment(TrackingView):
 class GetExperimentByName(TrackingView):
     """GET experiments/get-by-name"""
 
-    def get(self, request: HttpRequest) -> dict[str, Any]:
+    def get(self, request: MlflowRequest) -> dict[str, Any]:
         """Show an experiment."""
         name = read.text(self.fields(request), "experiment_name", limits.TEXT_CHARS)
         return {"experiment": questions.fetch_by_name(name, request.user.project_id)}
@@ -52,7 +51,7 @@ class GetExperimentByName(TrackingView):
 class UpdateExperiment(TrackingView):
     """POST experiments/update"""
 
-    def post(self, request: HttpRequest) -> dict[str, Any]:
+    def post(self, request: MlflowRequest) -> dict[str, Any]:
         """Rename an experiment."""
         fields = self.fields(request)
         number = experiment_number(fields)
@@ -67,7 +66,7 @@ class UpdateExperiment(TrackingView):
 class DeleteExperiment(TrackingView):
     """POST experiments/delete"""
 
-    def post(self, request: HttpRequest) -> dict[str, Any]:
+    def post(self, request: MlflowRequest) -> dict[str, Any]:
         """Put an experiment and its runs into the trash."""
         number = experiment_number(self.fields(request))
         questions.throw_away(number, project_id=request.user.project_id, now=now_ms())
@@ -77,7 +76,7 @@ class DeleteExperiment(TrackingView):
 class RestoreExperiment(TrackingView):
     """POST experiments/restore"""
 
-    def post(self, request: HttpRequest) -> dict[str, Any]:
+    def post(self, request: MlflowRequest) -> dict[str, Any]:
         """Take an experiment and its runs out of the trash."""
         number = experiment_number(self.fields(request))
         questions.bring_back(number, project_id=request.user.project_id, now=now_ms())
@@ -87,7 +86,7 @@ class RestoreExperiment(TrackingView):
 class SetExperimentTag(TrackingView):
     """POST experiments/set-experiment-tag"""
 
-    def post(self, request: HttpRequest) -> dict[str, Any]:
+    def post(self, request: MlflowRequest) -> dict[str, Any]:
         """Note something on an experiment."""
         fields = self.fields(request)
         number = experiment_number(fields)
@@ -99,7 +98,7 @@ class SetExperimentTag(TrackingView):
 class DeleteExperimentTag(TrackingView):
     """POST experiments/delete-experiment-tag"""
 
-    def post(self, request: HttpRequest) -> dict[str, Any]:
+    def post(self, request: MlflowRequest) -> dict[str, Any]:
         """Take a note off an experiment."""
         fields = self.fields(request)
         key = read.text(fields, "key", limits.KEY_CHARS)

@@ -3,15 +3,16 @@
 from typing import Any
 
 import orjson
-from django.http import HttpRequest
 
 from apps.tracking import ingest, inputs, questions
 from apps.tracking.mlflow.base import TrackingView
 from apps.tracking.mlflow.searches import experiment_numbers
 from maestro.api import json
+from maestro.api.auth import reading_and_writing
 from maestro.clock import now_ms
 from maestro.errors import Invalid
 from maestro.mlflow import fields as read
+from maestro.mlflow.views import MlflowRequest
 
 MOST_INPUTS = 1_000
 NAME, DIGEST, SOURCE = 500, 36, 65_535
@@ -23,7 +24,7 @@ MOST_EXPERIMENTS = 20
 class LogInputs(TrackingView):
     """POST runs/log-inputs"""
 
-    def post(self, request: HttpRequest) -> dict[str, Any]:
+    def post(self, request: MlflowRequest) -> dict[str, Any]:
         """Note the datasets and models that a run read."""
         fields = self.fields(request)
         run_id = self.run_in(fields)
@@ -71,7 +72,7 @@ def read_input(item: dict[str, Any], at: str) -> inputs.GivenDataset:
 class LogModel(TrackingView):
     """POST runs/log-model"""
 
-    def post(self, request: HttpRequest) -> dict[str, Any]:
+    def post(self, request: MlflowRequest) -> dict[str, Any]:
         """Append a model's description to the run's history of models."""
         fields = self.fields(request)
         run_id = self.run_in(fields)
@@ -91,9 +92,9 @@ class LogModel(TrackingView):
 class SearchDatasets(TrackingView):
     """POST experiments/search-datasets"""
 
-    required_role = "viewer"
+    required_role = reading_and_writing(write="viewer")
 
-    def post(self, request: HttpRequest) -> dict[str, Any]:
+    def post(self, request: MlflowRequest) -> dict[str, Any]:
         """List the datasets that runs of some experiments read."""
         numbers = experiment_numbers(self.fields(request))
         if len(numbers) > MOST_EXPERIMENTS:

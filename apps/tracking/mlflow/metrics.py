@@ -2,15 +2,13 @@
 
 from typing import Any
 
-from django.http import HttpRequest
-
 from apps.tracking import documents, history
 from apps.tracking.batches import run_uuid
 from apps.tracking.mlflow.base import TrackingView
 from maestro.errors import Invalid
 from maestro.mlflow import fields as read
 from maestro.mlflow.paging import page_size, read_token, write_token
-from maestro.mlflow.views import dump
+from maestro.mlflow.views import MlflowRequest, dump
 
 PURPOSE = "mlflow.get-history"
 
@@ -18,7 +16,7 @@ PURPOSE = "mlflow.get-history"
 class GetHistory(TrackingView):
     """GET metrics/get-history"""
 
-    def get(self, request: HttpRequest) -> dict[str, Any]:
+    def get(self, request: MlflowRequest) -> dict[str, Any]:
         """Show a metric's points in order of time, step and value; all of them unless max_results is given."""
         fields = self.fields(request)
         run_id = self.run_in(fields)
@@ -49,7 +47,7 @@ MOST_RUNS, MOST_SAMPLES, MOST_ROWS = 100, 2_500, 25_000
 class SampleHistory(TrackingView):
     """GET metrics/get-history-bulk-interval"""
 
-    def get(self, request: HttpRequest) -> bytes:
+    def get(self, request: MlflowRequest) -> bytes:
         """Show evenly spaced points of one metric of several runs, first and last of the interval included."""
         fields = self.fields(request)
         runs = self.runs_in(read.texts(fields, "run_ids", MOST_RUNS), "run_ids", request.user.project_id)
@@ -78,7 +76,7 @@ class SampleHistory(TrackingView):
 class BulkHistory(SampleHistory):
     """GET metrics/get-history-bulk"""
 
-    def get(self, request: HttpRequest) -> bytes:
+    def get(self, request: MlflowRequest) -> bytes:
         """Show the points of one metric of several runs, by run, then time, step and value."""
         fields = self.fields(request)
         runs = self.runs_in(read.texts(fields, "run_id", MOST_RUNS), "run_id", request.user.project_id)

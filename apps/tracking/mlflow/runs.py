@@ -2,8 +2,6 @@
 
 from typing import Any
 
-from django.http import HttpRequest
-
 from apps.tracking import documents, ingest, lives
 from apps.tracking.batches import (
     Batch,
@@ -12,7 +10,6 @@ from apps.tracking.batches import (
     read_params,
     read_series,
     read_tags,
-    run_uuid,
     slow_metric,
     slow_pair,
 )
@@ -20,6 +17,7 @@ from apps.tracking.mlflow.base import TrackingView, experiment_number
 from maestro import limits
 from maestro.clock import now_ms
 from maestro.mlflow import fields as read
+from maestro.mlflow.views import MlflowRequest
 
 STATUSES = ("RUNNING", "SCHEDULED", "FINISHED", "FAILED", "KILLED")
 
@@ -27,7 +25,7 @@ STATUSES = ("RUNNING", "SCHEDULED", "FINISHED", "FAILED", "KILLED")
 class CreateRun(TrackingView):
     """POST runs/create"""
 
-    def post(self, request: HttpRequest) -> dict[str, Any]:
+    def post(self, request: MlflowRequest) -> dict[str, Any]:
         """Begin a run."""
         fields = self.fields(request)
         now = now_ms()
@@ -44,7 +42,7 @@ class CreateRun(TrackingView):
 class GetRun(TrackingView):
     """GET runs/get"""
 
-    def get(self, request: HttpRequest) -> bytes:
+    def get(self, request: MlflowRequest) -> bytes:
         """Show a run."""
         run_id = self.run_in(self.fields(request))
         return b'{"run":' + documents.fetch(run_id, request.user.project_id) + b"}"
@@ -53,7 +51,7 @@ class GetRun(TrackingView):
 class UpdateRun(TrackingView):
     """POST runs/update"""
 
-    def post(self, request: HttpRequest) -> dict[str, Any]:
+    def post(self, request: MlflowRequest) -> dict[str, Any]:
         """End or rename a run."""
         fields = self.fields(request)
         info = lives.change(
@@ -70,7 +68,7 @@ class UpdateRun(TrackingView):
 class DeleteRun(TrackingView):
     """POST runs/delete"""
 
-    def post(self, request: HttpRequest) -> dict[str, Any]:
+    def post(self, request: MlflowRequest) -> dict[str, Any]:
         """Put a run into the trash."""
         run_id = self.run_in(self.fields(request))
         lives.throw_away(run_id, project_id=request.user.project_id, now=now_ms())
@@ -80,7 +78,7 @@ class DeleteRun(TrackingView):
 class RestoreRun(TrackingView):
     """POST runs/restore"""
 
-    def post(self, request: HttpRequest) -> dict[str, Any]:
+    def post(self, request: MlflowRequest) -> dict[str, Any]:
         """Take a run out of the trash."""
         lives.bring_back(self.run_in(self.fields(request)), project_id=request.user.project_id)
         return {}
@@ -89,7 +87,7 @@ class RestoreRun(TrackingView):
 class LogBatch(TrackingView):
     """POST runs/log-batch"""
 
-    def post(self, request: HttpRequest) -> dict[str, Any]:
+    def post(self, request: MlflowRequest) -> dict[str, Any]:
         """Store metrics, params and tags, all or nothing."""
         batch = read_batch(self.body(request))
         ingest.write(batch, project_id=request.user.project_id, now=now_ms())
@@ -99,7 +97,7 @@ class LogBatch(TrackingView):
 class LogMetric(TrackingView):
     """POST runs/log-metric"""
 
-    def post(self, request: HttpRequest) -> dict[str, Any]:
+    def post(self, request: MlflowRequest) -> dict[str, Any]:
         """Store one point."""
         fields = self.fields(request)
         batch = Batch(self.run_in(fields))
@@ -114,7 +112,7 @@ class LogMetric(TrackingView):
 class LogParam(TrackingView):
     """POST runs/log-parameter"""
 
-    def post(self, request: HttpRequest) -> dict[str, Any]:
+    def post(self, request: MlflowRequest) -> dict[str, Any]:
         """Store one param."""
         fields = self.fields(request)
         pair = slow_pair(fields)
@@ -127,7 +125,7 @@ class LogParam(TrackingView):
 class SetTag(TrackingView):
     """POST runs/set-tag"""
 
-    def post(self, request: HttpRequest) -> dict[str, Any]:
+    def post(self, request: MlflowRequest) -> dict[str, Any]:
         """Store one tag."""
         fields = self.fields(request)
         pair = slow_pair(fields)
@@ -140,7 +138,7 @@ class SetTag(TrackingView):
 class DeleteTag(TrackingView):
     """POST runs/delete-tag"""
 
-    def post(self, request: HttpRequest) -> dict[str, Any]:
+    def post(self, request: MlflowRequest) -> dict[str, Any]:
         """Take a tag off a run."""
         fields = self.fields(request)
         key = read.text(fields, "key", limits.KEY_CHARS)

@@ -2,17 +2,16 @@
 
 from typing import Any
 
-from django.http import HttpRequest
-
 from apps.tracking import documents, questions, search
 from apps.tracking.mlflow.base import TrackingView, as_experiment_number
 from apps.tracking.search import Search
 from maestro import limits
+from maestro.api.auth import reading_and_writing
 from maestro.errors import NotFound
 from maestro.filters import Vocabulary, parse, parse_order
 from maestro.mlflow import fields as read
 from maestro.mlflow.paging import page_size, read_token, write_token
-from maestro.mlflow.views import dump
+from maestro.mlflow.views import MlflowRequest, dump
 
 RUNS, EXPERIMENTS = "mlflow.runs.search", "mlflow.experiments.search"
 MOST_EXPERIMENTS = 10_000
@@ -21,9 +20,9 @@ MOST_EXPERIMENTS = 10_000
 class SearchRuns(TrackingView):
     """POST runs/search"""
 
-    required_role = "viewer"
+    required_role = reading_and_writing(write="viewer")
 
-    def post(self, request: HttpRequest) -> bytes:
+    def post(self, request: MlflowRequest) -> bytes:
         """Show one page of runs."""
         fields = self.fields(request)
         wanted = read_search(fields, search.RUNS, "run_view_type")
@@ -43,9 +42,9 @@ class SearchRuns(TrackingView):
 class SearchExperiments(TrackingView):
     """POST and GET experiments/search"""
 
-    required_role = "viewer"
+    required_role = reading_and_writing(write="viewer")
 
-    def post(self, request: HttpRequest) -> dict[str, Any]:
+    def post(self, request: MlflowRequest) -> dict[str, Any]:
         """Show one page of experiments."""
         fields = self.fields(request)
         wanted = read_search(fields, search.EXPERIMENTS, "view_type")

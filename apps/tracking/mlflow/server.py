@@ -2,10 +2,8 @@
 
 from typing import Any
 
-from django.http import HttpRequest
-
 from maestro.api.auth import public_route
-from maestro.mlflow.views import MlflowView
+from maestro.mlflow.views import MlflowRequest, MlflowView
 
 INFO = {
     "store_type": "SqlStore",
@@ -23,6 +21,6 @@ INFO = {
 class ServerInfo(MlflowView):
     """GET server-info"""
 
-    def get(self, request: HttpRequest) -> dict[str, Any]:
+    def get(self, request: MlflowRequest) -> dict[str, Any]:
         """Say what is offered."""
         return INFO

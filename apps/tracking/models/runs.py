@@ -3,7 +3,9 @@
 import uuid
 from typing import Self
 
+from django.apps import apps
 from django.db import models
+from django.db.models import OuterRef, Subquery
 from django.db.models.functions import Left
 
 from apps.tracking.models.experiments import Experiment
@@ -22,6 +24,11 @@ class RunQuerySet(models.QuerySet["Run"]):
     def finished(self) -> Self:
         """Keep those that ended well."""
         return self.filter(status=Run.Status.FINISHED)
+
+    def with_latest(self, metric: str) -> Self:
+        """Annotate `latest_value`: the last value logged for `metric`, or None."""
+        values = apps.get_model("tracking", "LatestMetric").objects.filter(run=OuterRef("pk"), key__name=metric)
+        return self.annotate(latest_value=Subquery(values.values("value")[:1]))
 
     def fetch(self, identity: str) -> "Run":
         """Fetch by 32 hex digits or UUID text, deleted ones as well. Raises NotFound."""

@@ -88,7 +88,12 @@ def test_a_scope_closes_the_other_rooms(acme: Tenant, api: Door) -> None:
     assert looks.get("/api/v1/projects/").status_code == 200
     body = {"slug": "mine"}
     assert looks.post("/api/v1/projects/", body, content_type="application/json").status_code == 403
+    run = {"experiment_id": "0"}
+    assert looks.post("/api/2.0/mlflow/runs/create", run, content_type="application/json").status_code == 403
+    found = looks.post("/api/2.0/mlflow/runs/search", {"experiment_ids": ["0"]}, content_type="application/json")
+    assert found.status_code == 200
     tracks = api(acme, "contributor", scopes=["tracking"])
+    assert tracks.post("/api/2.0/mlflow/runs/create", run, content_type="application/json").status_code == 200
     assert tracks.post("/api/v1/projects/", body, content_type="application/json").status_code == 201
 
 

@@ -17,6 +17,7 @@ from django.utils import timezone
 from apps.tenants.access import tokens
 from apps.tenants.access.models import AuditEvent, ProjectRole
 from apps.tenants.models import Tenant
+from apps.tracking.models import Project
 from maestro.api.throttling import limiter
 
 TOKEN = "/api/v1/auth/token/"
@@ -114,6 +115,22 @@ def test_a_role_in_a_project_travels_with_the_token(acme: Tenant, ada: User) -> 
     who = tokens.principal_of(tokens.issue(ada, timezone.now()).access)
     assert who.has_role("admin", project)
     assert not who.has_role("admin")
+
+
+def test_a_role_in_a_project_opens_its_routes_and_no_others(acme: Tenant) -> None:
+    bob = User.objects.create_user("bob", password=PASSWORD)
+    bob.groups.add(Group.objects.get(name="viewer"))
+    mine, other = Project.objects.create(slug="mine", name="m"), Project.objects.create(slug="other", name="o")
+    ProjectRole.objects.create(user=bob, project_id=mine.id, role="contributor")
+    token = sign_in(acme, bob)["access"]
+    client = Client(headers={"host": "acme.localhost", "authorization": f"Bearer {token}"})
+
+    def rename(project: object) -> int:
+        return client.patch(f"/api/v1/projects/{project}/", {"team": "x"}, content_type="application/json").status_code
+
+    assert [rename(mine.slug), rename(mine.id)] == [200, 200]
+    assert [rename(other.slug), rename(other.id)] == [403, 403]
+    assert client.post("/api/v1/projects/", {"slug": "new"}, content_type="application/json").status_code == 403
 
 
 def forge(tenant: Tenant, person: User, **changes: Any) -> str:

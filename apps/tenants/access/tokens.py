@@ -21,7 +21,7 @@ from django.conf import settings
 from django.contrib.auth.models import User
 from django.db import transaction
 
-from apps.tenants.access.models import ProjectRole, RefreshToken, role_of_person
+from apps.tenants.access.models import ApiKey, ProjectRole, RefreshToken, role_of_person
 from apps.tenants.routing import this_tenant
 from maestro.api.auth import Principal
 from maestro.errors import Forbidden, Unauthenticated
@@ -149,11 +149,13 @@ def principal_of(text: str) -> Principal:
     role = role_of_person(person)
     if role is None:
         raise Forbidden("you have no role in this tenant", "no_role")
+    roles = dict(ProjectRole.objects.filter(user=person).values_list("project_id", "role"))
     return Principal(
         kind="person",
         id=str(person.pk),
         name=person.get_username(),
         role=role,
         schema=this_tenant().schema_name,
-        project_roles=dict(ProjectRole.objects.filter(user=person).values_list("project_id", "role")),
+        project_roles=roles,
+        project_slugs=ApiKey.objects.project_slugs(roles),
     )

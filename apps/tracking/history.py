@@ -152,15 +152,15 @@ def sample(run_id: UUID, key: str, *, most: int, first_step: int | None = None, 
         for index, step in enumerate(points.steps)
         if (first_step is None or step >= first_step) and (last_step is None or step <= last_step)
     ]
-    inside.sort(key=points.steps.__getitem__)
-    if len(inside) > most:
-        last = len(inside) - 1
-        inside = [inside[round(place * last / (most - 1))] for place in range(most)] if most > 1 else inside[-1:]
-    return Points(
-        [points.steps[index] for index in inside],
-        [points.times[index] for index in inside],
-        [points.values[index] for index in inside],
-    )
+    return points.take(spread(sorted(inside, key=points.steps.__getitem__), most))
+
+
+def spread(places: Sequence[int], most: int) -> Sequence[int]:
+    """Pick at most `most` of some places, evenly, the first and the last among them."""
+    last = len(places) - 1
+    if len(places) <= most:
+        return places
+    return [places[round(index * last / (most - 1))] for index in range(most)] if most > 1 else places[-1:]
 
 
 def curve(run_id: UUID, key: str, *, most: int = limits.CURVE_POINTS) -> Points:

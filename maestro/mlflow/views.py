@@ -18,7 +18,7 @@ from maestro.api import json
 from maestro.api.auth import Principal, asking, role_for, room_of
 from maestro.api.errors import as_refusal
 from maestro.api.parsers import read_body
-from maestro.errors import Fault, Invalid, TooMany, UnsupportedMedia
+from maestro.errors import Fault, Forbidden, Invalid, TooMany, UnsupportedMedia
 from maestro.mlflow.answers import json_response
 from maestro.mlflow.errors import endpoint_not_found, mlflow_response
 

@@ -235,3 +235,15 @@ def test_lists_cost_the_same_however_many_rows_they_show(acme: Tenant, api: ApiF
     assert [rows for rows, _ in many.values()] == [14] * 4
     assert [queries for _, queries in few.values()] == [queries for _, queries in many.values()]
     assert max(queries for _, queries in many.values()) <= 16, many
+
+
+def test_a_narrowed_key_does_no_more_by_this_door(acme: Tenant, api: ApiFor) -> None:
+    make(api(acme))
+    reads, tracks = api(acme, scopes=["read"]), api(acme, scopes=["tracking"])
+    for client in (reads, tracks):
+        answer = send(client, "POST", "registered-models/create", {"name": "more"})
+        assert (answer.status_code, answer.json()["error_code"]) == (403, "PERMISSION_DENIED")
+    assert send(reads, "POST", "runs/create", {"experiment_id": "0"}).status_code == 403
+    assert send(tracks, "POST", "runs/create", {"experiment_id": "0"}).status_code == 200
+    assert reads.get(f"{CALL}registered-models/get?name=there").status_code == 200
+    assert send(api(acme, scopes=["registry"]), "POST", "registered-models/create", {"name": "more"}).status_code == 200

@@ -24,45 +24,45 @@ class Effect:
 def forest(title: str, effects: Sequence[Effect], unit: str) -> Chart:
     """Adjusted effects with intervals, the raw difference as a hollow mark; best on top."""
     ranked = sorted(effects, key=lambda item: item.effect)
-    bars = [[number(item.low), number(item.high), row] for row, item in enumerate(ranked)]
+    raws = [[number(item.raw), row] for row, item in enumerate(ranked) if item.raw is not None]
     marks = [
         {"value": [number(item.effect), row], "url": item.url, "itemStyle": {"color": _tone(item)}}
         for row, item in enumerate(ranked)
     ]
-    raws = [[number(item.raw), row] for row, item in enumerate(ranked) if item.raw is not None]
-    options = {
-        "grid": {"left": 8, "right": 24, "top": 34, "bottom": 30, "containLabel": True},
-        "legend": {"top": 0, "left": 0, "data": ["adjusted effect", "raw difference"]},
-        "xAxis": value_axis(unit, nameGap=24),
-        "yAxis": {"type": "category", "data": [item.name for item in ranked], "axisTick": {"show": False}},
-        "tooltip": {"trigger": "item"},
-        "series": [
-            _interval_series("interval", bars),
-            {
-                "type": "scatter",
-                "name": "adjusted effect",
-                "symbolSize": 9,
-                "data": marks,
-                "itemStyle": {"color": "token:text"},
-                "markLine": zero_line("xAxis"),
-                "z": 4,
-            },
-            {
-                "type": "scatter",
-                "name": "raw difference",
-                "symbol": "emptyCircle",
-                "symbolSize": 9,
-                "data": raws,
-                "itemStyle": {"color": "token:muted"},
-                "z": 3,
-            },
-        ],
-    }
+    adjusted = _marks("adjusted effect", marks, "text") | {"markLine": zero_line("xAxis"), "z": 4}
+    series = [adjusted, _marks("raw difference", raws, "muted", is_hollow=True)]
+    options = _rows_of_intervals(ranked, unit, series)
     best_first = tuple(reversed(ranked))
     rows = tuple((i.name, i.effect, i.low, i.high, i.raw, i.n, "early" if i.is_early else "full") for i in best_first)
     columns = ("Artifact", f"Effect ({unit})", "Low", "High", "Raw difference", "n", "Evidence")
     summary = f"{title}: {len(ranked)} artifacts; intervals that leave out zero: {sum(map(_is_clear, ranked))}."
     return Chart("forest", title, summary, options, columns, rows, FRAME_PX + ROW_PX * max(len(ranked), 2))
+
+
+def _rows_of_intervals(items: Sequence[Effect], unit: str, series: list[Options]) -> Options:
+    """A row for each item, the last on top: its interval, and the marks of `series` over it."""
+    bars = [[number(item.low), number(item.high), row] for row, item in enumerate(items)]
+    return {
+        "grid": {"left": 8, "right": 24, "top": 34, "bottom": 30, "containLabel": True},
+        "legend": {"top": 0, "left": 0, "data": [one["name"] for one in series if one["data"]]},
+        "xAxis": value_axis(unit, nameGap=24),
+        "yAxis": {"type": "category", "data": [item.name for item in items], "axisTick": {"show": False}},
+        "tooltip": {"trigger": "item"},
+        "series": [_interval_series("interval", bars), *series],
+    }
+
+
+def _marks(name: str, data: list[Any], token: str, *, is_hollow: bool = False) -> Options:
+    """One kind of mark over the intervals."""
+    return {
+        "type": "scatter",
+        "name": name,
+        "symbol": "emptyCircle" if is_hollow else "circle",
+        "symbolSize": 9,
+        "data": data,
+        "itemStyle": {"color": f"token:{token}"},
+        "z": 3,
+    }
 
 
 def _is_clear(item: Effect) -> bool:
@@ -92,45 +92,17 @@ def _interval_series(name: str, bars: list[list[Any]]) -> Options:
 
 def intervals(title: str, ranges: Sequence[tuple[str, float, float, float, float | None]], unit: str) -> Chart:
     """Ranges with the median, and the actual as a hollow mark: (name, low, mid, high, actual)."""
-    effects = [Effect(name, mid, low, high, actual, 0) for name, low, mid, high, actual in reversed(ranges)]
-    bars = [[number(item.low), number(item.high), row] for row, item in enumerate(effects)]
-    actual = [[number(item.raw), row] for row, item in enumerate(effects) if item.raw is not None]
-    options = {
-        "grid": {"left": 8, "right": 24, "top": 34 if actual else 12, "bottom": 30, "containLabel": True},
-        "legend": {"show": bool(actual), "top": 0, "left": 0, "data": ["expected", "actual"]},
-        "xAxis": value_axis(unit, nameGap=24),
-        "yAxis": {"type": "category", "data": [item.name for item in effects], "axisTick": {"show": False}},
-        "tooltip": {"trigger": "item"},
-        "series": [
-            _interval_series("interval", bars),
-            {
-                "type": "scatter",
-                "name": "expected",
-                "symbolSize": 9,
-                "data": [[number(item.effect), row] for row, item in enumerate(effects)],
-                "itemStyle": {"color": "token:accent"},
-            },
-            {
-                "type": "scatter",
-                "name": "actual",
-                "symbol": "emptyCircle",
-                "symbolSize": 9,
-                "data": actual,
-                "itemStyle": {"color": "token:text"},
-            },
-        ],
-    }
+    items = [Effect(name, mid, low, high, actual, 0) for name, low, mid, high, actual in reversed(ranges)]
+    actual = [[number(item.raw), row] for row, item in enumerate(items) if item.raw is not None]
+    expected = [[number(item.effect), row] for row, item in enumerate(items)]
+    series = [_marks("expected", expected, "accent"), _marks("actual", actual, "text", is_hollow=True)]
+    options = _rows_of_intervals(items, unit, series)
+    if not actual:
+        options["legend"]["show"], options["grid"]["top"] = False, 12
     columns = ("What", "Low", "Median", "High", "Actual")
     rows = tuple((name, low, mid, high, came) for name, low, mid, high, came in ranges)
-    return Chart(
-        "interval",
-        title,
-        f"{title}: {len(rows)} ranges.",
-        options,
-        columns,
-        rows,
-        FRAME_PX + ROW_PX * len(rows),
-    )
+    height_px = FRAME_PX + ROW_PX * len(rows)
+    return Chart("interval", title, f"{title}: {len(rows)} ranges.", options, columns, rows, height_px)
 
 
 def contributions(title: str, parts: Sequence[tuple[str, float]], unit: str) -> Chart:

@@ -4,7 +4,7 @@ import json
 import math
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from maestro import charts
@@ -23,9 +23,7 @@ def points(values: list[float]) -> list[charts.Point]:
 def every_chart() -> list[charts.Chart]:
     """One chart of each kind."""
     return [
-        charts.curves(
-            "loss", [charts.Curve("a", points([1.0, 0.5, math.nan])), charts.Curve("b", points([]))]
-        ),
+        charts.curves("loss", [charts.Curve("a", points([1.0, 0.5, math.nan])), charts.Curve("b", points([]))]),
         charts.forest("Impact", EFFECTS, "success points"),
         charts.intervals("Forecast", [("success", 40.0, 60.0, 80.0, None)], "points"),
         charts.contributions("Why", [("effort", 2.0), ("complexity", -4.0)], "points"),
@@ -63,6 +61,7 @@ def test_a_long_curve_keeps_its_one_spike_its_first_and_its_last_point():
     assert (kept[0].step, kept[-1].step) == (0, 99_999)
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(st.floats(width=32), min_size=1, max_size=400), st.integers(4, 60))
 def test_thinning_keeps_order_extremes_and_the_limit(values, limit):
     kept = charts.thin(points(values), limit)
@@ -81,10 +80,7 @@ def test_a_gap_in_a_curve_stays_a_gap():
 
 def test_each_line_of_nine_differs_in_colour_or_dash():
     lines = [charts.Curve(f"run {index}", points([1.0, 2.0])) for index in range(9)]
-    looks = {
-        (s["lineStyle"]["color"], s["lineStyle"]["type"])
-        for s in charts.curves("loss", lines).options["series"]
-    }
+    looks = {(s["lineStyle"]["color"], s["lineStyle"]["type"]) for s in charts.curves("loss", lines).options["series"]}
     assert len(looks) == 9
 
 

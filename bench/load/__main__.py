@@ -92,6 +92,9 @@ def answers(url: str) -> bool:
 @contextmanager
 def maestro(port: int, workers: int) -> Iterator[Target]:
     """Start a web server with a tenant and a key; end it afterwards."""
+    url = f"http://127.0.0.1:{port}"
+    if answers(url):
+        raise SystemExit(f"bench: port {port} is taken; choose another with --port")
     manage("migrate_tenants")
     manage("create_tenant", TENANT, or_code=5)  # it is there already
     token = manage("issue_key", "--tenant", TENANT, "--role", "contributor", "--name", "bench", "--days", "1")["key"]
@@ -99,7 +102,6 @@ def maestro(port: int, workers: int) -> Iterator[Target]:
     command += ["--host", "127.0.0.1", "--port", str(port), "--workers", str(workers), "--blocking-threads", "8"]
     command += ["--log-level", "error"]
     process = subprocess.Popen(command, cwd=ROOT, env=os.environ | {"MAESTRO_RATE_KEY": "0"})
-    url = f"http://127.0.0.1:{port}"
     try:
         deadline = time.monotonic() + 60
         while not answers(url):
@@ -109,7 +111,11 @@ def maestro(port: int, workers: int) -> Iterator[Target]:
         yield Target("maestro", url, token, process.pid)
     finally:
         process.send_signal(signal.SIGTERM)
-        process.wait(20)
+        try:
+            process.wait(20)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
 
 
 def measure(harness: Path, target: Target, scenario: str, extra: list[str]) -> dict[str, Any] | None:

@@ -1,7 +1,7 @@
 """The recommendations room: what a training has found, before it is written. Loads LightGBM: never in a web process."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
@@ -34,6 +34,10 @@ class Judged:
     tested: int
 
 
+# Artifact -> the projects that used it.
+Users = Mapping[str, list[str]]
+
+
 @dataclass(frozen=True, slots=True)
 class ImpactFinding:
     """Effects of one unit, for all classes together and for each class that has enough."""
@@ -43,8 +47,7 @@ class ImpactFinding:
     judged: Judged | None
     why_not_judged: str
     fit_ms: int
-    evidence: Mapping[str, list[str]]
-    counts: Mapping[str, int]
+    users: Mapping[str, Users]
 
     @property
     def whole(self) -> ImpactResult:
@@ -112,8 +115,8 @@ def find_project_impact(history: History, *, seed: int, meter: Meter) -> ImpactF
             some, _ = of_class(history, name)
             results[name] = estimate_impact(project_data(some, history.artifacts), level=LEVEL, seed=seed)
     judged, why = judge_projects(whole, history.artifacts, results[""], seed=seed, meter=meter)
-    used = {str(one.id): [str(row.id) for row in whole if one.id in row.used] for one in history.artifacts}
-    return ImpactFinding("project", results, judged, why, elapsed_ms(started), *evidence_of(used))
+    users = {name: users_of((row.id, row.used) for row in of_class(history, name)[0]) for name in results}
+    return ImpactFinding("project", results, judged, why, elapsed_ms(started), users)
 
 
 def judge_projects(
@@ -142,15 +145,15 @@ def find_run_impact(history: History, *, seed: int, meter: Meter) -> ImpactFindi
     tell = meter.part(3.0, "impact by runs within projects")
     if not runs:
         nothing = ImpactResult("run", refusals.run_impact(0, 0), LEVEL, 0, 0, ())
-        return ImpactFinding("run", {"": nothing}, None, "there are no runs", elapsed_ms(started), {}, {})
+        return ImpactFinding("run", {"": nothing}, None, "there are no runs", elapsed_ms(started), {})
     results = {"": estimate_run_impact(run_data(runs, history.artifacts), level=LEVEL, seed=seed, progress=tell)}
     if not results[""].verdict.is_refused:
         for name in classes_of(projects, refusals.RUN_PROJECTS):
             _, some = of_class(history, name)
             results[name] = estimate_run_impact(run_data(some, history.artifacts), level=LEVEL, seed=seed)
     judged, why = judge_runs(history, results[""], seed=seed, meter=meter)
-    used = {str(one.id): sorted({str(run.project) for run in runs if one.id in run.used}) for one in history.artifacts}
-    return ImpactFinding("run", results, judged, why, elapsed_ms(started), *evidence_of(used))
+    users = {name: users_of((run.project, run.used) for run in of_class(history, name)[1]) for name in results}
+    return ImpactFinding("run", results, judged, why, elapsed_ms(started), users)
 
 
 def judge_runs(history: History, result: ImpactResult, *, seed: int, meter: Meter) -> tuple[Judged | None, str]:
@@ -186,9 +189,13 @@ def classes_of(rows: Sequence[ProjectRow], least: int) -> list[str]:
     return sorted(name for name, count in counts.items() if count >= least) if len(counts) > 1 else []
 
 
-def evidence_of(used: Mapping[str, list[str]]) -> tuple[dict[str, list[str]], dict[str, int]]:
-    """The projects behind each artifact, up to a bound, and how many there are."""
-    return {name: ids[:MOST_EVIDENCE] for name, ids in used.items()}, {name: len(ids) for name, ids in used.items()}
+def users_of(uses: Iterable[tuple[UUID, frozenset[UUID]]]) -> dict[str, list[str]]:
+    """Artifact -> the projects that used it, each once, in the order of their ids."""
+    found: dict[str, set[str]] = {}
+    for project, used in uses:
+        for artifact in used:
+            found.setdefault(str(artifact), set()).add(str(project))
+    return {artifact: sorted(projects) for artifact, projects in found.items()}
 
 
 def elapsed_ms(started: float) -> int:

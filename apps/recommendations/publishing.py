@@ -6,7 +6,7 @@ from datetime import datetime
 from uuid import UUID
 
 from apps.recommendations.arrays import UNITS
-from apps.recommendations.findings import LEVEL, METHODS, ImpactFinding, Judged, effects_of
+from apps.recommendations.findings import LEVEL, METHODS, MOST_EVIDENCE, ImpactFinding, Judged, effects_of
 from apps.recommendations.foresight import ForecastFinding, RankingFinding
 from apps.recommendations.holdout import is_worse
 from apps.recommendations.impact import Effect
@@ -222,6 +222,7 @@ def scores_of(model: ImpactModel, finding: ImpactFinding) -> Iterator[ImpactScor
 def score_of(model: ImpactModel, problem_class: str, effect: Effect, finding: ImpactFinding) -> ImpactScore:
     """One row. A refusal carries counts and reasons, and no estimate, not even the raw one."""
     verdict = effect.verdict
+    users = finding.users.get(problem_class, {}).get(effect.artifact, [])
     row = ImpactScore(
         model=model,
         artifact_id=UUID(effect.artifact),
@@ -232,10 +233,10 @@ def score_of(model: ImpactModel, problem_class: str, effect: Effect, finding: Im
         needs=needs_of(verdict),
         n_used=effect.used,
         n_unused=effect.unused,
-        n_projects=finding.counts.get(effect.artifact, 0),
+        n_projects=len(users),
         overlap=effect.overlap,
         covariates=[{"covariate": one.covariate, "share": round(one.share, 6)} for one in effect.influences],
-        evidence=finding.evidence.get(effect.artifact, []),
+        evidence=users[:MOST_EVIDENCE],
     )
     if not verdict.is_refused:
         row.effect, row.low, row.high = effect.effect, effect.lo, effect.hi

@@ -83,6 +83,9 @@ def test_runs_within_projects_speak_where_projects_are_too_few(acme):
     score = model.scores.get(artifact=past.artifacts[0], problem_class="")
     assert score.low > 0
     assert score.n_projects == 30
+    by_class = model.scores.filter(artifact=past.artifacts[0]).exclude(problem_class="")
+    assert {(one.problem_class, one.n_projects) for one in by_class} == {("classification", 15), ("regression", 15)}
+    assert all(one.n_used + one.n_unused == 120 for one in by_class)
 
 
 def test_a_training_of_acme_reads_nothing_of_globex(acme, globex):  # stands in the other tenant

@@ -45,7 +45,7 @@ def fit_jointly(outcome: Floats, usage: Floats, codes: Ints) -> Joint:
     n, k = usage.shape
     count = int(codes.max()) + 1
     gram = usage.T @ usage + RIDGE * np.eye(k)
-    inverse = np.linalg.inv(gram)
+    inverse = np.linalg.inv(gram).astype(np.float64)
     effects = inverse @ (usage.T @ outcome)
     if n == count:
         shifts = _without_each_row(outcome - usage @ effects, usage, inverse)

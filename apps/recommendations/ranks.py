@@ -76,7 +76,7 @@ def likeness(families: Sequence[str], facts: Table) -> Likeness:
 
 def gather(projects: Ints, artifacts: Ints, ranks: Floats, *, count: int) -> Evidence:
     """Sum up history. Shapes  (n,) project and artifact numbers, (n,) ranks; count = artifacts."""
-    sums = np.bincount(artifacts, ranks, minlength=count)
+    sums = np.bincount(artifacts, ranks, minlength=count).astype(np.float64)
     counts = np.bincount(artifacts, minlength=count).astype(np.float64)
     means = sums / (counts + PRIOR_USES)
     products, pairs = np.zeros((count, count)), np.zeros((count, count))

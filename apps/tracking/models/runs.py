@@ -5,7 +5,7 @@ from typing import Self
 
 from django.apps import apps
 from django.db import models
-from django.db.models import OuterRef, Subquery
+from django.db.models import OuterRef, Subquery, TextChoices
 from django.db.models.functions import Left
 
 from apps.tracking.models.experiments import Experiment
@@ -44,7 +44,7 @@ class RunQuerySet(models.QuerySet["Run"]):
 class Run(models.Model):
     """One execution of training code. Its id is a UUIDv7, which MLflow clients see as 32 hex digits."""
 
-    class Status(models.TextChoices):
+    class Status(TextChoices):
         """MLflow's statuses, and `LOST`: running by its own word, silent for too long (shown as RUNNING to MLflow)."""
 
         RUNNING = "RUNNING"

@@ -183,6 +183,7 @@ def _history(data: RankingData, catalogue: tuple[str, ...]) -> dict[str, tuple[I
 def _judge(history: dict[str, tuple[Ints, Floats, Floats]], evidence: Evidence, alike: Likeness, *,
            seed: int) -> dict[str, float]:  # fmt: skip
     """NDCG@5 of each method on projects left out, five of whose runs the model has seen."""
+
     def place(name: str) -> bytes:
         return hashlib.sha256(f"{seed}|{name}".encode()).digest()
 

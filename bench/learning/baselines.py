@@ -91,7 +91,9 @@ def _levels(values: object) -> Floats:
     return np.unique(np.array([str(value) for value in values]), return_inverse=True)[1].astype(float)  # type: ignore[attr-defined]
 
 
-def _forecasts(fit: Callable[[ForecastData, Table], tuple[Floats, Floats, Floats]]) -> Callable[[Path], Iterator[Answer]]:
+def _forecasts(
+    fit: Callable[[ForecastData, Table], tuple[Floats, Floats, Floats]],
+) -> Callable[[Path], Iterator[Answer]]:
     def answer(case: Path) -> Iterator[Answer]:
         data, table, ids = read_forecast(case, read_task(case))
         value, lo, hi = fit(data, table)
@@ -113,7 +115,11 @@ def _plain_quantiles(data: ForecastData, table: Table) -> tuple[Floats, Floats, 
     encoder = fit_encoder(data.covariates)
     x, asked = encoder.trees(data.covariates), encoder.trees(table)
     out = []
-    for options in ({"objective": "l1"}, {"objective": "quantile", "alpha": 0.1}, {"objective": "quantile", "alpha": 0.9}):
+    for options in (
+        {"objective": "l1"},
+        {"objective": "quantile", "alpha": 0.1},
+        {"objective": "quantile", "alpha": 0.9},
+    ):
         out.append(np.asarray(boost(x, target, rounds=100, seed=0, options=options).predict(asked)))
     value, lo, hi = (np.exp(part) for part in out) if is_log else out
     return value, lo, hi

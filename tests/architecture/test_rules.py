@@ -13,7 +13,9 @@ from config import routes
 from maestro.api.auth import ROLES
 
 ROOT = Path(__file__).resolve().parents[2]
-SOURCES = [p for folder in ("apps", "maestro", "config") for p in (ROOT / folder).rglob("*.py") if "migrations" not in p.parts]
+SOURCES = [
+    p for folder in ("apps", "maestro", "config") for p in (ROOT / folder).rglob("*.py") if "migrations" not in p.parts
+]
 COMMANDS = sorted(p.stem for p in ROOT.glob("apps/**/management/commands/*.py") if p.stem != "__init__")
 
 

@@ -29,16 +29,12 @@ def test_numbers_have_four_significant_digits(value, text):
     assert tags.sig(value) == text
 
 
-@pytest.mark.parametrize(
-    ("value", "text"), [(1.234, "+1.23"), (-0.355, "−0.35"), (None, "–"), (math.nan, "–")]
-)
+@pytest.mark.parametrize(("value", "text"), [(1.234, "+1.23"), (-0.355, "−0.35"), (None, "–"), (math.nan, "–")])
 def test_effects_carry_their_sign(value, text):
     assert tags.signed(value) == text
 
 
-@pytest.mark.parametrize(
-    ("size", "text"), [(0, "0 B"), (999, "999 B"), (12_345, "12.3 kB"), (7_300_000_000, "7.3 GB")]
-)
+@pytest.mark.parametrize(("size", "text"), [(0, "0 B"), (999, "999 B"), (12_345, "12.3 kB"), (7_300_000_000, "7.3 GB")])
 def test_sizes_are_decimal(size, text):
     assert tags.bytesize(size) == text
 

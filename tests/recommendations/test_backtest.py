@@ -39,7 +39,11 @@ def cases(tmp_path: Path) -> Path:
     write_task(effort, target="effort", unit="person-hours", group=None, level=0.8)
     advice = tmp_path / "cases" / "reco-small"
     write(advice / "projects.csv", ["project_id"], [[f"p{i}"] for i in range(8)])
-    write(advice / "artifacts.csv", ["artifact_id", "family", "params"], [[f"a{k}", "f", f'{{"k": {k}}}'] for k in range(6)])
+    write(
+        advice / "artifacts.csv",
+        ["artifact_id", "family", "params"],
+        [[f"a{k}", "f", f'{{"k": {k}}}'] for k in range(6)],
+    )
     write(advice / "usages.csv", ["project_id", "artifact_id", "success"],
           [[f"p{i}", f"a{k}", 10 * k + i] for i in range(7) for k in range(6)])  # fmt: skip
     write(advice / "queries.csv", ["project_id"], [["p7"]])
@@ -58,7 +62,10 @@ def test_every_case_is_answered(cases, tmp_path):
     assert tuple(rows[0]) == HEADER
     assert told == ["1/3 impact-few", "2/3 predict-effort", "3/3 reco-small"]
     effects = [row for row in rows if row["case_id"] == "impact-few"]
-    assert [(row["artifact_id"], row["value"], row["status"]) for row in effects] == [("a", "", "refused"), ("b", "", "refused")]
+    assert [(row["artifact_id"], row["value"], row["status"]) for row in effects] == [
+        ("a", "", "refused"),
+        ("b", "", "refused"),
+    ]
     for row in [row for row in rows if row["case_id"] == "predict-effort"]:
         assert float(row["lo"]) <= float(row["value"]) <= float(row["hi"])
     ranked = [row["artifact_id"] for row in rows if row["case_id"] == "reco-small"]

@@ -16,7 +16,9 @@ from apps.recommendations.teams import TeamData, recommend_team
 from apps.recommendations.within import RunData, estimate_run_impact
 
 ODD_NUMBERS = st.sampled_from([0.0, 1.0, -1.0, 50.0, 1e-300, 1e300, -1e300, math.nan, math.inf, -math.inf])
-CELLS = st.sampled_from([None, "", "NaN", "inf", 0, 3.5, True, "a", "b", "2024-02-30", "2024-02-29", "{}", '{"k": [1]}'])
+CELLS = st.sampled_from(
+    [None, "", "NaN", "inf", 0, 3.5, True, "a", "b", "2024-02-30", "2024-02-29", "{}", '{"k": [1]}']
+)
 FEW = settings(max_examples=20, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 
 
@@ -52,7 +54,9 @@ def uses(draw: st.DrawFn, rows: int, artifacts: int) -> np.ndarray:
     usage = (np.random.default_rng(draw(st.integers(0, 9))).random((rows, artifacts)) < 0.4).astype(float)
     for column in range(artifacts):
         kind = draw(st.sampled_from(["chance", "chance", "all", "none", "copied", "nan"]))
-        usage[:, column] = {"all": 1.0, "none": 0.0, "nan": np.nan}.get(kind, usage[:, 0 if kind == "copied" else column])
+        usage[:, column] = {"all": 1.0, "none": 0.0, "nan": np.nan}.get(
+            kind, usage[:, 0 if kind == "copied" else column]
+        )
     return usage
 
 

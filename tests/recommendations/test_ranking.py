@@ -16,7 +16,9 @@ def history(projects: int, *, seed: int, artifacts: int = 20, each: int = 20) ->
     owners, used, outcome = [], [], []
     for p in range(projects):
         taste = (1 if p % 2 else -1) * np.array([1.0, 0.3, -0.3, -1.0])[family]
-        value = draw.normal(0, 50) + np.exp(draw.normal()) * (taste + 0.2 * (family == 1) + draw.normal(0, 0.3, artifacts))
+        value = draw.normal(0, 50) + np.exp(draw.normal()) * (
+            taste + 0.2 * (family == 1) + draw.normal(0, 0.3, artifacts)
+        )
         chosen = np.sort(draw.choice(artifacts, each, replace=False))
         owners += [f"project {p:03d}"] * each
         used += [f"artifact {k:02d}" for k in chosen]

@@ -32,12 +32,13 @@ SCREEN = """
     API key   {token}
 
   Three things to try
-    1. Sign in and open Advice: what moved success in the history, and how sure that is.
+    1. Sign in and open Impact: what goes with success in the history, and how sure that is.
     2. Track a run with the stock client, in another terminal:
          make tour
     3. Ask the API:
          . {demo_env}; curl -H "Authorization: Bearer $MAESTRO_TOKEN" $MAESTRO_URL/api/v1/projects/
 
+  Operators have an admin of their own, {url}/admin/: `.venv/bin/python manage.py add_operator --username root`.
   {user}, password and key are also in {demo_env}; logs are in {logs}.
   Ctrl-C ends everything; the data stays for the next start. `make demo-reset` deletes it.
 """
@@ -202,6 +203,7 @@ class Demo:
         show(
             SCREEN.format(
                 admin_url=self.admin_url,
+                url=self.url,
                 user=PERSON,
                 password=password,
                 token=token,

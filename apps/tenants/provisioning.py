@@ -134,9 +134,18 @@ def erase(slug: str) -> None:
     schema, role = sql.Identifier(tenant.schema_name), sql.Identifier(role_of(tenant.schema_name))
     with owner_connection() as owner:
         owner.execute(sql.SQL("DROP SCHEMA IF EXISTS {} CASCADE").format(schema))
-        owner.execute(sql.SQL("DROP ROLE IF EXISTS {}").format(role))
+        drop_role(owner, role)
     Tenant.objects.filter(pk=tenant.pk).delete()
     forget_cached(tenant.schema_name)
+
+
+def drop_role(owner: psycopg.Connection, role: sql.Identifier) -> None:
+    """Drop a tenant's role, unless another database of the server has a tenant of that name and needs it."""
+    try:
+        with owner.transaction():
+            owner.execute(sql.SQL("DROP ROLE IF EXISTS {}").format(role))
+    except psycopg.errors.DependentObjectsStillExist:
+        logger.info("a role is kept, because another database of this server uses it")
 
 
 def forget_cached(schema: str) -> None:

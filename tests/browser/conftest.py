@@ -1,5 +1,6 @@
 """A browser, a tenant to look at, and a page that remembers what the browser complained about."""
 
+import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -15,7 +16,8 @@ from tests.browser.chromium import ARGUMENTS, CHROMIUM
 from tests.browser.scene import PASSWORD, Scene, build
 from tests.web import WebServer
 
-SLUG = "look"
+# A role is the whole server's, so the databases of two workers must not share its name.
+SLUG = f"look-{os.getpid()}"
 
 
 @dataclass

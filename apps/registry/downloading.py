@@ -17,6 +17,6 @@ def note_download(principal: Principal, version: ArtifactVersion, run_id: str | 
     run = run_named(principal, run_id)
     if run is None:
         return
-    if not principal.has_role("contributor"):
+    if not principal.has_role("contributor", run.experiment.project_id):
         raise Forbidden(f"{RUN_HEADER} records a use, which needs the role contributor")
     note(version, run.experiment.project, NewUsage(Mention(version.artifact.name), run, Usage.Observed.DOWNLOAD), at)

@@ -1,4 +1,4 @@
-"""The registry room: what a principal may see and change. A key of one project sees shared artifacts and its own."""
+"""The registry room: what a principal may see and change. Who reaches some projects sees shared artifacts and theirs."""
 
 from collections.abc import Iterable
 from contextlib import suppress
@@ -13,20 +13,23 @@ from maestro.errors import Forbidden, Invalid, NotFound
 
 def artifacts_for(principal: Asking) -> Any:
     """Artifacts that a principal may see."""
-    return Artifact.objects.visible_to(principal.project_id)
+    return Artifact.objects.visible_to(principal.projects)
 
 
 def changeable(principal: Asking, reference: str) -> Artifact:
-    """Fetch an artifact to be changed. Raises NotFound, or Forbidden for a shared one and a key of one project."""
+    """Fetch an artifact to be changed. Raises NotFound, or Forbidden for a shared one out of reach."""
     artifact: Artifact = artifacts_for(principal).fetch(reference)
     require_own(principal, artifact)
     return artifact
 
 
 def require_own(principal: Asking, artifact: Artifact) -> None:
-    """Raise Forbidden if a key of one project would change what all projects share."""
-    if principal.project_id is not None and artifact.project_id != principal.project_id:
-        raise Forbidden("a key of one project can't change an artifact that all projects share", "project_key")
+    """Raise Forbidden if a key of one project, or a role in projects alone, would change what all projects share."""
+    if principal.projects is not None and artifact.project_id not in principal.projects:
+        raise Forbidden(
+            "a key of one project, or a role in projects alone, can't change an artifact that all projects share",
+            "project_key",
+        )
 
 
 def runs_named(principal: Asking, identities: Iterable[str | None]) -> dict[str, Run]:

@@ -13,6 +13,7 @@ from uuid import UUID
 import orjson
 
 from apps.tracking.refusals import no_run
+from maestro.api.auth import Reach
 from maestro.database.statements import execute
 
 TAIL = """'"data":{' || concat_ws(',',
@@ -37,7 +38,8 @@ ONE = f"""SELECT {INFO}, {BODY} FROM tracking_run r LEFT JOIN tracking_rundocume
  WHERE r.id = %(run)s"""
 MANY = f"""SELECT {INFO}, {BODY} FROM unnest(%(runs)s::uuid[]) WITH ORDINALITY AS w (id, place)
  JOIN tracking_run r ON r.id = w.id LEFT JOIN tracking_rundocument d ON d.run_id = r.id ORDER BY w.place"""
-SCOPED = " AND EXISTS (SELECT FROM tracking_experiment e WHERE e.id = r.experiment_id AND e.project_id = %(project)s)"
+SCOPED = """ AND EXISTS (SELECT FROM tracking_experiment e
+  WHERE e.id = r.experiment_id AND e.project_id = ANY(%(projects)s::uuid[]))"""
 EMPTY = b'"data":{}'
 
 
@@ -66,10 +68,10 @@ def run_json(row: Sequence[Any]) -> bytes:
     return b'{"info":' + orjson.dumps(info_of(row)) + b"," + (row[9] or EMPTY) + b"}"
 
 
-def fetch(run_id: UUID, project_id: UUID | None = None) -> bytes:
+def fetch(run_id: UUID, projects: Reach = None) -> bytes:
     """Write one run as JSON. Raises NotFound."""
-    sql = ONE if project_id is None else ONE + SCOPED
-    rows = execute(sql, {"run": run_id, "project": project_id})
+    sql = ONE if projects is None else ONE + SCOPED
+    rows = execute(sql, {"run": run_id, "projects": projects})
     if not rows:
         raise no_run(run_id)
     return run_json(rows[0])
@@ -80,13 +82,13 @@ def fetch_many(run_ids: Iterable[UUID]) -> list[bytes]:
     return [run_json(row) for row in execute(MANY, {"runs": list(run_ids)})]
 
 
-EXISTS = """SELECT 1 FROM tracking_run r WHERE r.id = %(run)s AND (%(project)s::uuid IS NULL
-  OR EXISTS (SELECT FROM tracking_experiment e WHERE e.id = r.experiment_id AND e.project_id = %(project)s::uuid))"""
+EXISTS = """SELECT 1 FROM tracking_run r WHERE r.id = %(run)s AND (%(projects)s::uuid[] IS NULL
+  OR EXISTS (SELECT FROM tracking_experiment e WHERE e.id = r.experiment_id AND e.project_id = ANY(%(projects)s::uuid[])))"""
 
 
-def require(run_id: UUID, project_id: UUID | None = None) -> None:
+def require(run_id: UUID, projects: Reach = None) -> None:
     """Raise NotFound unless the run is there, deleted ones as well."""
-    if not execute(EXISTS, {"run": run_id, "project": project_id}):
+    if not execute(EXISTS, {"run": run_id, "projects": projects}):
         raise no_run(run_id)
 
 

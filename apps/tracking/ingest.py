@@ -15,6 +15,7 @@ from psycopg import errors as pg
 
 from apps.tracking.batches import Batch, ModelPoint
 from apps.tracking.refusals import not_writable, param_changed
+from maestro.api.auth import Reach
 from maestro.database.statements import Float8Array, Int8Array, execute
 from maestro.errors import NotFound
 
@@ -27,9 +28,8 @@ RUN = """run AS MATERIALIZED (
   SELECT r.id, r.experiment_id,
     r.is_folded OR r.status = 'LOST' OR r.last_write_ms < %(now)s - {heartbeat} AS is_due
   FROM tracking_run r WHERE r.id = %(run)s AND r.deleted_ms IS NULL{scope} FOR KEY SHARE OF r)"""
-SCOPE = (
-    """ AND EXISTS (SELECT FROM tracking_experiment e WHERE e.id = r.experiment_id AND e.project_id = %(project)s)"""
-)
+SCOPE = """ AND EXISTS (SELECT FROM tracking_experiment e
+    WHERE e.id = r.experiment_id AND e.project_id = ANY(%(projects)s::uuid[]))"""
 SERIES = """given AS MATERIALIZED (SELECT * FROM
   unnest(%(names)s::text[], %(steps)s, %(times)s, %(values)s) AS g (name, step, ts, value)),
  made AS (INSERT INTO tracking_metrickey (name)
@@ -85,19 +85,19 @@ def statement(parts: tuple[str, ...], scoped: bool, named: bool) -> str:
     return f"WITH {', '.join([run, *(PARTS[part] for part in parts), touch])} SELECT count(*) FROM run"
 
 
-def write(batch: Batch, *, project_id: UUID | None, now: int) -> None:
+def write(batch: Batch, *, projects: Reach, now: int) -> None:
     """Store a batch, all or nothing. Raises NotFound, or Invalid for a deleted run or a param that would change."""
-    params: dict[str, Any] = {"run": batch.run_id, "now": now, "project": project_id}
+    params: dict[str, Any] = {"run": batch.run_id, "now": now, "projects": projects}
     parts = [*add_series(batch, params), *add_pairs(batch, params)]
     name = batch.tags.get(NAME_TAG)
     params["name"] = name
-    sql = statement(tuple(parts), project_id is not None, name is not None)
+    sql = statement(tuple(parts), projects is not None, name is not None)
     try:
         (found,) = again_after_deadlock(lambda: execute(sql, params))[0]
     except pg.NotNullViolation as error:
         raise param_changed(batch.run_id, batch.params) from error
     if not found:
-        raise not_writable(batch.run_id, project_id)
+        raise not_writable(batch.run_id, projects)
 
 
 def again_after_deadlock(work: Callable[[], Any]) -> Any:
@@ -191,14 +191,14 @@ def add_pairs(batch: Batch, params: dict[str, Any]) -> list[str]:
 DROP_TAG = "WITH {run}, gone AS (DELETE FROM tracking_tag t USING run WHERE t.run_id = run.id AND t.key = %(key)s\n RETURNING t.key), {touch} SELECT (SELECT count(*) FROM run), (SELECT count(*) FROM gone)"
 
 
-def drop_tag(run_id: UUID, key: str, *, project_id: UUID | None, now: int) -> None:
+def drop_tag(run_id: UUID, key: str, *, projects: Reach, now: int) -> None:
     """Take a tag off a run. Raises NotFound for a tag that is not there, Invalid for a deleted run."""
-    run = RUN.format(heartbeat=HEARTBEAT_MS, scope="" if project_id is None else SCOPE)
+    run = RUN.format(heartbeat=HEARTBEAT_MS, scope="" if projects is None else SCOPE)
     sql = DROP_TAG.format(run=run, touch=TOUCH.format(name="", due="run.is_due"))
-    params = {"run": run_id, "key": key, "project": project_id, "now": now}
+    params = {"run": run_id, "key": key, "projects": projects, "now": now}
     found, gone = again_after_deadlock(lambda: execute(sql, params))[0]
     if not found:
-        raise not_writable(run_id, project_id)
+        raise not_writable(run_id, projects)
     if not gone:
         raise NotFound(f"No tag with name: {key} in run with id {run_id.hex}")
 
@@ -209,10 +209,10 @@ APPEND = """WITH {run}, added AS (INSERT INTO tracking_tag AS t (run_id, key, va
  {touch} SELECT count(*) FROM run"""
 
 
-def append_model(run_id: UUID, entry: str, *, project_id: UUID | None, now: int) -> None:
+def append_model(run_id: UUID, entry: str, *, projects: Reach, now: int) -> None:
     """Append a model's description to the tag that older clients read. Raises NotFound or Invalid."""
-    run = RUN.format(heartbeat=HEARTBEAT_MS, scope="" if project_id is None else SCOPE)
+    run = RUN.format(heartbeat=HEARTBEAT_MS, scope="" if projects is None else SCOPE)
     sql = APPEND.format(run=run, touch=TOUCH.format(name="", due="run.is_due"))
-    params = {"run": run_id, "entry": entry, "project": project_id, "now": now}
+    params = {"run": run_id, "entry": entry, "projects": projects, "now": now}
     if not again_after_deadlock(lambda: execute(sql, params))[0][0]:
-        raise not_writable(run_id, project_id)
+        raise not_writable(run_id, projects)

@@ -8,6 +8,7 @@ import orjson
 
 from apps.tracking.ingest import RUN, SCOPE, TOUCH
 from apps.tracking.refusals import not_writable
+from maestro.api.auth import Reach
 from maestro.database.statements import execute
 
 # A dataset's row is made once an experiment; a second sight of it on a run adds only tags that it lacks.
@@ -45,16 +46,16 @@ def log(
     datasets: Sequence[GivenDataset],
     models: Sequence[str],
     *,
-    project_id: UUID | None,
+    projects: Reach,
     now: int,
 ) -> None:
     """Note what a run read, all or nothing; the same dataset twice is one input. Raises NotFound or Invalid."""
     each = list({(one.name, one.digest): one for one in datasets}.values())
-    run = RUN.format(heartbeat=0, scope="" if project_id is None else SCOPE)
+    run = RUN.format(heartbeat=0, scope="" if projects is None else SCOPE)
     sql = LOG.format(run=run, touch=TOUCH.format(name="", due="true"))
     params = {
         "run": run_id,
-        "project": project_id,
+        "projects": projects,
         "now": now,
         "names": [one.name for one in each],
         "digests": [one.digest for one in each],
@@ -66,7 +67,7 @@ def log(
         "models": sorted(set(models)),
     }
     if not execute(sql, params)[0][0]:
-        raise not_writable(run_id, project_id)
+        raise not_writable(run_id, projects)
 
 
 def tags_json(tags: dict[str, str]) -> str:

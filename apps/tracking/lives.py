@@ -11,12 +11,13 @@ from apps.tracking.documents import INFO, info_of
 from apps.tracking.ingest import NAME_TAG
 from apps.tracking.models import Run
 from apps.tracking.refusals import no_experiment, no_run, not_writable
+from maestro.api.auth import Reach
 from maestro.clock import uuid7
 from maestro.database.statements import execute
 from maestro.errors import Invalid
 
 BEGIN = """WITH home AS (SELECT id, location, deleted_ms FROM tracking_experiment
-  WHERE id = %(experiment)s AND (%(project)s::uuid IS NULL OR project_id = %(project)s::uuid) FOR KEY SHARE),
+  WHERE id = %(experiment)s AND (%(projects)s::uuid[] IS NULL OR project_id = ANY(%(projects)s::uuid[])) FOR KEY SHARE),
  run AS (INSERT INTO tracking_run
    (id, experiment_id, name, user_name, status, start_ms, last_write_ms, created_by, location, is_folded)
   SELECT %(run)s, id, %(name)s, %(user)s, 'RUNNING', %(start)s, %(now)s, %(by)s, location, false FROM home
@@ -29,10 +30,10 @@ RENAME = """, tag AS (INSERT INTO tracking_tag AS t (run_id, key, value) SELECT 
 CHANGE = """WITH run AS (UPDATE tracking_run r SET status = coalesce(%(status)s, CASE r.status WHEN 'LOST' THEN 'RUNNING'
    ELSE r.status END), end_ms = coalesce(%(end)s::bigint, r.end_ms), name = coalesce(%(name)s, r.name),
    last_write_ms = greatest(r.last_write_ms, %(now)s), is_folded = false
-  WHERE r.id = %(run)s AND r.deleted_ms IS NULL AND (%(project)s::uuid IS NULL OR EXISTS (SELECT
-   FROM tracking_experiment e WHERE e.id = r.experiment_id AND e.project_id = %(project)s::uuid)) RETURNING r.*)"""
-TRASH = """UPDATE tracking_run r SET deleted_ms = {deleted} WHERE r.id = %(run)s AND (%(project)s::uuid IS NULL
-  OR EXISTS (SELECT FROM tracking_experiment e WHERE e.id = r.experiment_id AND e.project_id = %(project)s::uuid))
+  WHERE r.id = %(run)s AND r.deleted_ms IS NULL AND (%(projects)s::uuid[] IS NULL OR EXISTS (SELECT
+   FROM tracking_experiment e WHERE e.id = r.experiment_id AND e.project_id = ANY(%(projects)s::uuid[]))) RETURNING r.*)"""
+TRASH = """UPDATE tracking_run r SET deleted_ms = {deleted} WHERE r.id = %(run)s AND (%(projects)s::uuid[] IS NULL
+  OR EXISTS (SELECT FROM tracking_experiment e WHERE e.id = r.experiment_id AND e.project_id = ANY(%(projects)s::uuid[])))
   RETURNING r.id"""
 
 
@@ -47,7 +48,7 @@ class Beginning:
     tags: dict[str, str] = field(default_factory=dict)
 
 
-def begin(beginning: Beginning, *, project_id: UUID | None, by: str, now: int) -> dict[str, Any]:
+def begin(beginning: Beginning, *, projects: Reach, by: str, now: int) -> dict[str, Any]:
     """Begin a run; returns it as MLflow clients read it. Raises NotFound, or Invalid for a deleted experiment."""
     tagged = beginning.tags.get(NAME_TAG, "")
     if beginning.name and tagged and beginning.name != tagged:
@@ -61,7 +62,7 @@ def begin(beginning: Beginning, *, project_id: UUID | None, by: str, now: int) -
     run_id = uuid7()
     params = {
         "experiment": beginning.experiment_id,
-        "project": project_id,
+        "projects": projects,
         "run": run_id,
         "name": name,
         "user": beginning.user,
@@ -91,26 +92,26 @@ def change(
     status: str | None,
     end_ms: int | None,
     name: str | None,
-    project_id: UUID | None,
+    projects: Reach,
     now: int,
 ) -> dict[str, Any]:
     """End or rename a run; returns its info. Raises NotFound, or Invalid for a deleted run."""
-    params = {"run": run_id, "status": status, "end": end_ms, "name": name or None, "project": project_id, "now": now}
+    params = {"run": run_id, "status": status, "end": end_ms, "name": name or None, "projects": projects, "now": now}
     sql = CHANGE + (RENAME if name else "") + f" SELECT {INFO} FROM run r"
     rows = execute(sql, params)
     if not rows:
-        raise not_writable(run_id, project_id)
+        raise not_writable(run_id, projects)
     return info_of(rows[0])
 
 
-def throw_away(run_id: UUID, *, project_id: UUID | None, now: int) -> None:
+def throw_away(run_id: UUID, *, projects: Reach, now: int) -> None:
     """Put a run into the trash; again is harmless. Raises NotFound."""
     sql = TRASH.format(deleted="coalesce(r.deleted_ms, %(now)s)")
-    if not execute(sql, {"run": run_id, "project": project_id, "now": now}):
+    if not execute(sql, {"run": run_id, "projects": projects, "now": now}):
         raise no_run(run_id)
 
 
-def bring_back(run_id: UUID, *, project_id: UUID | None) -> None:
+def bring_back(run_id: UUID, *, projects: Reach) -> None:
     """Take a run out of the trash; again is harmless. Raises NotFound."""
-    if not execute(TRASH.format(deleted="NULL"), {"run": run_id, "project": project_id}):
+    if not execute(TRASH.format(deleted="NULL"), {"run": run_id, "projects": projects}):
         raise no_run(run_id)

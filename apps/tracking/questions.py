@@ -11,6 +11,7 @@ from psycopg import errors as pg
 
 from apps.tracking.models import DEFAULT_PROJECT_ID, Project
 from apps.tracking.refusals import no_experiment
+from maestro.api.auth import Reach, home_of
 from maestro.database.statements import execute
 from maestro.errors import AlreadyExists, Conflict, Invalid, NotFound
 from maestro.mlflow.answers import without_nulls
@@ -20,7 +21,7 @@ CLOUD = re.compile(r"(?:s3|gs|wasbs?|abfss?|hdfs|dbfs)://?[^\s?#]+")
 COLUMNS = """e.id, e.name, e.location, e.deleted_ms, e.created_ms, e.updated_ms,
  (SELECT json_agg(x) FROM (SELECT t.key, t.value FROM tracking_experimenttag t WHERE t.experiment_id = e.id
   ORDER BY t.key) x)"""
-MINE = "(%(project)s::uuid IS NULL OR e.project_id = %(project)s::uuid)"
+MINE = "(%(projects)s::uuid[] IS NULL OR e.project_id = ANY(%(projects)s::uuid[]))"
 BY_ID = f"SELECT {COLUMNS} FROM tracking_experiment e WHERE e.id = %(id)s AND {MINE}"
 BY_NAME = f"SELECT {COLUMNS} FROM tracking_experiment e WHERE e.name = %(name)s AND {MINE}"
 MANY = f"""SELECT {COLUMNS} FROM unnest(%(ids)s::bigint[]) WITH ORDINALITY AS w (id, place)
@@ -69,17 +70,17 @@ def answer_of(row: Sequence[Any]) -> dict[str, Any]:
     )
 
 
-def fetch(identity: int, project_id: UUID | None) -> dict[str, Any]:
+def fetch(identity: int, projects: Reach) -> dict[str, Any]:
     """Fetch an experiment by its number, deleted ones as well. Raises NotFound."""
-    rows = execute(BY_ID, {"id": identity, "project": project_id})
+    rows = execute(BY_ID, {"id": identity, "projects": projects})
     if not rows:
         raise no_experiment(identity)
     return answer_of(rows[0])
 
 
-def fetch_by_name(name: str, project_id: UUID | None) -> dict[str, Any]:
+def fetch_by_name(name: str, projects: Reach) -> dict[str, Any]:
     """Fetch an experiment by its name, deleted ones as well. Raises NotFound."""
-    rows = execute(BY_NAME, {"name": name, "project": project_id})
+    rows = execute(BY_NAME, {"name": name, "projects": projects})
     if not rows:
         raise NotFound(f"Could not find experiment with name '{name[:200]}'")
     return answer_of(rows[0])
@@ -90,21 +91,21 @@ def fetch_many(identities: Sequence[int]) -> list[dict[str, Any]]:
     return [answer_of(row) for row in execute(MANY, {"ids": list(identities)})]
 
 
-def project_for(tags: dict[str, str], project_id: UUID | None) -> UUID:
-    """Choose the project of a new experiment: the key's own, else the tag's, else the default one."""
+def project_for(tags: dict[str, str], projects: Reach) -> UUID:
+    """Choose the project of a new experiment: the tag's, else the only one in reach, else the default one."""
     wanted = tags.get(PROJECT_TAG)
     if wanted is None:
-        return project_id or DEFAULT_PROJECT_ID
-    return named_project(wanted, project_id)
+        return home_of(projects, f"tag the experiment with {PROJECT_TAG}") or DEFAULT_PROJECT_ID
+    return named_project(wanted, projects)
 
 
-def named_project(wanted: str, project_id: UUID | None) -> UUID:
-    """Find the project that a tag names. Raises Invalid for one that is not there, or not this key's."""
+def named_project(wanted: str, projects: Reach) -> UUID:
+    """Find the project that a tag names. Raises Invalid for one that is not there, or not in reach."""
     try:
         found: UUID = Project.objects.fetch(wanted).pk
     except NotFound:
         found = None  # type: ignore[assignment]
-    if found is None or (project_id is not None and found != project_id):
+    if found is None or (projects is not None and found not in projects):
         raise Invalid(f"Tag '{PROJECT_TAG}' names a project that is not there: '{wanted[:100]}'", "no_such_project")
     return found
 
@@ -120,10 +121,10 @@ def check_location(location: str) -> str:
     return location.rstrip("/")
 
 
-def create(name: str, *, location: str, tags: dict[str, str], project_id: UUID | None, now: int) -> int:
+def create(name: str, *, location: str, tags: dict[str, str], projects: Reach, now: int) -> int:
     """Make an experiment. Raises AlreadyExists if the name is taken, also by a deleted one."""
     params = {
-        "project": project_for(tags, project_id),
+        "project": project_for(tags, projects),
         "name": name,
         "location": check_location(location),
         "keys": sorted(tags),
@@ -136,60 +137,60 @@ def create(name: str, *, location: str, tags: dict[str, str], project_id: UUID |
     return int(rows[0][0])
 
 
-def rename(identity: int, name: str, *, project_id: UUID | None, now: int) -> None:
+def rename(identity: int, name: str, *, projects: Reach, now: int) -> None:
     """Rename an active experiment. Raises NotFound, Conflict or AlreadyExists."""
     try:
-        rows = execute(RENAME, {"id": identity, "name": name, "project": project_id, "now": now})
+        rows = execute(RENAME, {"id": identity, "name": name, "projects": projects, "now": now})
     except pg.UniqueViolation as error:
         raise AlreadyExists(f"Experiment(name={name[:200]}) already exists.") from error
     if not rows:
-        fetch(identity, project_id)
+        fetch(identity, projects)
         raise Conflict("Cannot rename a non-active experiment.")
 
 
-def throw_away(identity: int, *, project_id: UUID | None, now: int) -> None:
+def throw_away(identity: int, *, projects: Reach, now: int) -> None:
     """Put an active experiment and its runs into the trash. Raises NotFound."""
-    if not execute(DELETE, {"id": identity, "project": project_id, "now": now}):
+    if not execute(DELETE, {"id": identity, "projects": projects, "now": now}):
         raise no_experiment(identity)
 
 
-def bring_back(identity: int, *, project_id: UUID | None, now: int) -> None:
+def bring_back(identity: int, *, projects: Reach, now: int) -> None:
     """Take an experiment, and the runs that went with it, out of the trash. Raises NotFound."""
-    if not execute(RESTORE, {"id": identity, "project": project_id, "now": now}):
+    if not execute(RESTORE, {"id": identity, "projects": projects, "now": now}):
         raise no_experiment(identity)
 
 
-def check_active(identity: int, project_id: UUID | None) -> None:
+def check_active(identity: int, projects: Reach) -> None:
     """Raise NotFound for an experiment that is not there, Invalid for one in the trash."""
-    if fetch(identity, project_id)["lifecycle_stage"] != "active":
+    if fetch(identity, projects)["lifecycle_stage"] != "active":
         raise Invalid(
             f"The experiment {identity} must be in the 'active' state. Current state is deleted.",
             "experiment_is_deleted",
         )
 
 
-def set_tag(identity: int, key: str, value: str, *, project_id: UUID | None, now: int) -> None:
+def set_tag(identity: int, key: str, value: str, *, projects: Reach, now: int) -> None:
     """Note something on an active experiment; the tag maestro.project moves it."""
-    moved = named_project(value, project_id) if key == PROJECT_TAG else None
-    params = {"id": identity, "key": key, "value": value, "moved": moved, "project": project_id, "now": now}
+    moved = named_project(value, projects) if key == PROJECT_TAG else None
+    params = {"id": identity, "key": key, "value": value, "moved": moved, "projects": projects, "now": now}
     if not execute(SET_TAG, params):
-        check_active(identity, project_id)
+        check_active(identity, projects)
         raise no_experiment(identity)
 
 
-def drop_tag(identity: int, key: str, *, project_id: UUID | None) -> None:
+def drop_tag(identity: int, key: str, *, projects: Reach) -> None:
     """Take a note off an active experiment. Raises NotFound if it is not there."""
-    check_active(identity, project_id)
+    check_active(identity, projects)
     if not execute(DROP_TAG, {"id": identity, "key": key}):
         raise NotFound(f"No tag with name: {key} in experiment with id {identity}")
 
 
 VISIBLE = """SELECT e.id FROM tracking_experiment e
- WHERE e.id = ANY(%(ids)s::bigint[]) AND e.project_id = %(project)s::uuid"""
+ WHERE e.id = ANY(%(ids)s::bigint[]) AND e.project_id = ANY(%(projects)s::uuid[])"""
 
 
-def visible(identities: Sequence[int], project_id: UUID | None) -> list[int]:
-    """Leave out what a key of one project may not see."""
-    if project_id is None:
+def visible(identities: Sequence[int], projects: Reach) -> list[int]:
+    """Leave out what is not in reach."""
+    if projects is None:
         return list(identities)
-    return [row[0] for row in execute(VISIBLE, {"ids": list(identities), "project": project_id})]
+    return [row[0] for row in execute(VISIBLE, {"ids": list(identities), "projects": projects})]

@@ -2,6 +2,7 @@
 
 from uuid import UUID
 
+from maestro.api.auth import Reach
 from maestro.database.statements import execute
 from maestro.errors import Invalid, MaestroError, NotFound
 
@@ -20,10 +21,10 @@ def no_experiment(identity: object) -> NotFound:
     return NotFound(f"No Experiment with id={str(identity)[:64]} exists")
 
 
-def not_writable(run_id: UUID, project_id: UUID | None) -> MaestroError:
+def not_writable(run_id: UUID, projects: Reach) -> MaestroError:
     """Find out why a statement did not find its run."""
     rows = execute(STATE, [run_id])
-    if not rows or (project_id is not None and rows[0][1] != project_id):
+    if not rows or (projects is not None and rows[0][1] not in projects):
         return no_run(run_id)
     return Invalid(
         f"The run {run_id.hex} must be in the 'active' state. Current state is deleted.",

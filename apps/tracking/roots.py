@@ -14,6 +14,7 @@ from django.db.models.functions import StrIndex, Substr
 
 from apps.tracking.models import Blob, Run
 from apps.tracking.paths import clean_artifact_path, clean_directory
+from maestro.api.auth import Reach
 from maestro.errors import Conflict, Invalid, NotFound
 
 ARTIFACTS = "artifacts"
@@ -62,7 +63,7 @@ def run_root(identity: str) -> Root | None:
     return Root(run.artifact_uri, run.files, run.experiment.project_id, refusal, run)
 
 
-def locate(path: str, project_id: uuid.UUID | None) -> tuple[Root, str]:
+def locate(path: str, projects: Reach) -> tuple[Root, str]:
     """Split a proxied path into its folder and the rest. Raises Invalid for a bad path, NotFound for no folder."""
     parts = clean_artifact_path(path).split("/")
     root, used = None, 0
@@ -71,7 +72,7 @@ def locate(path: str, project_id: uuid.UUID | None) -> tuple[Root, str]:
             root, used = run_root(parts[1]), 3
         elif len(parts) > 3 and parts[3] == ARTIFACTS and parts[1] in KINDS:
             root, used = KINDS[parts[1]](parts[2]), 4
-    if root is None or (project_id is not None and root.project_id != project_id):
+    if root is None or (projects is not None and root.project_id not in projects):
         raise NotFound("there is no such folder of files")
     return root, clean_directory("/".join(parts[used:]))
 

@@ -1,42 +1,42 @@
-"""The tracking room: what a principal may see. A key of one project sees that project and nothing beside it."""
+"""The tracking room: what a principal may see: everything, or the projects in its reach and nothing beside them."""
 
-import uuid
 from typing import Any, Protocol
 
 from apps.tracking.models import Experiment, Project, Run
+from maestro.api.auth import Reach
 from maestro.errors import Forbidden
 
 
 class Asking(Protocol):
-    """What is asked of a principal here; None is every project."""
+    """What is asked of a principal here."""
 
     @property
-    def project_id(self) -> uuid.UUID | None:
-        """The one project that it may see, or None."""
+    def projects(self) -> Reach:
+        """The projects in its reach; None is every one."""
 
 
 def projects_for(principal: Asking) -> Any:
     """Projects that a principal may see."""
-    if principal.project_id is None:
+    if principal.projects is None:
         return Project.objects.all()
-    return Project.objects.filter(pk=principal.project_id)
+    return Project.objects.filter(pk__in=principal.projects)
 
 
 def experiments_for(principal: Asking) -> Any:
     """Experiments that a principal may see."""
-    if principal.project_id is None:
+    if principal.projects is None:
         return Experiment.objects.all()
-    return Experiment.objects.filter(project_id=principal.project_id)
+    return Experiment.objects.filter(project_id__in=principal.projects)
 
 
 def runs_for(principal: Asking) -> Any:
     """Runs that a principal may see."""
-    if principal.project_id is None:
+    if principal.projects is None:
         return Run.objects.all()
-    return Run.objects.filter(experiment__project_id=principal.project_id)
+    return Run.objects.filter(experiment__project_id__in=principal.projects)
 
 
 def require_tenant_wide(principal: Asking, what: str) -> None:
-    """Raise Forbidden for a key of one project."""
-    if principal.project_id is not None:
-        raise Forbidden(f"a key of one project can't {what}", "project_key")
+    """Raise Forbidden for who reaches some projects only, as a key of one does."""
+    if principal.projects is not None:
+        raise Forbidden(f"a key of one project can't {what}, nor can a role in projects alone", "project_key")

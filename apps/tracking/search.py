@@ -22,6 +22,7 @@ from apps.tracking.predicates import (
     run_clause,
     write,
 )
+from maestro.api.auth import Reach
 from maestro.database.statements import execute
 from maestro.errors import Invalid
 from maestro.filters import Comparison, Field, Node, Term, Vocabulary
@@ -259,7 +260,7 @@ def probe(part: Comparison, experiments: Sequence[int]) -> tuple[str, Writer]:
 def experiments(
     search: Search,
     *,
-    project_id: uuid.UUID | None,
+    projects: Reach,
     most: int,
     token: Place | None = None,
 ) -> tuple[list[int], Place | None]:
@@ -268,8 +269,8 @@ def experiments(
     writer = Writer()
     keys = experiment_keys(search.terms)
     conditions = [LIFE[search.view].format("e")]
-    if project_id is not None:
-        conditions.append(f"e.project_id = {writer.bind(project_id, '::uuid')}")
+    if projects is not None:
+        conditions.append(f"e.project_id = ANY({writer.bind(projects, '::uuid[]')})")
     if search.tree is not None:
         conditions.append(write(search.tree, writer, experiment_clause))
     if place is not None:

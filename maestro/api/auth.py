@@ -6,20 +6,22 @@ must be written as `public_route("reason")`. config/ refuses to start with a vie
 
 import uuid
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from django.http import HttpRequest
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
-from maestro.errors import Forbidden, Unauthenticated
+from maestro.errors import Forbidden, Invalid, NotFound, Unauthenticated
 
 ROLES = ("viewer", "contributor", "approver", "admin")
 RANK = {name: rank for rank, name in enumerate(ROLES)}
 READ = ("GET", "HEAD", "OPTIONS")
 # What a key may be narrowed to: looking only, or changing things of one room. No scope at all: all that its role may.
 SCOPES = ("read", "tracking", "registry", "recommendations", "access")
+# The projects that a request may touch; None is every one. A list, because that is what becomes an array in SQL.
+Reach = list[uuid.UUID] | None
 
 
 @dataclass(frozen=True)
@@ -29,22 +31,40 @@ class Principal:
     kind: str  # "key", "person" or "job"
     id: str
     name: str
-    role: str
+    role: str  # in the whole tenant; empty for a person who has roles in projects only
     schema: str
-    project_id: uuid.UUID | None = None
+    projects: Reach = None
     scopes: frozenset[str] = field(default_factory=frozenset)
     project_roles: Mapping[uuid.UUID, str] = field(default_factory=dict)
-    project_slugs: Mapping[str, uuid.UUID] = field(default_factory=dict)  # of the projects in project_roles
+    sees_all: bool = False  # narrowed for this request, though it may look at the whole tenant
     is_authenticated: bool = True
+
+    @property
+    def project_id(self) -> uuid.UUID | None:
+        """The one project in reach, for what is made there; None for none in particular."""
+        return self.projects[0] if self.projects is not None and len(self.projects) == 1 else None
 
     def has_role(self, role: str, project_id: uuid.UUID | None = None) -> bool:
         """Say whether this principal holds `role` or more, in the tenant or in one project."""
-        if self.project_id is not None and project_id is not None and project_id != self.project_id:
+        if self.projects is not None and project_id is not None and project_id not in self.projects:
             return False
-        rank = RANK[self.role]
-        if project_id is not None:
+        rank = RANK.get(self.role, -1)
+        if project_id is not None and self.project_roles:
             rank = max(rank, RANK.get(self.project_roles.get(project_id, ""), -1))
         return rank >= RANK[role]
+
+    def within(self, role: str) -> "Principal":
+        """Who this is for a route that needs `role`: itself, or narrowed to the projects where it holds that.
+
+        Raises Forbidden if it holds the role nowhere.
+        """
+        if RANK.get(self.role, -1) >= RANK[role]:
+            return self
+        held = {project: has for project, has in self.project_roles.items() if RANK[has] >= RANK[role]}
+        if not held:
+            raise Forbidden(f"this needs the role {role}; you are {self.role or 'without a role here'}")
+        least = min(held.values(), key=RANK.__getitem__)
+        return replace(self, role=least, projects=sorted(held), project_roles=held, sees_all=bool(self.role))
 
     def has_scope(self, room: str, *, writes: bool) -> bool:
         """Say whether a narrowed key reaches a room: its own scope, or `read` for looking."""
@@ -82,23 +102,41 @@ def role_for(view: Any, method: str) -> str | None:
 
 
 class RolePermission(BasePermission):
-    """Let a request through if its principal holds the role that the view declares."""
+    """Let a request through if its principal holds the role that the view declares; in projects only: to these."""
 
     def has_permission(self, request: Request, view: Any) -> bool:
         """Raise Unauthenticated or Forbidden; return True otherwise."""
         needed = role_for(view, request.method or "GET")
         if needed is None:
             return True
-        require(asking(request), needed, view)
+        request.user = admit(asking(request), needed, view)
         return True
 
 
-def require(principal: Principal, needed: str, view: Any) -> None:
-    """Let a principal through to a view. Raises Forbidden: by role, in the project at hand too, then by scope."""
-    if not principal.has_role(needed, project_of(view, principal)):
-        raise Forbidden(f"this needs the role {needed}; you are {principal.role}")
+def admit(principal: Principal, needed: str, view: Any) -> Principal:
+    """Let a principal through to a view, as far as its role reaches. Raises Forbidden: by role, then by scope."""
+    if RANK.get(principal.role, -1) < RANK[needed]:
+        principal = principal.within(needed)
     if principal.scopes and not principal.has_scope(room_of(view), writes=needed != "viewer"):
         raise Forbidden(f"this key is narrowed to {', '.join(sorted(principal.scopes))}")
+    return principal
+
+
+def beyond_reach(request: Any, error: Exception) -> Exception:
+    """Turn "there is none" into "you may not" for who sees the whole tenant but may change some projects only."""
+    who = getattr(request, "user", None)
+    if isinstance(error, NotFound) and isinstance(who, Principal) and who.sees_all:
+        return Forbidden("there is no such thing in the projects where you may do this")
+    return error
+
+
+def home_of(projects: Reach, otherwise: str) -> uuid.UUID | None:
+    """Choose the project of something new: the only one in reach; None if it may belong to any. Raises Invalid."""
+    if projects is None:
+        return None
+    if len(projects) != 1:
+        raise Invalid(f"you work in several projects: {otherwise}", "which_project")
+    return projects[0]
 
 
 def asking(request: Request | HttpRequest) -> Principal:
@@ -107,13 +145,6 @@ def asking(request: Request | HttpRequest) -> Principal:
     if not isinstance(who, Principal):
         raise Unauthenticated("sign in: send an API key as a Bearer token or as a Basic password")
     return who
-
-
-def project_of(view: Any, principal: Principal) -> uuid.UUID | None:
-    """Name the project that a route is about, if the principal has a role of their own in it."""
-    named = str(getattr(view, "kwargs", {}).get("project", "")) if principal.project_roles else ""
-    found = principal.project_slugs.get(named)
-    return found or next((identity for identity in principal.project_roles if str(identity) == named), None)
 
 
 def room_of(view: Any) -> str:

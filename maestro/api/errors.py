@@ -15,6 +15,7 @@ from rest_framework import exceptions
 from rest_framework.response import Response
 
 from maestro import errors
+from maestro.api.auth import beyond_reach
 from maestro.errors import Fault, MaestroError
 
 logger = logging.getLogger("maestro.errors")
@@ -131,8 +132,8 @@ def problem(error: MaestroError, request: HttpRequest | None = None) -> dict[str
 
 def handle(error: Exception, context: dict[str, Any]) -> Response:
     """Answer for DRF (settings: EXCEPTION_HANDLER)."""
-    refusal = as_refusal(error)
     request = context.get("request")
+    refusal = as_refusal(beyond_reach(request, error))
     response = Response(problem(refusal, getattr(request, "_request", None)), status=refusal.status)
     response["Content-Type"] = PROBLEM
     response.content_type = PROBLEM

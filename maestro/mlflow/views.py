@@ -15,10 +15,10 @@ from django.views import View
 from rest_framework.settings import api_settings
 
 from maestro.api import json
-from maestro.api.auth import Principal, asking, role_for, room_of
+from maestro.api.auth import Principal, admit, asking, beyond_reach, role_for
 from maestro.api.errors import as_refusal
 from maestro.api.parsers import read_body
-from maestro.errors import Fault, Forbidden, Invalid, TooMany, UnsupportedMedia
+from maestro.errors import Fault, Invalid, TooMany, UnsupportedMedia
 from maestro.mlflow.answers import json_response
 from maestro.mlflow.errors import endpoint_not_found, mlflow_response
 
@@ -53,7 +53,7 @@ class MlflowView(View):
                 return endpoint_not_found(request)  # type: ignore[no-any-return]
             answer = handler(request, *args, **kwargs)
         except Exception as error:  # noqa: BLE001 as_refusal logs what nobody foresaw
-            return mlflow_response(as_refusal(error))
+            return mlflow_response(as_refusal(beyond_reach(request, error)))
         return answer if isinstance(answer, HttpResponseBase) else json_response(answer)  # type: ignore[return-value]
 
     @classmethod
@@ -75,7 +75,7 @@ class MlflowView(View):
                 break
         needed = self.role_needed(request)
         if needed is not None:
-            require(asking(request), needed, self)
+            request.user = admit(asking(request), needed, self)  # type: ignore[assignment]
         throttles: Any = api_settings.DEFAULT_THROTTLE_CLASSES
         for throttle in throttles:
             limiter = throttle()
@@ -100,14 +100,6 @@ class MlflowView(View):
         if body and request.META.get("CONTENT_TYPE", "").partition(";")[0].strip().lower() != "application/json":
             raise UnsupportedMedia("send the body as application/json")
         return body
-
-
-def require(principal: Principal, needed: str, view: MlflowView) -> None:
-    """Raise Forbidden unless a principal holds a role, and its key is not narrowed to other rooms than the view's."""
-    if not principal.has_role(needed):
-        raise Forbidden(f"this needs the role {needed}; you are {principal.role}")
-    if principal.scopes and not principal.has_scope(room_of(view), writes=needed != "viewer"):
-        raise Forbidden(f"this key is narrowed to {', '.join(sorted(principal.scopes))}")
 
 
 def read_fields(body: bytes) -> dict[str, Any]:

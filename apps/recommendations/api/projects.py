@@ -30,9 +30,10 @@ READING = {"GET": "viewer", "HEAD": "viewer", "OPTIONS": "viewer"}
 
 
 def visible(evidence: Any, request: Request) -> list[str]:
-    """The projects behind a claim that the caller may see: a key of one project learns of no other."""
-    only = asking(request).project_id
-    return [str(one) for one in evidence if only is None or str(one) == str(only)]
+    """The projects behind a claim that the caller may see: who reaches some learns of no other."""
+    reach = asking(request).projects
+    known = None if reach is None else {str(one) for one in reach}
+    return [str(one) for one in evidence if known is None or str(one) in known]
 
 
 def item_shown(item: Item, request: Request) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from apps.registry.scoping import artifacts_for, changeable
 from apps.tenants.access.auditing import record
 from apps.tenants.access.idempotency import IdempotentPosts
 from apps.tracking.scoping import projects_for
-from maestro.api.auth import asking, reading_and_writing
+from maestro.api.auth import asking, home_of, reading_and_writing
 from maestro.api.etags import check_match, tagged
 from maestro.api.serializers import object_in
 from maestro.clock import now_ms
@@ -44,21 +44,23 @@ def shown(artifact: Artifact) -> dict[str, Any]:
     return dict(ArtifactShown(fresh).data)
 
 
-def owner_of(request: Request, fields: dict[str, Any]) -> None:
-    """Replace the named project by its row; a key of one project always makes artifacts of that project."""
+def owner_of(request: Request, fields: dict[str, Any], *, is_new: bool = False) -> None:
+    """Replace the named project by its row; who reaches some projects only makes artifacts of those."""
+    who = asking(request)
     reference = fields.get("project")
     if "project" in fields and reference is not None:
         try:
-            fields["project"] = projects_for(asking(request)).fetch(reference)
+            fields["project"] = projects_for(who).fetch(reference)
         except NotFound as error:
             raise Invalid(f"project: {error.detail}", "unknown_project") from error
-    if asking(request).project_id is not None:
-        fields["project"] = projects_for(asking(request)).get()
+    is_open = fields.get("project") is None and (is_new or who.project_id is not None or "project" in fields)
+    if who.projects is not None and is_open:
+        fields["project"] = projects_for(who).get(pk=home_of(who.projects, "name the project"))
 
 
 def create(request: Request, fields: dict[str, Any]) -> dict[str, Any]:
     """Make an artifact and write down who did. Raises AlreadyExists."""
-    owner_of(request, fields)
+    owner_of(request, fields, is_new=True)
     with transaction.atomic():
         artifact = make_artifact(at_ms=now_ms(), **fields)
         answer = shown(artifact)

@@ -13,7 +13,7 @@ from apps.registry.scoping import artifacts_for
 from apps.registry.searching import Asked, search_artifacts
 from apps.tenants.access.auditing import record
 from maestro import limits
-from maestro.api.auth import asking
+from maestro.api.auth import asking, home_of
 from maestro.clock import now_ms
 from maestro.errors import Invalid, NotFound
 from maestro.mlflow import fields as read
@@ -40,7 +40,7 @@ class CreateModel(RegistryView):
                 read.text(fields, "name", limits.NAME_CHARS),
                 description=read.text_or(fields, "description"),
                 tags=read_tags(fields, limits.REGISTRY_TAG_VALUE_CHARS),
-                project=asking(request).project_id,
+                project=home_of(asking(request).projects, "make it over REST, which can name the project"),
                 at_ms=now_ms(),
             )
             answer = shown(made)

@@ -7,6 +7,7 @@ from django.db import models
 from django.db.models import Count, Q
 
 from maestro import limits
+from maestro.api.auth import Reach
 from maestro.clock import uuid7
 from maestro.errors import NotFound
 
@@ -14,9 +15,9 @@ from maestro.errors import NotFound
 class ArtifactQuerySet(models.QuerySet["Artifact"]):
     """Questions about artifacts."""
 
-    def visible_to(self, project_id: uuid.UUID | None) -> Self:
-        """Keep what a key may see: everything, or for a key of one project the shared ones and its own."""
-        return self if project_id is None else self.filter(Q(project=None) | Q(project_id=project_id))
+    def visible_to(self, projects: Reach) -> Self:
+        """Keep what somebody may see: everything, or the shared ones and those of the projects in reach."""
+        return self if projects is None else self.filter(Q(project=None) | Q(project_id__in=projects))
 
     def for_page(self) -> Self:
         """Annotate `versions_count` and `projects_count`, and prefetch tags and aliases."""

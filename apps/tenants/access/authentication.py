@@ -80,7 +80,7 @@ def look_up(text: str, schema: str) -> Principal:
         name=key.name,
         role=key.role,
         schema=schema,
-        project_id=key.project_id,
+        projects=None if key.project_id is None else [key.project_id],
         scopes=frozenset(key.scopes),
     )
 

@@ -35,16 +35,16 @@ def check_may_grant(issuer: Principal, wish: Wish) -> None:
         raise Forbidden("a CI job's key can't make keys")
     if RANK.get(wish.role, 0) > RANK[issuer.role]:
         raise Forbidden(f"you are {issuer.role} and can't make a key with the role {wish.role}")
-    if issuer.project_id is not None and wish.project_id != issuer.project_id:
-        raise Forbidden("a key of one project can only make keys of the same project")
+    if issuer.projects is not None and wish.project_id not in issuer.projects:
+        raise Forbidden("a key of one project, or a role in projects alone, can only make keys of the same project")
     if issuer.scopes and not (wish.scopes and set(wish.scopes) <= issuer.scopes):
         raise Forbidden(f"scopes must be among your own: {', '.join(sorted(issuer.scopes))}")
 
 
 def visible_to(principal: Principal) -> ApiKeyQuerySet:
-    """Keep the keys that somebody may see: a project's key sees its project's."""
+    """Keep the keys that somebody may see: a project's key, or admin, sees its project's."""
     found = ApiKey.objects.all()
-    return found if principal.project_id is None else found.filter(project_id=principal.project_id)
+    return found if principal.projects is None else found.filter(project_id__in=principal.projects)
 
 
 def fetch(principal: Principal, identity: str) -> ApiKey:

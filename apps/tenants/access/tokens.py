@@ -21,10 +21,11 @@ from django.conf import settings
 from django.contrib.auth.models import User
 from django.db import transaction
 
-from apps.tenants.access.models import ApiKey, ProjectRole, RefreshToken, role_of_person
+from apps.tenants.access.models import RefreshToken
+from apps.tenants.access.standing import principal_of_person
 from apps.tenants.routing import this_tenant
 from maestro.api.auth import Principal
-from maestro.errors import Forbidden, Unauthenticated
+from maestro.errors import Unauthenticated
 
 ISSUER = "maestro"
 ALGORITHM = "EdDSA"
@@ -146,16 +147,4 @@ def principal_of(text: str) -> Principal:
         raise Unauthenticated(REFUSAL)
     if RefreshToken.objects.filter(family=family, revoked_at__isnull=False).exists():
         raise Unauthenticated(REFUSAL)
-    role = role_of_person(person)
-    if role is None:
-        raise Forbidden("you have no role in this tenant", "no_role")
-    roles = dict(ProjectRole.objects.filter(user=person).values_list("project_id", "role"))
-    return Principal(
-        kind="person",
-        id=str(person.pk),
-        name=person.get_username(),
-        role=role,
-        schema=this_tenant().schema_name,
-        project_roles=roles,
-        project_slugs=ApiKey.objects.project_slugs(roles),
-    )
+    return principal_of_person(person)

@@ -85,7 +85,7 @@ class ExperimentList(IdempotentPosts, GenericAPIView[Experiment]):
         name, project = asked.validated_data["name"], asked.validated_data.get("project")
         tags = {questions.PROJECT_TAG: project} if project else {}
         with transaction.atomic():
-            number = questions.create(name, location="", tags=tags, project_id=asking(request).project_id, now=now_ms())
+            number = questions.create(name, location="", tags=tags, projects=asking(request).projects, now=now_ms())
             made = Experiment.objects.select_related("project").get(pk=number)
             record(request, "experiment.create", subject=made, after=ExperimentShown(made).data)
         return tagged(request, ExperimentShown(made).data, status=201)
@@ -116,7 +116,7 @@ class ExperimentDetail(GenericAPIView[Experiment]):
             before = ExperimentShown(self.find(request, experiment)).data
             check_match(request, before, required=False)
             name = asked.validated_data["name"]
-            questions.rename(before["id"], name, project_id=asking(request).project_id, now=now_ms())
+            questions.rename(before["id"], name, projects=asking(request).projects, now=now_ms())
             found = self.find(request, experiment)
             record(request, "experiment.rename", subject=found, before={"name": before["name"]}, after={"name": name})
         return tagged(request, ExperimentShown(found).data)
@@ -176,7 +176,7 @@ class RunDetail(GenericAPIView[Run]):
                 status=fields.get("status"),
                 end_ms=fields.get("end_ms"),
                 name=fields.get("name"),
-                project_id=asking(request).project_id,
+                projects=asking(request).projects,
                 now=now_ms(),
             )
             record(request, "run.change", subject=found, before=before, after=dict(fields))

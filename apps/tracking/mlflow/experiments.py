@@ -24,7 +24,7 @@ class CreateExperiment(TrackingView):
             read.text(fields, "name", limits.EXPERIMENT_NAME_CHARS),
             location=read.text_or(fields, "artifact_location", most=limits.PATH_BYTES),
             tags=tags,
-            project_id=request.user.project_id,
+            projects=request.user.projects,
             now=now_ms(),
         )
         return {"experiment_id": str(identity)}
@@ -36,7 +36,7 @@ class GetExperiment(TrackingView):
     def get(self, request: MlflowRequest) -> dict[str, Any]:
         """Show an experiment."""
         number = experiment_number(self.fields(request))
-        return {"experiment": questions.fetch(number, request.user.project_id)}
+        return {"experiment": questions.fetch(number, request.user.projects)}
 
 
 class GetExperimentByName(TrackingView):
@@ -45,7 +45,7 @@ class GetExperimentByName(TrackingView):
     def get(self, request: MlflowRequest) -> dict[str, Any]:
         """Show an experiment."""
         name = read.text(self.fields(request), "experiment_name", limits.TEXT_CHARS)
-        return {"experiment": questions.fetch_by_name(name, request.user.project_id)}
+        return {"experiment": questions.fetch_by_name(name, request.user.projects)}
 
 
 class UpdateExperiment(TrackingView):
@@ -57,9 +57,9 @@ class UpdateExperiment(TrackingView):
         number = experiment_number(fields)
         name = read.text_or(fields, "new_name", most=limits.EXPERIMENT_NAME_CHARS)
         if name:
-            questions.rename(number, name, project_id=request.user.project_id, now=now_ms())
+            questions.rename(number, name, projects=request.user.projects, now=now_ms())
         else:
-            questions.fetch(number, request.user.project_id)
+            questions.fetch(number, request.user.projects)
         return {}
 
 
@@ -69,7 +69,7 @@ class DeleteExperiment(TrackingView):
     def post(self, request: MlflowRequest) -> dict[str, Any]:
         """Put an experiment and its runs into the trash."""
         number = experiment_number(self.fields(request))
-        questions.throw_away(number, project_id=request.user.project_id, now=now_ms())
+        questions.throw_away(number, projects=request.user.projects, now=now_ms())
         return {}
 
 
@@ -79,7 +79,7 @@ class RestoreExperiment(TrackingView):
     def post(self, request: MlflowRequest) -> dict[str, Any]:
         """Take an experiment and its runs out of the trash."""
         number = experiment_number(self.fields(request))
-        questions.bring_back(number, project_id=request.user.project_id, now=now_ms())
+        questions.bring_back(number, projects=request.user.projects, now=now_ms())
         return {}
 
 
@@ -91,7 +91,7 @@ class SetExperimentTag(TrackingView):
         fields = self.fields(request)
         number = experiment_number(fields)
         key, value = read_tag(fields)
-        questions.set_tag(number, key, value, project_id=request.user.project_id, now=now_ms())
+        questions.set_tag(number, key, value, projects=request.user.projects, now=now_ms())
         return {}
 
 
@@ -102,7 +102,7 @@ class DeleteExperimentTag(TrackingView):
         """Take a note off an experiment."""
         fields = self.fields(request)
         key = read.text(fields, "key", limits.KEY_CHARS)
-        questions.drop_tag(experiment_number(fields), key, project_id=request.user.project_id)
+        questions.drop_tag(experiment_number(fields), key, projects=request.user.projects)
         return {}
 
 

@@ -30,7 +30,7 @@ class ProxiedFile(TrackingView):
 
     def put(self, request: HttpRequest, path: str) -> dict[str, Any]:
         """Take a file in, streamed. A body cut short leaves nothing."""
-        root, rest = roots.locate(path, asking(request).project_id)
+        root, rest = roots.locate(path, asking(request).projects)
         clean_artifact_path(rest)
         roots.require_writable(root)
         upload = read_upload(request)
@@ -42,7 +42,7 @@ class ProxiedFile(TrackingView):
 
     def get(self, request: HttpRequest, path: str) -> HttpResponseBase:
         """Send a file, whole or one range."""
-        root, rest = roots.locate(path, asking(request).project_id)
+        root, rest = roots.locate(path, asking(request).projects)
         blob = roots.fetch(root, rest)
         return file_response(
             request,
@@ -54,7 +54,7 @@ class ProxiedFile(TrackingView):
 
     def delete(self, request: HttpRequest, path: str) -> dict[str, Any]:
         """Delete a file or a folder."""
-        root, rest = roots.locate(path, asking(request).project_id)
+        root, rest = roots.locate(path, asking(request).projects)
         with transaction.atomic():
             gone = roots.remove(root, rest)
             if gone:
@@ -76,7 +76,7 @@ class ProxiedFolder(TrackingView):
         folder = clean_directory(read.text_or(self.fields(request), "path"))
         if not folder:
             raise NotFound("name the folder of a run or of a logged model")
-        root, rest = roots.locate(folder, asking(request).project_id)
+        root, rest = roots.locate(folder, asking(request).projects)
         return {"files": roots.file_infos(roots.entries(root, rest))}
 
 

@@ -36,7 +36,7 @@ class LogInputs(TrackingView):
             read.as_text(read.text(item, "model_id"), f"models[{index}].model_id", 64)
             for index, item in enumerate(read.rows(fields, "models", MOST_INPUTS))
         ]
-        inputs.log(run_id, datasets, models, project_id=request.user.project_id, now=now_ms())
+        inputs.log(run_id, datasets, models, projects=request.user.projects, now=now_ms())
         return {}
 
 
@@ -85,7 +85,7 @@ class LogModel(TrackingView):
             raise read.refuse("model_json", fields["model_json"], reason)
         kept = {name: value for name, value in model.items() if name != "signature"}
         entry = orjson.dumps(kept).decode()
-        ingest.append_model(run_id, entry, project_id=request.user.project_id, now=now_ms())
+        ingest.append_model(run_id, entry, projects=request.user.projects, now=now_ms())
         return {}
 
 
@@ -99,5 +99,5 @@ class SearchDatasets(TrackingView):
         numbers = experiment_numbers(self.fields(request))
         if len(numbers) > MOST_EXPERIMENTS:
             raise Invalid(f"search-datasets takes at most {MOST_EXPERIMENTS} experiment_ids", "too_many_items")
-        found = inputs.summaries(questions.visible(numbers, request.user.project_id))
+        found = inputs.summaries(questions.visible(numbers, request.user.projects))
         return {"dataset_summaries": found} if found else {}

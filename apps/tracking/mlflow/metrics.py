@@ -5,6 +5,7 @@ from typing import Any
 from apps.tracking import documents, history
 from apps.tracking.batches import run_uuid
 from apps.tracking.mlflow.base import TrackingView
+from maestro.api.auth import Reach
 from maestro.errors import Invalid
 from maestro.mlflow import fields as read
 from maestro.mlflow.paging import page_size, read_token, write_token
@@ -23,7 +24,7 @@ class GetHistory(TrackingView):
         key = read.text(fields, "metric_key")
         most = page_size(fields, history.EVERYTHING)
         place = read_place(fields)
-        documents.require(run_id, request.user.project_id)
+        documents.require(run_id, request.user.projects)
         points, following = history.page(run_id, key, after=place, most=most)
         answer: dict[str, Any] = {"metrics": points.rows(key)} if len(points) else {}
         if following is not None:
@@ -50,7 +51,7 @@ class SampleHistory(TrackingView):
     def get(self, request: MlflowRequest) -> bytes:
         """Show evenly spaced points of one metric of several runs, first and last of the interval included."""
         fields = self.fields(request)
-        runs = self.runs_in(read.texts(fields, "run_ids", MOST_RUNS), "run_ids", request.user.project_id)
+        runs = self.runs_in(read.texts(fields, "run_ids", MOST_RUNS), "run_ids", request.user.projects)
         key = read.text(fields, "metric_key")
         most = read.integer_or(fields, "max_results", 320, least=1, most=MOST_SAMPLES)
         interval = [read.as_integer(fields[name], name) for name in ("start_step", "end_step") if name in fields]
@@ -63,13 +64,13 @@ class SampleHistory(TrackingView):
             rows += [row | {"run_id": run_id.hex} for row in points.rows(key)]
         return dump({"metrics": rows} if rows else {})
 
-    def runs_in(self, texts: list[str], name: str, project_id: Any) -> list[Any]:
+    def runs_in(self, texts: list[str], name: str, projects: Reach) -> list[Any]:
         """Read run ids, at least one. Raises Invalid or NotFound."""
         if not texts:
             raise read.missing(name)
         runs = [run_uuid(text) for text in texts]
         for run_id in runs:
-            documents.require(run_id, project_id)
+            documents.require(run_id, projects)
         return runs
 
 
@@ -79,7 +80,7 @@ class BulkHistory(SampleHistory):
     def get(self, request: MlflowRequest) -> bytes:
         """Show the points of one metric of several runs, by run, then time, step and value."""
         fields = self.fields(request)
-        runs = self.runs_in(read.texts(fields, "run_id", MOST_RUNS), "run_id", request.user.project_id)
+        runs = self.runs_in(read.texts(fields, "run_id", MOST_RUNS), "run_id", request.user.projects)
         key = read.text(fields, "metric_key")
         most = read.integer_or(fields, "max_results", MOST_ROWS, least=1, most=MOST_ROWS)
         rows: list[dict[str, Any]] = []

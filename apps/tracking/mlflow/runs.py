@@ -36,7 +36,7 @@ class CreateRun(TrackingView):
             name=read.text_or(fields, "run_name", most=limits.TAG_VALUE_CHARS),
             tags=read_tags([slow_pair(tag, f"tags[{i}].") for i, tag in enumerate(read.rows(fields, "tags", 1000))]),
         )
-        return {"run": lives.begin(beginning, project_id=request.user.project_id, by=str(request.user)[:250], now=now)}
+        return {"run": lives.begin(beginning, projects=request.user.projects, by=str(request.user)[:250], now=now)}
 
 
 class GetRun(TrackingView):
@@ -45,7 +45,7 @@ class GetRun(TrackingView):
     def get(self, request: MlflowRequest) -> bytes:
         """Show a run."""
         run_id = self.run_in(self.fields(request))
-        return b'{"run":' + documents.fetch(run_id, request.user.project_id) + b"}"
+        return b'{"run":' + documents.fetch(run_id, request.user.projects) + b"}"
 
 
 class UpdateRun(TrackingView):
@@ -59,7 +59,7 @@ class UpdateRun(TrackingView):
             status=read.choice(fields, "status", STATUSES),
             end_ms=read.time_or(fields, "end_time", None),
             name=read.text_or(fields, "run_name", most=limits.TAG_VALUE_CHARS),
-            project_id=request.user.project_id,
+            projects=request.user.projects,
             now=now_ms(),
         )
         return {"run_info": info}
@@ -71,7 +71,7 @@ class DeleteRun(TrackingView):
     def post(self, request: MlflowRequest) -> dict[str, Any]:
         """Put a run into the trash."""
         run_id = self.run_in(self.fields(request))
-        lives.throw_away(run_id, project_id=request.user.project_id, now=now_ms())
+        lives.throw_away(run_id, projects=request.user.projects, now=now_ms())
         return {}
 
 
@@ -80,7 +80,7 @@ class RestoreRun(TrackingView):
 
     def post(self, request: MlflowRequest) -> dict[str, Any]:
         """Take a run out of the trash."""
-        lives.bring_back(self.run_in(self.fields(request)), project_id=request.user.project_id)
+        lives.bring_back(self.run_in(self.fields(request)), projects=request.user.projects)
         return {}
 
 
@@ -90,7 +90,7 @@ class LogBatch(TrackingView):
     def post(self, request: MlflowRequest) -> dict[str, Any]:
         """Store metrics, params and tags, all or nothing."""
         batch = read_batch(self.body(request))
-        ingest.write(batch, project_id=request.user.project_id, now=now_ms())
+        ingest.write(batch, projects=request.user.projects, now=now_ms())
         return {}
 
 
@@ -105,7 +105,7 @@ class LogMetric(TrackingView):
         metric.key = read.as_key(metric.key, "key")
         batch.series = read_series([metric])
         batch.of_models = [model_point(metric)] if metric.model_id else []
-        ingest.write(batch, project_id=request.user.project_id, now=now_ms())
+        ingest.write(batch, projects=request.user.projects, now=now_ms())
         return {}
 
 
@@ -118,7 +118,7 @@ class LogParam(TrackingView):
         pair = slow_pair(fields)
         pair.key = read.as_key(pair.key, "key")
         batch = Batch(self.run_in(fields), params=read_params([pair]))
-        ingest.write(batch, project_id=request.user.project_id, now=now_ms())
+        ingest.write(batch, projects=request.user.projects, now=now_ms())
         return {}
 
 
@@ -131,7 +131,7 @@ class SetTag(TrackingView):
         pair = slow_pair(fields)
         pair.key = read.as_key(pair.key, "key")
         batch = Batch(self.run_in(fields), tags=read_tags([pair]))
-        ingest.write(batch, project_id=request.user.project_id, now=now_ms())
+        ingest.write(batch, projects=request.user.projects, now=now_ms())
         return {}
 
 
@@ -142,5 +142,5 @@ class DeleteTag(TrackingView):
         """Take a tag off a run."""
         fields = self.fields(request)
         key = read.text(fields, "key", limits.KEY_CHARS)
-        ingest.drop_tag(self.run_in(fields), key, project_id=request.user.project_id, now=now_ms())
+        ingest.drop_tag(self.run_in(fields), key, projects=request.user.projects, now=now_ms())
         return {}

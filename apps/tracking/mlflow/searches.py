@@ -29,7 +29,7 @@ class SearchRuns(TrackingView):
         numbers = experiment_numbers(fields)
         most = page_size(fields, 1000)
         token = read_token(fields, RUNS)
-        homes = questions.visible(numbers, request.user.project_id)
+        homes = questions.visible(numbers, request.user.projects)
         found, following = search.runs(wanted, homes, most=most, token=token)
         parts = []
         if found:
@@ -50,7 +50,7 @@ class SearchExperiments(TrackingView):
         wanted = read_search(fields, search.EXPERIMENTS, "view_type")
         most = page_size(fields, None)
         found, following = search.experiments(
-            wanted, project_id=request.user.project_id, most=most, token=read_token(fields, EXPERIMENTS)
+            wanted, projects=request.user.projects, most=most, token=read_token(fields, EXPERIMENTS)
         )
         answer: dict[str, Any] = {"experiments": questions.fetch_many(found)} if found else {}
         if following is not None:

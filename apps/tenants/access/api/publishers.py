@@ -1,6 +1,7 @@
 """The access room's REST door: trusted CI jobs, and their way in."""
 
 from typing import Any
+from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
@@ -19,7 +20,7 @@ from apps.tenants.access.models import ApiKey, TrustedPublisher
 from apps.tenants.access.publishing import RULES, check_publisher, snippet
 from apps.tenants.routing import this_tenant
 from maestro.api.addresses import client_address, group_of
-from maestro.api.auth import RANK, asking, public_route, reading_and_writing
+from maestro.api.auth import RANK, Principal, asking, public_route, reading_and_writing
 from maestro.api.serializers import Mapped, StrictSerializer, Text, Whole
 from maestro.api.throttling import limiter
 from maestro.errors import Forbidden, Invalid, NotFound
@@ -104,11 +105,16 @@ class Admitted(serializers.Serializer[Any]):
     expires_at = serializers.DateTimeField(read_only=True)
 
 
+def beyond(who: Principal, project_id: UUID) -> bool:
+    """Say whether a project is out of somebody's reach."""
+    return who.projects is not None and project_id not in who.projects
+
+
 def visible(request: Request) -> Any:
     """Keep what the caller may see."""
     who = asking(request)
     found = TrustedPublisher.objects.all()
-    return found if who.project_id is None else found.filter(project_id=who.project_id)
+    return found if who.projects is None else found.filter(project_id__in=who.projects)
 
 
 class PublisherList(IdempotentPosts, GenericAPIView[TrustedPublisher]):
@@ -140,7 +146,7 @@ class PublisherList(IdempotentPosts, GenericAPIView[TrustedPublisher]):
         if not issuer:
             raise Invalid(f"issuer: a publisher of kind {fields['kind']} needs its issuer", "issuer_missing")
         project_id = ApiKey.objects.project_id_of(fields.pop("project"))
-        if who.kind == "job" or RANK[fields["role"]] > RANK[who.role] or who.project_id not in (None, project_id):
+        if who.kind == "job" or RANK[fields["role"]] > RANK[who.role] or beyond(who, project_id):
             raise Forbidden("you can't trust a job beyond your own rights")
         fields |= {"issuer": issuer, "audience": fields.get("audience") or f"maestro:{this_tenant().slug}"}
         with transaction.atomic():

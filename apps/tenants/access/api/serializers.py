@@ -90,9 +90,10 @@ class Whoami(serializers.Serializer[Any]):
     kind = serializers.ChoiceField(choices=("key", "job", "person"), read_only=True)
     id = serializers.CharField(read_only=True)
     name = serializers.CharField(read_only=True)
-    role = serializers.ChoiceField(choices=ROLES, read_only=True)
+    role = serializers.ChoiceField(choices=ROLES, read_only=True, allow_blank=True, help_text="empty: in projects only")
     tenant = serializers.CharField(read_only=True)
     project = serializers.UUIDField(read_only=True, allow_null=True)
+    project_roles = serializers.DictField(child=serializers.CharField(), read_only=True, help_text="project id: role")
     scopes = serializers.ListField(child=serializers.CharField(), read_only=True)
 
 

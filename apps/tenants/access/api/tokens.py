@@ -15,10 +15,10 @@ from rest_framework.response import Response
 from apps.tenants.access import tokens
 from apps.tenants.access.api.serializers import PairShown, Refresh, SignIn, Whoami
 from apps.tenants.access.auditing import record
-from apps.tenants.access.models import role_of_person
+from apps.tenants.access.standing import principal_of_person
 from apps.tenants.routing import this_tenant
 from maestro.api.auth import asking, public_route
-from maestro.errors import Forbidden, Unauthenticated
+from maestro.errors import Unauthenticated
 
 
 class OpenView(GenericAPIView[Any]):
@@ -42,9 +42,7 @@ class Token(OpenView):
         person = authenticate(request._request, **asked.validated_data)
         if not isinstance(person, User):
             raise Unauthenticated("the name or the password is wrong")
-        role = role_of_person(person)
-        if role is None:
-            raise Forbidden("you have no role in this tenant", "no_role")
+        principal_of_person(person)
         with transaction.atomic():
             pair = tokens.issue(person, timezone.now())
             request._request.user = person
@@ -103,9 +101,10 @@ class WhoamiView(GenericAPIView[Any]):
                 "kind": who.kind,
                 "id": who.id,
                 "name": who.name,
-                "role": who.role,
+                "role": "" if who.kind == "person" and who.projects is not None else who.role,
                 "tenant": this_tenant().slug,
-                "project": who.project_id,
+                "project": None if who.kind == "person" else who.project_id,
+                "project_roles": {str(project): role for project, role in who.project_roles.items()},
                 "scopes": sorted(who.scopes),
             }
         )

@@ -61,15 +61,6 @@ class ApiKeyQuerySet(models.QuerySet["ApiKey"]):
             raise NotFound(f"there is no project {identity!r}")
         return row[0]
 
-    def project_slugs(self, identities: Iterable[uuid.UUID]) -> dict[str, uuid.UUID]:
-        """Name projects by their slugs; asks nothing for none."""
-        wanted = list(identities)
-        if not wanted:
-            return {}
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT slug, id FROM tracking_project WHERE id = ANY(%s)", [wanted])
-            return dict(cursor.fetchall())
-
     def issue(
         self,
         *,

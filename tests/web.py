@@ -47,10 +47,7 @@ def start_web(values: dict[str, str], *, workers: int = 1, threads: int = 8) -> 
     command = [
         sys.executable,
         "-m",
-        "granian",
-        "--interface",
-        "wsgi",
-        "config.wsgi:application",
+        "config.serve",
         "--host",
         HOST,
         "--port",

@@ -31,10 +31,9 @@ class Project:
 
     def web(self) -> Program:
         """Return the web server."""
-        command = [python_script("granian"), "--interface", "wsgi", "config.wsgi:application"]
-        command += ["--host", HOST, "--port", str(self.port), "--workers", str(WEB_WORKERS)]
-        command += ["--blocking-threads", str(WEB_THREADS), "--no-ws", "--log-level", "warning"]
-        command += ["--respawn-failed-workers", "--respawn-interval", "0.5", "--workers-kill-timeout", "5"]
+        command = [sys.executable, "-m", "config.serve", "--host", HOST, "--port", str(self.port)]
+        command += ["--workers", str(WEB_WORKERS)]
+        command += ["--blocking-threads", str(WEB_THREADS), "--log-level", "warning"]
         # The processes of the web server add up their counters here; those of an earlier run are gone.
         counters = self.home.folder / "metrics"
         shutil.rmtree(counters, ignore_errors=True)
@@ -50,7 +49,7 @@ class Project:
 
     def beat(self) -> Program:
         """Return what sends the scheduled tasks."""
-        return self.program("beat", [*celery(), "beat", "--loglevel", "INFO", "--pidfile="])
+        return self.program("beat", [*celery("config.beat"), "beat", "--loglevel", "INFO", "--pidfile="])
 
     def program(self, name: str, command: list[str], *, seconds: float = 60) -> Program:
         """Return one of our own programs; it runs as we do, as the code is ours to read."""
@@ -126,9 +125,9 @@ def python_script(name: str) -> str:
     return str(path)
 
 
-def celery() -> list[str]:
+def celery(app: str = "config") -> list[str]:
     """Return how Celery is called."""
-    return [python_script("celery"), "-A", "config"]
+    return [python_script("celery"), "-A", app]
 
 
 # The machine's proxy settings are not for servers on this machine.

@@ -1,0 +1,60 @@
+"""The web server: workers share what was loaded, and a killed one comes back."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.web import WebServer, start_web
+
+
+@pytest.fixture(scope="module")
+def two(test_environment: dict[str, str], django_db_setup: None) -> Iterator[WebServer]:
+    server = start_web(test_environment | {"MAESTRO_DEBUG": "0"}, workers=2)
+    yield server
+    server.stop()
+
+
+def children(pid: int) -> list[int]:
+    text = Path(f"/proc/{pid}/task/{pid}/children").read_text()
+    return [int(word) for word in text.split()]
+
+
+def shared_share(pid: int) -> float:
+    """The part of a process's resident memory that another process uses too."""
+    sizes = dict(line.split(":") for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()[1:])
+    size = {name: int(value.split()[0]) for name, value in sizes.items()}
+    return (size["Shared_Clean"] + size["Shared_Dirty"]) / size["Rss"]
+
+
+def test_workers_share_the_application(two: WebServer) -> None:
+    workers = children(two.process.pid)
+    assert len(workers) == 2
+    # Spawned workers share little but the interpreter's and libraries' code, a seventh of what they hold.
+    assert all(shared_share(pid) > 0.5 for pid in workers)
+
+
+def test_a_killed_worker_is_replaced(two: WebServer) -> None:
+    before = children(two.process.pid)
+    os.kill(before[0], signal.SIGKILL)
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline and not set(children(two.process.pid)) - set(before):
+        time.sleep(0.1)
+    after = children(two.process.pid)
+    assert before[0] not in after and len(after) == 2
+    answers = [urllib.request.urlopen(f"{two.url}/readyz", timeout=10).status for _ in range(20)]
+    assert answers == [200] * 20
+
+
+def test_an_unsafe_start_ends_in_one_line(test_environment: dict[str, str]) -> None:
+    unsafe = os.environ | test_environment | {"MAESTRO_SECRET_KEY": "changeme", "MAESTRO_DEBUG": "0"}
+    command = [sys.executable, "-m", "config.serve", "--port", "1", "--workers", "2"]
+    done = subprocess.run(command, env=unsafe, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode != 0
+    assert "MAESTRO_SECRET_KEY" in done.stderr.strip().splitlines()[-1]

@@ -28,6 +28,7 @@ class Writer:
 
 RUN_COLUMNS = {
     "status": "CASE r.status WHEN 'LOST' THEN 'RUNNING' ELSE r.status END",
+    "state": "r.status",
     "run_name": "r.name",
     "user_id": "r.user_name",
     "run_id": "replace(r.id::text, '-', '')",

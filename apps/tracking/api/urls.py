@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern, URLResolver, path
 
-from apps.tracking.api import projects, runs
+from apps.tracking.api import projects, runs, views
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("projects/", projects.ProjectList.as_view()),
@@ -16,4 +16,6 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("runs/<str:run>/", runs.RunDetail.as_view()),
     path("runs/<str:run>/files/", runs.RunFiles.as_view()),
     path("runs/<str:run>/files/<path:path>", runs.RunFileDownload.as_view()),
+    path("views/", views.ViewList.as_view()),
+    path("views/<str:view>/", views.ViewDetail.as_view()),
 ]

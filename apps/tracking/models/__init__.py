@@ -6,6 +6,7 @@ from apps.tracking.models.files import Blob, RunFile
 from apps.tracking.models.metrics import LatestMetric, MetricChunk, MetricKey, MetricPoint, ModelMetric
 from apps.tracking.models.projects import DEFAULT_PROJECT_ID, Member, Project
 from apps.tracking.models.runs import Param, Run, RunDocument, RunModel, Tag
+from apps.tracking.models.views import SavedView
 
 __all__ = [
     "DEFAULT_PROJECT_ID",
@@ -26,5 +27,6 @@ __all__ = [
     "RunFile",
     "RunInput",
     "RunModel",
+    "SavedView",
     "Tag",
 ]

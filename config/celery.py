@@ -1,8 +1,11 @@
 """The roof: the Celery app. JSON only; work is acknowledged when it is done."""
 
+import gc
 import os
+from typing import Any
 
 from celery import Celery
+from celery.signals import worker_before_create_process
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
@@ -29,3 +32,10 @@ app.conf.update(
     beat_schedule_filename=str(settings.HOME / "beat"),
 )
 app.autodiscover_tasks(["apps.tracking", "apps.registry", "apps.recommendations", "apps.tenants.access"])
+
+
+@worker_before_create_process.connect
+def share(**_: Any) -> None:
+    """Keep collections off what the pool's processes share with their parent."""
+    gc.collect()
+    gc.freeze()

@@ -47,7 +47,8 @@ def test_a_killed_worker_is_replaced(two: WebServer) -> None:
     while time.monotonic() < deadline and not set(children(two.process.pid)) - set(before):
         time.sleep(0.1)
     after = children(two.process.pid)
-    assert before[0] not in after and len(after) == 2
+    assert before[0] not in after
+    assert len(after) == 2
     answers = [urllib.request.urlopen(f"{two.url}/readyz", timeout=10).status for _ in range(20)]
     assert answers == [200] * 20
 

@@ -35,6 +35,8 @@ class MetricChunk(models.Model):
     """Many points of one run and metric, packed into arrays of equal length.
 
     Shapes  steps, timestamps_ms, values: (count,)
+            outline: the least and the greatest of every 50 points as (step, timestamp, value), 24 bytes each,
+            little-endian; written when the run is folded, absent before
     """
 
     id = models.BigAutoField(primary_key=True)
@@ -48,6 +50,10 @@ class MetricChunk(models.Model):
     steps = ArrayField(models.BigIntegerField())
     timestamps_ms = ArrayField(models.BigIntegerField())
     values = ArrayField(models.FloatField())
+    outline = models.BinaryField(null=True, editable=False)
+    is_ascending = models.BooleanField(
+        db_default=False, default=False, help_text="each step is greater than the one before, and no time is earlier"
+    )
 
     class Meta:
         indexes = [models.Index(fields=["run", "key", "first_ms"], name="tracking_chunk_series")]

@@ -1,0 +1,19 @@
+"""Let a chunk carry its outline, so that a thinned curve needs none of its points. Older chunks get theirs by folding."""
+
+from django.db import migrations, models
+
+
+class Migration(migrations.Migration):
+    dependencies = [("tracking", "0003_packed_storage")]
+    operations = [
+        migrations.AddField("metricchunk", "outline", models.BinaryField(null=True)),
+        migrations.AddField(
+            "metricchunk",
+            "is_ascending",
+            models.BooleanField(
+                db_default=False,
+                default=False,
+                help_text="each step is greater than the one before, and no time is earlier",
+            ),
+        ),
+    ]

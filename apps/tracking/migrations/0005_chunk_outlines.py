@@ -4,7 +4,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("tracking", "0003_packed_storage")]
+    dependencies = [("tracking", "0004_saved_views")]
     operations = [
         migrations.AddField("metricchunk", "outline", models.BinaryField(null=True)),
         migrations.AddField(

@@ -13,7 +13,9 @@ class RegistryConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        """Offer the folders of logged models to the artifact proxy."""
+        """Offer the folders of logged models to the artifact proxy, and follow runs that are moved."""
         logging_models = import_module("apps.registry.logging_models")
         roots = import_module("apps.tracking.roots")
         roots.offer("models", logging_models.model_root)
+        moving = import_module("apps.tracking.moving")
+        moving.offer(import_module("apps.registry.following").follow)

@@ -128,7 +128,7 @@ def judge_projects(
     if result.verdict.is_refused or not later:
         return None, "there are too few projects to hold some back"
     train, test = project_data(earlier, artifacts), project_data(later, artifacts)
-    before = estimate_impact(train, level=LEVEL, seed=seed, progress=tell)
+    before = estimate_impact(train, level=LEVEL, seed=seed, draws=1, progress=tell)
     if before.verdict.is_refused:
         return None, f"before the tested quarter: {before.verdict.reason}"
 
@@ -164,7 +164,8 @@ def judge_runs(history: History, result: ImpactResult, *, seed: int, meter: Mete
     if result.verdict.is_refused or not later:
         return None, "there are too few projects to hold some back"
     before, after = (runs_of(history.runs, rows) for rows in (earlier, later))
-    first = estimate_run_impact(run_data(before, history.artifacts), level=LEVEL, seed=seed, progress=tell)
+    data = run_data(before, history.artifacts)
+    first = estimate_run_impact(data, level=LEVEL, seed=seed, draws=1, progress=tell)
     if first.verdict.is_refused:
         return None, f"before the tested quarter: {first.verdict.reason}"
     test = run_data(after, history.artifacts)

@@ -5,7 +5,7 @@ mean of the last two; each column takes the one with the least out-of-fold error
 Source  Chernozhukov et al. 2018, Double/debiased machine learning.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +14,7 @@ from apps.recommendations.boosting import boost
 from apps.recommendations.folds import Ints
 from apps.recommendations.tables import Floats
 
+Columns = Sequence[int]
 BOOST_FROM = 400
 BOOST_ROWS, QUADRATIC_CELLS = 50_000, 30_000_000
 RIDGES = (0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0)
@@ -51,11 +52,12 @@ class Fitted:
     weights: dict[str, Floats]
 
 
-def cross_fit(design: Design, targets: Floats, folds: Ints, *, seed: int, units: int,
+def cross_fit(design: Design, targets: Floats, folds: Ints, *, seed: int, units: int, trees: Columns | None = None,
               progress: Callable[[float], None] | None = None) -> Fitted:  # fmt: skip
     """Predict each column of `targets` from the other folds.
 
-    Shapes  targets (n, k); folds (n,); units = independent rows (groups where rows repeat)
+    Shapes  targets (n, k); folds (n,); units = independent rows (groups where rows repeat);
+            trees = the columns for which LightGBM is tried at all (None: every column)
     """
     linear, linear_coefficients = _ridge_out_of_fold(design.linear, targets, folds)
     candidates = {"linear": linear}
@@ -66,10 +68,16 @@ def cross_fit(design: Design, targets: Floats, folds: Ints, *, seed: int, units:
         quadratic_fit, _ = _ridge_out_of_fold(quadratic(design.linear), targets, folds)
         candidates["quadratic"] = quadratic_fit
     if units >= BOOST_FROM and len(targets) <= BOOST_ROWS and design.trees.shape[1]:
-        boosted, gains = _boost_out_of_fold(design, targets, folds, seed=seed, progress=progress)
+        columns = list(range(targets.shape[1])) if trees is None else list(trees)
+        boosted, gains = _boost_out_of_fold(design, targets, folds, columns=columns, seed=seed, progress=progress)
         candidates |= {"boosted": boosted, "mean": (quadratic_fit + boosted) / 2}
         weights = gains
     return _best(candidates, targets, weights)
+
+
+def by_trees(fitted: Fitted) -> Columns:
+    """The columns in which LightGBM had a part."""
+    return [k for k, name in enumerate(fitted.chosen) if name in ("boosted", "mean")]
 
 
 def _best(candidates: dict[str, Floats], targets: Floats, weights: dict[str, Floats]) -> Fitted:
@@ -121,13 +129,15 @@ def ridge_path(x: Floats, y: Floats) -> list[tuple[Floats, Floats, Floats]]:
     ]
 
 
-def _boost_out_of_fold(design: Design, targets: Floats, folds: Ints, *, seed: int,
+def _boost_out_of_fold(design: Design, targets: Floats, folds: Ints, *, columns: Columns, seed: int,
                        progress: Callable[[float], None] | None) -> tuple[Floats, dict[str, Floats]]:  # fmt: skip
     n, k = targets.shape
-    fit = np.zeros((n, k))
+    # A column without trees gets an error that nothing chooses.
+    fit = np.full((n, k), np.inf)
+    fit[:, columns] = 0.0
     gains = np.zeros((len(design.tree_sources), k))
     labels = np.unique(folds)
-    for column in range(k):
+    for done, column in enumerate(columns, 1):
         for fold in labels:
             inside, outside = folds != fold, folds == fold
             model = boost(design.trees[inside], targets[inside, column], rounds=BOOST_ROUNDS, seed=seed,
@@ -135,7 +145,7 @@ def _boost_out_of_fold(design: Design, targets: Floats, folds: Ints, *, seed: in
             fit[outside, column] = model.predict(design.trees[outside])
             gains[:, column] += model.feature_importance("gain")
         if progress:
-            progress((column + 1) / k)
+            progress(done / len(columns))
     return fit, _shares(gains, design.tree_sources)
 
 

@@ -35,7 +35,7 @@ class RunData:
     covariates: Table
 
 
-def estimate_run_impact(data: RunData, *, level: float = 0.9, seed: int = 0,
+def estimate_run_impact(data: RunData, *, level: float = 0.9, seed: int = 0, draws: int | None = None,
                         progress: Progress | None = None) -> ImpactResult:  # fmt: skip
     """Effects between runs of the same project, in deviations of that project's runs."""
     known = _comparable(data)
@@ -50,7 +50,7 @@ def estimate_run_impact(data: RunData, *, level: float = 0.9, seed: int = 0,
     estimable = sum(not arm.verdict.is_refused for arm in arms)
     verdict = refusals.run_impact(count if known.keys else 0, estimable)
     sample = Sample(outcome, usage, arms, known.projects, within)
-    return estimate(sample, verdict, unit="run", level=level, seed=seed, progress=progress)
+    return estimate(sample, verdict, unit="run", level=level, seed=seed, draws=draws, progress=progress)
 
 
 def _comparable(data: RunData) -> RunData:

@@ -4,35 +4,27 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import CharField, F, OuterRef, Q, Subquery, Value
+from django.db.models import CharField, OuterRef, Q, Subquery, Value
 from django.db.models.functions import Cast, Concat, Replace
 
 from apps.registry import filtering
 from apps.registry.models import Artifact, ArtifactTag, ArtifactVersion, LoggedModel, VersionTag
+from apps.registry.paging import Key, Page, cut, keys
 from apps.tracking.models import ModelMetric
 from maestro.errors import Invalid
 from maestro.filters import And, Comparison, Node, Not, Or, Term, parse, parse_order
 
 PROMPT = "mlflow.prompt.is_prompt"
-DEEPEST = 1_000_000
 
 
 @dataclass(frozen=True)
 class Asked:
-    """What a search asks: a filter, an order, and which page."""
+    """What a search asks: a filter, an order, and which page: the sort key that it follows."""
 
     filter: str = ""
     order_by: Sequence[str] = ()
     most: int = 100
-    offset: int = 0
-
-
-@dataclass(frozen=True)
-class Page:
-    """Rows, and whether more follow."""
-
-    rows: list[Any]
-    has_more: bool
+    after: Sequence[Any] | None = None
 
 
 def mentions(node: Node | None, key: str) -> bool:
@@ -45,23 +37,16 @@ def mentions(node: Node | None, key: str) -> bool:
     return any(mentions(part, key) for part in node.parts)
 
 
-def ordered(rows: Any, terms: Sequence[Term], then: Sequence[str]) -> Any:
-    """Sort by what was asked, then by what makes the order whole; missing values come last."""
-    wanted = []
-    for term in terms:
-        if term.field.kind not in ("text", "number"):
-            raise Invalid("Invalid order_by clause: this can't be sorted by", "bad_order")
-        column = F(term.field.key)
-        wanted.append(column.desc(nulls_last=True) if term.descending else column.asc(nulls_last=True))
-    return rows.order_by(*wanted, *then)
+def order_of(terms: Sequence[Term], *then: str) -> tuple[Key, ...]:
+    """Return what was asked to be sorted by, then what makes the order whole."""
+    return (*(Key(column_of(term), term.descending) for term in terms), *keys(*then))
 
 
-def cut(rows: Any, asked: Asked) -> Page:
-    """Fetch one page."""
-    if asked.offset > DEEPEST:
-        raise Invalid(f"a search goes at most {DEEPEST} rows deep; narrow the filter", "too_deep")
-    found = list(rows[asked.offset : asked.offset + asked.most + 1])
-    return Page(found[: asked.most], len(found) > asked.most)
+def column_of(term: Term) -> str:
+    """Return the column of a term. Raises Invalid if it has none."""
+    if term.field.kind not in ("text", "number"):
+        raise Invalid("Invalid order_by clause: this can't be sorted by", "bad_order")
+    return term.field.key
 
 
 def search_artifacts(visible: Any, asked: Asked) -> Page:
@@ -72,7 +57,8 @@ def search_artifacts(visible: Any, asked: Asked) -> Page:
     if not mentions(tree, PROMPT):
         rows = rows.exclude(tags__key=PROMPT, tags__value__iexact="true")
     terms = parse_order(asked.order_by, filtering.ARTIFACTS)
-    return cut(ordered(rows.prefetch_related("tags", "aliases__version"), terms, ("name",)), asked)
+    rows = rows.prefetch_related("tags", "aliases__version")
+    return cut(rows, order_of(terms, "name"), most=asked.most, after=asked.after)
 
 
 def search_versions(visible: Any, asked: Asked) -> Page:
@@ -84,7 +70,8 @@ def search_versions(visible: Any, asked: Asked) -> Page:
     if not mentions(tree, PROMPT):
         rows = rows.exclude(tags__key=PROMPT, tags__value__iexact="true")
     terms = parse_order(asked.order_by, filtering.VERSIONS)
-    return cut(ordered(rows, terms, ("-updated_ms", "artifact__name", "-number")), asked)
+    order = order_of(terms, "-updated_ms", "artifact__name", "-number")
+    return cut(rows, order, most=asked.most, after=asked.after)
 
 
 def clause_for(tags: Any) -> filtering.Clause:
@@ -139,7 +126,8 @@ def search_models(visible_experiments: Any, asked: ModelsAsked) -> Page:
     for name, digest in asked.datasets:
         on_datasets |= Q(dataset_name=name, dataset_digest=digest) if digest else Q(dataset_name=name)
     rows = rows.filter(filtering.condition(tree, model_clause(measured.filter(on_datasets))))
-    return cut(sorted_models(rows, measured, asked.orders), asked)
+    rows, order = sorted_models(rows, measured, asked.orders)
+    return cut(rows, order, most=asked.most, after=asked.after)
 
 
 def model_clause(measured: Any) -> filtering.Clause:
@@ -157,23 +145,20 @@ def model_clause(measured: Any) -> filtering.Clause:
     return read
 
 
-def sorted_models(rows: Any, measured: Any, orders: Sequence[ModelOrder]) -> Any:
-    """Sort logged models; those without the metric come last."""
-    wanted = []
-    for index, order in enumerate(orders):
-        (term,) = parse_order([order.name], filtering.MODELS)
-        if term.field.kind == "metric":
-            points = measured.filter(key=term.field.key)
-            if order.dataset_name:
-                points = points.filter(dataset_name=order.dataset_name)
-            if order.dataset_digest:
-                points = points.filter(dataset_digest=order.dataset_digest)
-            newest = points.order_by("-timestamp_ms", "-step").values("value")[:1]
-            rows = rows.annotate(**{f"order_{index}": Subquery(newest)})
-            column = F(f"order_{index}")
-        elif term.field.kind in ("text", "number"):
-            column = F(term.field.key)
-        else:
-            raise Invalid("Invalid order_by clause: this can't be sorted by", "bad_order")
-        wanted.append(column.desc(nulls_last=True) if order.descending else column.asc(nulls_last=True))
-    return rows.order_by(*wanted, "-created_ms", "-id")
+def sorted_models(rows: Any, measured: Any, orders: Sequence[ModelOrder]) -> tuple[Any, tuple[Key, ...]]:
+    """Add the metrics to sort logged models by, and return the order; those without the metric come last."""
+    order: list[Key] = []
+    for index, wanted in enumerate(orders):
+        (term,) = parse_order([wanted.name], filtering.MODELS)
+        if term.field.kind != "metric":
+            order.append(Key(column_of(term), wanted.descending))
+            continue
+        points = measured.filter(key=term.field.key)
+        if wanted.dataset_name:
+            points = points.filter(dataset_name=wanted.dataset_name)
+        if wanted.dataset_digest:
+            points = points.filter(dataset_digest=wanted.dataset_digest)
+        newest = points.order_by("-timestamp_ms", "-step").values("value")[:1]
+        rows = rows.annotate(**{f"order_{index}": Subquery(newest)})
+        order.append(Key(f"order_{index}", wanted.descending))
+    return rows, (*order, *keys("-created_ms", "-id"))

@@ -1,12 +1,16 @@
 """The registry room's MLflow door: what its calls share."""
 
-from typing import Any
+import hashlib
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any, TypeVar
 
 from django.http import HttpRequest
 
 from apps.registry.models import Artifact
+from apps.registry.paging import Page
 from apps.registry.scoping import artifacts_for, require_own
-from apps.registry.searching import Page
+from apps.registry.searching import Asked
 from apps.tracking.models import Experiment, Run
 from apps.tracking.scoping import experiments_for, runs_for
 from maestro import limits
@@ -17,6 +21,7 @@ from maestro.mlflow import paging
 from maestro.mlflow.views import MlflowView
 
 TAGS_MAX = 500
+Question = TypeVar("Question", bound=Asked)
 
 
 class RegistryView(MlflowView):
@@ -72,19 +77,15 @@ def find_experiment(request: HttpRequest, value: Any) -> Experiment:
     return experiment
 
 
-def offset_of(fields: dict[str, Any], purpose: str) -> int:
-    """Read how many rows a page token skips."""
-    values = paging.read_token(fields, purpose)
-    if values is None:
-        return 0
-    if len(values) != 1 or not isinstance(values[0], int):
-        raise read.refuse("page_token", fields.get("page_token"), "it is not a token of this list")
-    return values[0]
+def searched(
+    fields: dict[str, Any], asked: Question, purpose: str, search: Callable[[Question], Page]
+) -> tuple[Page, dict[str, str]]:
+    """Search the page that a call's token names; return it and the token of the next one, if there is one.
 
-
-def with_token(answer: dict[str, Any], page: Page, *, offset: int, purpose: str) -> dict[str, Any]:
-    """Add the token of the next page, if there is one; leave empty lists out."""
-    shown = {name: value for name, value in answer.items() if value}
-    if page.has_more:
-        shown["next_page_token"] = paging.write_token([offset + len(page.rows)], purpose)
-    return shown
+    A token is good for the search that it came from: the same list with the same filter and order.
+    """
+    name = f"{purpose}:{hashlib.sha256(repr(replace(asked, most=0)).encode()).hexdigest()}"
+    page = search(replace(asked, after=paging.read_token(fields, name)))
+    if page.following is None:
+        return page, {}
+    return page, {"next_page_token": paging.write_token(page.following, name)}

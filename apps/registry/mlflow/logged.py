@@ -6,7 +6,7 @@ from django.db import transaction
 from django.http import HttpRequest
 
 from apps.registry import logging_models
-from apps.registry.mlflow.base import RegistryView, find_experiment, find_run, offset_of, read_tags, with_token
+from apps.registry.mlflow.base import RegistryView, find_experiment, find_run, read_tags, searched
 from apps.registry.mlflow.shapes import logged_json
 from apps.registry.models import LoggedModel
 from apps.registry.searching import ModelOrder, ModelsAsked, search_models
@@ -141,12 +141,10 @@ class SearchLoggedModels(RegistryView):
     def post(self, request: HttpRequest) -> dict[str, Any]:
         """Search logged models of experiments."""
         fields = self.fields(request)
-        offset = offset_of(fields, PURPOSE)
         numbers = [text for text in read.texts(fields, "experiment_ids") if text.isascii() and text.isdecimal()]
         asked = ModelsAsked(
             filter=read.text_or(fields, "filter"),
             most=paging.page_size(fields, 100, MOST),
-            offset=offset,
             experiment_ids=[int(text) for text in numbers if len(text) <= 18],
             orders=[read_order(row, index) for index, row in enumerate(read.rows(fields, "order_by", 16))],
             datasets=[
@@ -157,8 +155,9 @@ class SearchLoggedModels(RegistryView):
                 for index, row in enumerate(read.rows(fields, "datasets", 100))
             ],
         )
-        page = search_models(experiments_for(asking(request)), asked)
-        return with_token({"models": shown(page.rows)}, page, offset=offset, purpose=PURPOSE)
+        visible = experiments_for(asking(request))
+        page, token = searched(fields, asked, PURPOSE, lambda asked: search_models(visible, asked))
+        return ({"models": shown(page.rows)} if page.rows else {}) | token
 
 
 def read_order(row: dict[str, Any], index: int) -> ModelOrder:

@@ -6,7 +6,7 @@ from django.db import transaction
 from django.http import HttpRequest
 
 from apps.registry import pointing, registering
-from apps.registry.mlflow.base import RegistryView, offset_of, read_tag, read_tags, with_token
+from apps.registry.mlflow.base import RegistryView, read_tag, read_tags, searched
 from apps.registry.mlflow.shapes import model_json, version_json
 from apps.registry.models import Alias, Artifact, ArtifactTag, ArtifactVersion
 from apps.registry.scoping import artifacts_for
@@ -102,17 +102,16 @@ class SearchModels(RegistryView):
     def get(self, request: HttpRequest) -> dict[str, Any]:
         """Search models."""
         fields = self.fields(request)
-        offset = offset_of(fields, PURPOSE)
         asked = Asked(
             filter=read.text_or(fields, "filter"),
             order_by=read.texts(fields, "order_by"),
             most=paging.page_size(fields, 100, MOST),
-            offset=offset,
         )
-        page = search_artifacts(artifacts_for(asking(request)), asked)
+        visible = artifacts_for(asking(request))
+        page, token = searched(fields, asked, PURPOSE, lambda asked: search_artifacts(visible, asked))
         latest = registering.latest_by_stage(page.rows)
         models = [model_json(row, latest.get(row.pk, [])) for row in page.rows]
-        return with_token({"registered_models": models}, page, offset=offset, purpose=PURPOSE)
+        return ({"registered_models": models} if models else {}) | token
 
 
 class LatestVersions(RegistryView):

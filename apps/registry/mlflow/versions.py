@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from apps.registry import publishing, registering
 from apps.registry.downloading import RUN_HEADER, note_download
-from apps.registry.mlflow.base import RegistryView, find_run, offset_of, read_tag, read_tags, with_token
+from apps.registry.mlflow.base import RegistryView, find_run, read_tag, read_tags, searched
 from apps.registry.mlflow.logged import model_for
 from apps.registry.mlflow.shapes import version_json
 from apps.registry.models import ArtifactVersion, VersionTag
@@ -141,16 +141,14 @@ class SearchVersions(RegistryView):
     def get(self, request: HttpRequest) -> dict[str, Any]:
         """Search versions."""
         fields = self.fields(request)
-        offset = offset_of(fields, PURPOSE)
         asked = Asked(
             filter=read.text_or(fields, "filter"),
             order_by=read.texts(fields, "order_by"),
             most=paging.page_size(fields, 10_000, MOST),
-            offset=offset,
         )
-        page = search_versions(artifacts_for(asking(request)), asked)
-        answer = {"model_versions": [version_json(row) for row in page.rows]}
-        return with_token(answer, page, offset=offset, purpose=PURPOSE)
+        visible = artifacts_for(asking(request))
+        page, token = searched(fields, asked, PURPOSE, lambda asked: search_versions(visible, asked))
+        return ({"model_versions": [version_json(row) for row in page.rows]} if page.rows else {}) | token
 
 
 class SetVersionTag(VersionView):

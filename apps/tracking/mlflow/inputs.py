@@ -76,13 +76,14 @@ class LogModel(TrackingView):
         """Append a model's description to the run's history of models."""
         fields = self.fields(request)
         run_id = self.run_in(fields)
+        text = read.text(fields, "model_json")
         try:
-            model = json.loads(read.text(fields, "model_json").encode())
+            model = json.loads(text.encode())
         except Invalid as error:
-            raise read.refuse("model_json", fields["model_json"], "it must be a JSON object") from error
+            raise read.refuse("model_json", text, "it must be a JSON object") from error
         if not isinstance(model, dict) or not {"artifact_path", "utc_time_created", "flavors"} <= set(model):
             reason = "it must hold artifact_path, utc_time_created and flavors"
-            raise read.refuse("model_json", fields["model_json"], reason)
+            raise read.refuse("model_json", text, reason)
         kept = {name: value for name, value in model.items() if name != "signature"}
         entry = orjson.dumps(kept).decode()
         ingest.append_model(run_id, entry, projects=request.user.projects, now=now_ms())

@@ -24,7 +24,7 @@ window.Maestro = window.Maestro || {};
     return {
       smooth: Number.isFinite(weight) ? Math.min(Math.max(weight, 0), 0.99) : 0,
       log: query.get(KEYS.log) === "1",
-      x: query.get(KEYS.x) === "time" ? "time" : "step",
+      x: ["time", "clock"].includes(query.get(KEYS.x)) ? query.get(KEYS.x) : "step",
     };
   }
 
@@ -33,14 +33,14 @@ window.Maestro = window.Maestro || {};
     const put = (key, value) => (value ? url.searchParams.set(key, value) : url.searchParams.delete(key));
     put(KEYS.smooth, next.smooth ? String(next.smooth) : "");
     put(KEYS.log, next.log ? "1" : "");
-    put(KEYS.x, next.x === "time" ? "time" : "");
+    put(KEYS.x, next.x === "step" ? "" : next.x);
     history.replaceState(null, "", url);
   }
 
   function line(series, shown) {
-    const column = shown.x === "time" ? 2 : 0;
+    const place = { step: (point) => point[0], time: (point) => point[2], clock: (point) => (series.startMs || 0) + point[2] * 1000 }[shown.x];
     const drop = shown.log ? (value) => (value > 0 ? value : null) : (value) => value;
-    const pick = (points) => points.map((point) => [point[column], drop(point[1])]);
+    const pick = (points) => points.map((point) => [place(point), drop(point[1])]);
     if (!shown.smooth) return [{ ...series, data: pick(series.data) }];
     const faint = { ...series, id: `${series.id} raw`, data: pick(series.data), silent: true, tooltip: { show: false },
       lineStyle: { ...series.lineStyle, opacity: 0.22, width: 1, type: "solid" }, showSymbol: false, z: 1 };
@@ -52,6 +52,10 @@ window.Maestro = window.Maestro || {};
     if (left < 120) return `${Number(Number(value).toPrecision(3))} s`;
     if (left < 7200) return `${Math.floor(left / 60)} min ${left % 60} s`;
     return `${Math.floor(left / 3600)} h ${Math.floor((left % 3600) / 60)} min`;
+  }
+
+  function moment(value) {
+    return new Date(Number(value)).toISOString().replace("T", " ").slice(0, 19);
   }
 
   /** Runs that logged a metric once have no line: a dot each, so that the axis need not begin at zero. */
@@ -72,12 +76,15 @@ window.Maestro = window.Maestro || {};
     if (options.series.some((series) => series.data.length) && options.series.every((series) => series.data.length < 2)) {
       return valueDots(options);
     }
-    const isTime = shown.x === "time";
-    const label = isTime ? { axisLabel: { formatter: seconds, hideOverlap: true } } : {};
+    const say = { step: (value) => `step ${window.Maestro.sig(value)}`, time: seconds, clock: moment }[shown.x];
+    const axis = {
+      step: { name: "step" },
+      time: { name: "time since start", axisLabel: { formatter: seconds, hideOverlap: true } },
+      clock: { name: "clock", type: "time", axisLabel: { hideOverlap: true } },
+    }[shown.x];
     return {
       ...options,
-      xAxis: { ...options.xAxis, ...label, name: isTime ? "time since start" : "step",
-        axisPointer: { label: { formatter: (at) => (isTime ? seconds(at.value) : `step ${window.Maestro.sig(at.value)}`) } } },
+      xAxis: { ...options.xAxis, ...axis, axisPointer: { label: { formatter: (at) => say(at.value) } } },
       yAxis: { ...options.yAxis, type: shown.log ? "log" : "value" },
       series: options.series.flatMap((series) => line(series, shown)),
     };

@@ -23,9 +23,23 @@
     };
   }
 
+  /** Runs whose eye is shut are left out; the address says which. */
+  function seenSeries(options) {
+    const hidden = new Set(new URLSearchParams(location.search).getAll("hide"));
+    return hidden.size ? { ...options, series: options.series.filter((series) => !hidden.has(series.id)) } : options;
+  }
+
   function shownOptions(state) {
-    const base = state.figure.dataset.kind === "curve" ? curveOptions(state.options, view()) : state.options;
-    return resolve(common(base));
+    const isCurve = state.figure.dataset.kind === "curve";
+    return resolve(common(isCurve ? curveOptions(seenSeries(state.options), view()) : state.options));
+  }
+
+  /** The dots beside names take the looks that the server gave the drawn runs. */
+  function paintDots(options) {
+    options.series.forEach((series) => document.querySelectorAll(`[data-dot="${CSS.escape(String(series.id))}"]`).forEach((dot) => {
+      const color = /^token:series-(\d)$/.exec(series.itemStyle.color);
+      if (color) dot.className = `dot dot-${color[1]}${series.lineStyle.type === "solid" ? "" : ` dot-${series.lineStyle.type}`}`;
+    }));
   }
 
   function draw(state) {
@@ -66,6 +80,7 @@
     if (!answer.ok) throw new Error(`${answer.status}`);
     const body = await answer.json();
     state.options = body.options;
+    if (state.figure.dataset.kind === "curve") paintDots(body.options);
     return Boolean(body.live);
   }
 
@@ -99,6 +114,22 @@
     return () => (state.figure.dataset.kind === "curve" && state.options ? curveRows(state.options) : null);
   }
 
+  /** Draws other runs: the same metric, another choice of the list. */
+  function drawRuns(ids) {
+    figures.forEach((state) => {
+      if (!state.figure.dataset.source) return;
+      const url = new URL(state.figure.dataset.source, location.href);
+      url.searchParams.delete("run");
+      ids.forEach((id) => url.searchParams.append("run", id));
+      state.figure.dataset.source = `${url.pathname}${url.search}`;
+      if (state.options && state.options.series.length) load(state);
+    });
+  }
+
+  function redrawCurves() {
+    figures.forEach((state) => { if (state.figure.dataset.kind === "curve") draw(state); });
+  }
+
   const seen = new IntersectionObserver((entries) => entries.filter((entry) => entry.isIntersecting).forEach((entry) => {
     const state = figures.get(entry.target);
     seen.unobserve(entry.target);
@@ -127,7 +158,9 @@
 
   refreshTheme();
   document.querySelectorAll("[data-chart]").forEach(add);
-  bindTools(() => figures.forEach((state) => { if (state.figure.dataset.kind === "curve") draw(state); }));
+  bindTools(redrawCurves);
+  document.addEventListener("runs:drawn", (event) => drawRuns(event.detail.ids));
+  document.addEventListener("runs:hidden", redrawCurves);
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redrawAll);
   new MutationObserver(redrawAll).observe(document.documentElement, { attributes: true, attributeFilter: ["data-theme"] });
 })();

@@ -2,7 +2,7 @@
 "use strict";
 
 (() => {
-  const FIXED = ["AND", "OR", "NOT", "LIKE", "ILIKE", "IN", "IS NULL", "attributes.status", "attributes.run_name", "attributes.start_time", "attributes.user_id"];
+  const FIXED = ["AND", "OR", "NOT", "LIKE", "ILIKE", "IN", "IS NULL", "attributes.status", "attributes.state", "attributes.run_name", "attributes.start_time", "attributes.user_id"];
   const MOST = 8;
 
   function quoted(word) {
@@ -13,7 +13,9 @@
 
   function bind(box) {
     const known = JSON.parse(document.getElementById(box.dataset.words).textContent).map(quoted);
-    const words = [...known, ...FIXED];
+    const words = new Set([...known, ...FIXED]);
+    const KINDS = { m: "metrics", p: "params", t: "tags" };
+    const asked = new Set();
     const list = document.createElement("ul");
     list.className = "completions";
     list.id = "filter-completions";
@@ -51,10 +53,23 @@
       box.focus();
     }
 
+    /** Names beyond those of the page: asked for once a piece of text, and shown if the text still stands there. */
+    async function ask(typed) {
+      const piece = typed.replace(/^[a-z]*\./, "").replaceAll("`", "");
+      if (!box.dataset.keys || piece.length < 2 || asked.has(piece)) return;
+      asked.add(piece);
+      const answer = await fetch(`${box.dataset.keys}?${new URLSearchParams({ q: piece })}`, { credentials: "same-origin" });
+      if (!answer.ok) return;
+      (await answer.json()).names.forEach((item) => words.add(quoted(`${KINDS[item.kind]}.${item.name}`)));
+      const now = token();
+      if (now && now[1].toLowerCase() === typed && document.activeElement === box) open();
+    }
+
     function open() {
       const found = token();
       const typed = found ? found[1].toLowerCase() : "";
-      const fitting = typed.length < 1 ? [] : words.filter((word) => word.toLowerCase().includes(typed) && word.toLowerCase() !== typed);
+      if (typed) ask(typed);
+      const fitting = typed.length < 1 ? [] : [...words].filter((word) => word.toLowerCase().includes(typed) && word.toLowerCase() !== typed);
       list.replaceChildren(...fitting.slice(0, MOST).map((word, index) => {
         const item = document.createElement("li");
         item.id = `completion-${index}`;

@@ -6,7 +6,8 @@
   const GO = { h: 0, p: "projects", r: "runs", a: "artifacts", i: "impact" };
   let waitingForGo = false;
 
-  const isTyping = (node) => node.closest("input, textarea, select, [contenteditable]");
+  const TICKS = "input[type=checkbox], input[type=radio], input[type=button], input[type=submit]";
+  const isTyping = (node) => node.closest("input, textarea, select, [contenteditable]") && !node.matches(TICKS);
 
   function focusSearch() {
     const boxes = [...document.querySelectorAll("[data-focus-key='/'], #searchbar")].filter((box) => box.offsetParent);
@@ -44,9 +45,35 @@
     next.scrollIntoView({ block: "nearest" });
   }
 
-  function tickRow() {
-    const box = document.querySelector("tr.is-at input[type=checkbox]");
-    if (box) box.click();
+  function press(selector) {
+    const node = document.querySelector(selector);
+    if (node && !node.disabled) node.click();
+    return Boolean(node);
+  }
+
+  const tickRow = () => press("tr.is-at input[type=checkbox]");
+
+  /** Space and arrows belong to the page until a row is marked, and to whatever has the focus if it takes them. */
+  function onRows(act) {
+    return (event) => {
+      const isFree = document.querySelector("tr.is-at") && !event.target.closest("button, summary, input, .chart-scroll");
+      if (!isFree) return;
+      event.preventDefault();
+      act();
+    };
+  }
+
+  /** Enter on a row whose link has lost the focus still opens it. */
+  function openRow(event) {
+    if (event.target === document.body) press("tr.is-at th a, tr.is-at td a");
+  }
+
+  function openViews() {
+    const menu = document.querySelector("details.views");
+    if (!menu) return;
+    menu.open = !menu.open;
+    const first = menu.querySelector("a, input[type=text]");
+    if (menu.open && first) first.focus();
   }
 
   const KEYS = {
@@ -54,8 +81,16 @@
     "?": openShortcuts,
     j: () => moveRow(1),
     k: () => moveRow(-1),
+    ArrowDown: onRows(() => moveRow(1)),
+    ArrowUp: onRows(() => moveRow(-1)),
+    " ": onRows(tickRow),
+    Enter: openRow,
     x: tickRow,
-    c: () => { const button = document.querySelector("[data-compare]"); if (button && !button.disabled) button.click(); },
+    e: () => press("tr.is-at [data-eye]"),
+    s: () => { const head = document.querySelector("a[data-sort]"); if (head) head.focus(); },
+    v: () => press("[data-layout][aria-pressed=false]"),
+    o: openViews,
+    c: () => press("[data-compare]"),
     g: () => { waitingForGo = true; setTimeout(() => { waitingForGo = false; }, 1200); },
   };
 
@@ -68,16 +103,27 @@
     }
     if (KEYS[event.key]) {
       if (event.key === "/") event.preventDefault();
-      KEYS[event.key]();
+      KEYS[event.key](event);
     }
+  });
+
+  /** Escape leaves a field for the list, and closes a menu. */
+  document.addEventListener("keydown", (event) => {
+    if (event.key !== "Escape" || event.defaultPrevented) return;
+    const menu = event.target.closest("details.pop[open], details.person[open]");
+    if (menu) {
+      menu.open = false;
+      menu.querySelector("summary").focus();
+    } else if (isTyping(event.target)) event.target.blur();
   });
 
   document.addEventListener("click", (event) => {
     const copy = event.target.closest("[data-copy]");
     if (copy) copyText(copy);
     if (event.target.closest(".shortcuts-open")) openShortcuts();
-    const person = document.querySelector("details.person[open]");
-    if (person && !person.contains(event.target)) person.open = false;
+    document.querySelectorAll("details.person[open], details.pop[open]").forEach((menu) => {
+      if (!menu.contains(event.target)) menu.open = false;
+    });
   });
 
   async function copyText(button) {

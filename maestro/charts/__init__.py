@@ -8,10 +8,11 @@ from maestro.charts.comparisons import parallel, scatter
 from maestro.charts.curves import MAX_POINTS, Curve, Point, curves, thin
 from maestro.charts.estimates import Effect, calibration, contributions, forest, intervals
 from maestro.charts.flows import Node, lineage, timeline
-from maestro.charts.shapes import Cell, Chart, Options, Row
+from maestro.charts.shapes import SERIES_COLORS, Cell, Chart, Options, Row, slots
 
 __all__ = [
     "MAX_POINTS",
+    "SERIES_COLORS",
     "Cell",
     "Chart",
     "Curve",
@@ -28,6 +29,7 @@ __all__ = [
     "lineage",
     "parallel",
     "scatter",
+    "slots",
     "thin",
     "timeline",
 ]

@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from maestro.charts.shapes import Chart, dash, number, series_color, value_axis
+from maestro.charts.shapes import Chart, number, series_color, slot_dash, slots, value_axis
 
 MAX_POINTS = 2000
 
@@ -25,6 +25,7 @@ class Curve:
     name: str
     points: Sequence[Point]
     run_id: str = ""
+    start_ms: int = 0
 
 
 def thin(points: Sequence[Point], limit: int = MAX_POINTS) -> list[Point]:
@@ -50,17 +51,19 @@ def thin(points: Sequence[Point], limit: int = MAX_POINTS) -> list[Point]:
 def curves(metric: str, lines: Sequence[Curve], *, limit: int = MAX_POINTS) -> Chart:
     """One metric of one or more runs. Data: [step, value, seconds]; charts.js picks the x axis, smooths."""
     series = []
-    for index, line in enumerate(lines):
-        shown = thin(line.points, limit)
+    looks = slots([line.run_id or line.name for line in lines])
+    for line in lines:
+        shown, slot = thin(line.points, limit), looks[line.run_id or line.name]
         series.append(
             {
                 "type": "line",
                 "name": line.name,
                 "id": line.run_id or line.name,
                 "data": [[point.step, number(point.value), round(point.seconds, 3)] for point in shown],
-                "lineStyle": {"color": series_color(index), "type": dash(index), "width": 1.5},
-                "itemStyle": {"color": series_color(index)},
+                "lineStyle": {"color": series_color(slot), "type": slot_dash(slot), "width": 1.5},
+                "itemStyle": {"color": series_color(slot)},
                 "showSymbol": len(shown) < 2,
+                "startMs": line.start_ms,
             }
         )
     options = {

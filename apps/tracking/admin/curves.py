@@ -43,6 +43,7 @@ def curve_chart(runs: Sequence[Run], key: MetricKey) -> charts.Chart:
             run.name,
             [charts.Point(step, value, (ms - run.start_ms) / 1000) for step, ms, value in series[run.pk]],
             run.pk.hex,
+            run.start_ms,
         )
         for run in runs
     ]

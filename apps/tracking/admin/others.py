@@ -1,8 +1,12 @@
 """The tracking room's admin: tables that people only look at, under Settings."""
 
 from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
 
-from apps.tracking.models import Blob, Dataset, MetricKey
+from apps.tracking import saved_views
+from apps.tracking.admin.saved_views import person_of
+from apps.tracking.models import Blob, Dataset, MetricKey, SavedView
 from maestro.admin import LookOnlyAdmin, tenant_site
 
 
@@ -29,3 +33,16 @@ class MetricKeyAdmin(LookOnlyAdmin):
 
     list_display = ("name",)
     search_fields = ("name",)
+
+
+@admin.register(SavedView, site=tenant_site)
+class SavedViewAdmin(LookOnlyAdmin):
+    """One's own views and shared ones; the run list keeps them."""
+
+    list_display = ("name", "owner_name", "experiment", "is_shared", "is_default", "updated_at")
+    list_select_related = ("experiment",)
+    search_fields = ("name",)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[SavedView]:
+        """Nobody else's private ones."""
+        return saved_views.visible(person_of(request))

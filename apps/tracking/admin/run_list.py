@@ -1,51 +1,103 @@
 """The tracking room's admin: the run list: which run is best. The address holds the whole state of the page."""
 
-import csv
+import math
 import uuid
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urlencode
 
 from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponse, QueryDict
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
 from django.urls import reverse
 
-from apps.tracking.admin.columns import KINDS, Column, names_seen, parse_columns, values_of
+from apps.tracking import key_names
+from apps.tracking.admin import saved_views
+from apps.tracking.admin.columns import as_number
 from apps.tracking.admin.curves import MAX_RUNS, chosen_runs
-from apps.tracking.admin.finding import PAGE, Scope, find, scope_of
+from apps.tracking.admin.finding import MAX_COUNTED, PAGE, Scope, find, scope_of
+from apps.tracking.admin.run_csv import csv_response
+from apps.tracking.listing import KINDS, Column, parse_columns
 from apps.tracking.models import Project, Run
 from maestro import charts
 from maestro.admin import tenant_site
 from maestro.clock import from_ms
 
-MAX_CSV, CSV_PAGE = 10_000, 500
 DEFAULTS = {"m": 4, "p": 4, "t": 0}
+NAMED_RUNS, MAX_CHOICES, MAX_WORDS, DRAWN, MAX_FIGURES = 12, 20, 60, 10, 24
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """A value of a chosen column; None where the run has none."""
+
+    value: float | str | None
+    is_metric: bool
+    is_best: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A run with the cells of the chosen columns; None where it has no such value."""
+    """A run with the cells of the chosen columns, and how it looks in charts."""
 
     run: Run
     started_at: Any
     seconds: float | None
-    cells: tuple[tuple[str, float | str | None], ...]
+    cells: tuple[Cell, ...]
+    slot: int
     is_chosen: bool
+    is_hidden: bool
+
+    @property
+    def dot(self) -> str:
+        """The class of its colour's dot."""
+        return dot_of(self.slot)
 
 
-def rows_of(runs: Sequence[Run], columns: Sequence[Column], chosen: Sequence[uuid.UUID]) -> list[Row]:
-    """Runs with their cells."""
-    values = values_of([run.pk for run in runs], columns)
+def dot_of(slot: int) -> str:
+    """A look as a class: the colour, and a ring or a square where the line is dashed or dotted."""
+    shape = ("", " dot-dashed", " dot-dotted")[slot // charts.SERIES_COLORS % 3]
+    return f"dot dot-{slot % charts.SERIES_COLORS + 1}{shape}"
+
+
+def rows_of(
+    runs: Sequence[Run], columns: Sequence[Column], chosen: Sequence[uuid.UUID], hidden: Sequence[uuid.UUID]
+) -> list[Row]:
+    """Runs with their cells. Runs that are drawn together have looks of their own; the others the one they ask for."""
+    values = key_names.values([run.pk for run in runs], columns)
+    drawn = charts.slots([run_id.hex for run_id in (chosen or [run.pk for run in runs[:DRAWN]])])
     return [
         Row(
             run,
             from_ms(run.start_ms),
             None if run.end_ms is None else max(run.end_ms - run.start_ms, 0) / 1000,
-            tuple((column.kind, values.get((run.pk, column.key))) for column in columns),
+            tuple(cell_of(values.get((run.pk, column.key)), column) for column in columns),
+            drawn.get(run.pk.hex) or charts.slots([run.pk.hex])[run.pk.hex],
             run.pk in chosen,
+            run.pk in hidden,
         )
         for run in runs
+    ]
+
+
+def cell_of(value: float | str | None, column: Column) -> Cell:
+    """A metric's number, or a text that may be one."""
+    return Cell(as_number(value) if isinstance(value, str) else value, column.kind == "m")
+
+
+def with_best(rows: list[Row], columns: Sequence[Column], project: Project | None) -> list[Row]:
+    """Mark the best value of the project's goal metric on this page."""
+    place = next((i for i, one in enumerate(columns) if project and one == Column("m", project.goal_metric)), None)
+    if place is None or project is None:
+        return rows
+    values = [cell.value for row in rows for cell in (row.cells[place],) if isinstance(cell.value, int | float)]
+    finite = [value for value in values if math.isfinite(value)]
+    if not finite:
+        return rows
+    best = max(finite) if project.goal_maximize else min(finite)
+    return [
+        replace(row, cells=tuple(replace(c, is_best=i == place and c.value == best) for i, c in enumerate(row.cells)))
+        for row in rows
     ]
 
 
@@ -65,19 +117,16 @@ def heads(request: HttpRequest, columns: Sequence[Column], sort: str) -> list[di
     for column in columns:
         is_down, is_up = sort == f"-{column.key}", sort == column.key
         following = column.key if is_down else f"-{column.key}"
+        url = with_query(request, sort=following, after="")
         made.append(
-            {
-                "column": column,
-                "url": with_query(request, sort=following, after=""),
-                "order": "descending" if is_down else "ascending" if is_up else "",
-            }
+            {"column": column, "url": url, "order": "descending" if is_down else "ascending" if is_up else ""}
         )
     return made
 
 
 def fetch_in_order(ids: Sequence[uuid.UUID]) -> list[Run]:
     """The runs of a page, in its order."""
-    found = Run.objects.select_related("experiment__project").in_bulk(ids)
+    found = Run.objects.select_related("experiment").in_bulk(ids)
     return [found[run_id] for run_id in ids if run_id in found]
 
 
@@ -88,41 +137,71 @@ def run_list(request: HttpRequest) -> HttpResponse:
     scope = scope_of(request)
     if request.GET.get("format") == "csv":
         return csv_response(request, scope, parse_columns(request.GET.getlist("c")))
-    after = request.GET.get("after", "")
-    found = find(request, scope, after=after)
-    page = fetch_in_order(found.ids)
-    names = names_seen(found.ids)
-    columns = chosen_columns(request, names, scope.project)
-    chosen = chosen_runs(request.GET.getlist("run"), PAGE)
-    is_charts = request.GET.get("view") == "charts"
-    sort = request.GET.get("sort", "") or "-start"
-    context = {
-        "title": "Runs",
-        "problem": found.problem,
-        "rows": rows_of(page, columns, chosen),
-        "heads": heads(request, columns, sort),
-        "names": [(kind, KINDS[kind], names[kind]) for kind in KINDS],
-        "words": [f"{KINDS[kind]}.{name}" for kind in KINDS for name in names[kind]],
-        "column_keys": {column.key for column in columns},
-        "statuses": Run.Status.values,
-        "sort": sort,
-        "count": found.count,
-        "first_url": with_query(request, after="") if after else "",
-        "later_url": with_query(request, after=found.following) if found.following else "",
-        "name_url": with_query(request, sort="-name" if sort == "name" else "name", after=""),
-        "csv_url": with_query(request, format="csv", c="") + "".join(f"&{urlencode({'c': c.key})}" for c in columns),
-        "is_charts": is_charts,
-        "kept_runs": [run_id.hex for run_id in chosen if run_id not in set(found.ids)],
-        "chosen_count": len(chosen),
-        "curves": curve_cards(page, chosen, columns, names["m"]) if is_charts else [],
-        "experiment": scope.experiment,
-        "project": scope.project,
-    }
+    if url := saved_views.opening(request, scope):
+        return HttpResponseRedirect(url)
+    context = page_context(request, scope) | saved_views.menu(request, scope)
     return tenant_site.page(request, "admin/tracking/run_list.html", context)
 
 
+def page_context(request: HttpRequest, scope: Scope) -> dict[str, Any]:
+    """What the page shows of its runs."""
+    after = request.GET.get("after", "")
+    found = find(request, scope, after=after)
+    page = fetch_in_order(found.ids)
+    names = key_names.common(found.ids[:NAMED_RUNS], most=MAX_WORDS)
+    columns = chosen_columns(request, names, scope.project)
+    chosen, hidden = (chosen_runs(request.GET.getlist(name), PAGE) for name in ("run", "hide"))
+    is_charts = request.GET.get("view") == "charts"
+    rows = with_best(rows_of(page, columns, chosen, hidden), columns, scope.project)
+    return {
+        "title": "Runs",
+        "problem": found.problem,
+        "rows": rows,
+        "is_charts": is_charts,
+        "chosen_count": len(chosen),
+        "kept_runs": [run_id.hex for run_id in chosen if run_id not in set(found.ids)],
+        "hidden_runs": [run_id.hex for run_id in hidden],
+        "curves": curve_cards(page, chosen, columns, names["m"]) if is_charts else [],
+        "scope": scope,
+        "experiment": scope.experiment,
+        "project": scope.project,
+        "statuses": Run.Status.values,
+        **column_context(request, columns, names),
+        **pager(request, found.count, found.following, after),
+    }
+
+
+def column_context(request: HttpRequest, columns: Sequence[Column], names: dict[str, list[str]]) -> dict[str, Any]:
+    """The heads, the picker and the words that the filter box completes."""
+    sort = request.GET.get("sort", "") or "-start"
+    chosen = {column.key for column in columns}
+    offered = {kind: [name for name in names[kind] if f"{kind}.{name}" not in chosen][:MAX_CHOICES] for kind in KINDS}
+    return {
+        "sort": sort,
+        "columns": columns,
+        "heads": heads(request, columns, sort),
+        "offered": [(kind, KINDS[kind], offered[kind]) for kind in KINDS],
+        "words": [f"{KINDS[kind]}.{name}" for kind in KINDS for name in names[kind]],
+        "name_url": with_query(request, sort="-name" if sort == "name" else "name", after=""),
+        "start_url": with_query(request, sort="start" if sort == "-start" else "-start", after=""),
+        "csv_url": with_query(request, format="csv", c="") + "".join(f"&{urlencode({'c': c.key})}" for c in columns),
+    }
+
+
+def pager(request: HttpRequest, count: int | None, following: str, after: str) -> dict[str, Any]:
+    """How many there are, and the pages before and after."""
+    return {
+        "count": count,
+        "is_more": count is not None and count > MAX_COUNTED,
+        "most_counted": MAX_COUNTED,
+        "unfiltered_url": with_query(request, q="", status="", after="", saved="") + "&saved=",
+        "first_url": with_query(request, after="") if after else "",
+        "later_url": with_query(request, after=following) if following else "",
+    }
+
+
 def chosen_columns(request: HttpRequest, names: dict[str, list[str]], project: Project | None) -> list[Column]:
-    """The address's columns, or the most common names before anything was chosen."""
+    """The address's columns, or the most common names before anything was chosen, the goal metric first."""
     if "cols" in request.GET or "c" in request.GET:
         return parse_columns(request.GET.getlist("c"))
     goal = project.goal_metric if project else ""
@@ -135,53 +214,15 @@ def curve_cards(
     page: Sequence[Run], chosen: Sequence[uuid.UUID], columns: Sequence[Column], metrics: Sequence[str]
 ) -> list[dict[str, Any]]:
     """A chart for each chosen metric over the selected runs, or over the first of the page."""
-    ids = [run_id.hex for run_id in chosen] or [run.pk.hex for run in page[:10]]
-    keys = [column.name for column in columns if column.kind == "m"] or list(metrics[:6])
-    lines = [charts.Curve(str(index), []) for index in range(min(len(ids), MAX_RUNS))]
+    ids = ([run_id.hex for run_id in chosen] or [run.pk.hex for run in page[:DRAWN]])[:MAX_RUNS]
+    keys = ([column.name for column in columns if column.kind == "m"] or list(metrics[:6]))[:MAX_FIGURES]
+    lines = [charts.Curve(run_id, []) for run_id in ids]
     url = reverse("admin:curves")
     return [
         {
             "chart": charts.curves(key, lines),
             "id": f"curve-{index}",
-            "source": f"{url}?{urlencode({'key': key, 'run': ids[:MAX_RUNS]}, doseq=True)}",
+            "source": f"{url}?{urlencode({'key': key, 'run': ids}, doseq=True)}",
         }
         for index, key in enumerate(keys)
     ]
-
-
-class Echo:
-    """A file that hands back what is written to it, for csv.writer."""
-
-    def write(self, line: str) -> str:
-        """Answer the line."""
-        return line
-
-
-def safe_cell(value: object) -> object:
-    """Text that a spreadsheet would run as a formula is made text."""
-    is_formula = isinstance(value, str) and value[:1] in {"=", "+", "-", "@", "\t", "\r"}
-    return f"'{value}" if is_formula else value
-
-
-def csv_lines(request: HttpRequest, scope: Scope, columns: Sequence[Column]) -> Iterator[str]:
-    """The rows of the list as CSV, a page of runs at a time."""
-    writer = csv.writer(Echo())
-    heads = ["run_id", "name", "experiment", "status", "started", "seconds"]
-    yield writer.writerow([*heads, *(column.key for column in columns)])
-    after, left = "", MAX_CSV
-    while left > 0:
-        found = find(request, scope, most=min(left, CSV_PAGE), after=after)
-        for row in rows_of(fetch_in_order(found.ids), columns, ()):
-            run = row.run
-            facts = [run.pk.hex, run.name, run.experiment.name, run.status, row.started_at.isoformat(), row.seconds]
-            yield writer.writerow([safe_cell(value) for value in (*facts, *(value for _, value in row.cells))])
-        after, left = found.following, left - len(found.ids)
-        if not after:
-            return
-
-
-def csv_response(request: HttpRequest, scope: Scope, columns: Sequence[Column]) -> HttpResponse:
-    """The list as a file, at most 10,000 runs."""
-    answer = HttpResponse("".join(csv_lines(request, scope, columns)), content_type="text/csv; charset=utf-8")
-    answer["Content-Disposition"] = 'attachment; filename="runs.csv"'
-    return answer

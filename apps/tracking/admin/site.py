@@ -5,8 +5,10 @@ from collections.abc import Iterator
 from django.http import HttpRequest
 from django.urls import reverse
 
+from apps.tracking.admin.columns import keys
 from apps.tracking.admin.compare import compare
 from apps.tracking.admin.curves import curves
+from apps.tracking.admin.saved_views import views
 from apps.tracking.models import Experiment, Project, Run
 from maestro.admin import Hit, Task, tenant_site
 
@@ -30,6 +32,8 @@ def find(request: HttpRequest, text: str) -> Iterator[Hit]:
 
 tenant_site.add_page("curves/", curves, "curves")
 tenant_site.add_page("compare/", compare, "compare")
+tenant_site.add_page("keys/", keys, "keys")
+tenant_site.add_page("views/", views, "saved_views")
 tenant_site.add_task(
     Task("Projects", "admin:tracking_project_changelist", "projects", 10, permission="tracking.view_project")
 )

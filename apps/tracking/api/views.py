@@ -51,7 +51,7 @@ class ViewStateFields(StrictSerializer):
     project = Text(required=False, allow_blank=True, max_length=100, help_text="id or slug")
     smoothing = Real(required=False, min_value=0, max_value=0.99)
     log_axis = Flag(required=False)
-    x_axis = serializers.ChoiceField(choices=["step", "time", "relative"], required=False)
+    x_axis = serializers.ChoiceField(choices=["step", "time", "clock"], required=False)
 
 
 class ViewFacts(StrictSerializer):

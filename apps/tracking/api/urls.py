@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern, URLResolver, path
 
-from apps.tracking.api import bulk, projects, runs, views
+from apps.tracking.api import bulk, exports, projects, runs, views
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("projects/", projects.ProjectList.as_view()),
@@ -13,6 +13,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("experiments/", runs.ExperimentList.as_view()),
     path("experiments/<str:experiment>/", runs.ExperimentDetail.as_view()),
     path("runs/", runs.RunList.as_view()),
+    path("runs/export/", exports.RunExport.as_view()),
     path("runs/bulk/", bulk.RunBulk.as_view()),
     path("runs/move/", bulk.RunMove.as_view()),
     path("runs/<str:run>/", runs.RunDetail.as_view()),

@@ -1,0 +1,110 @@
+"""The tracking room's door: `manage.py export_runs`: write a tenant's runs to a CSV, JSON Lines or Parquet file."""
+
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import CommandParser
+from django_tenants.utils import tenant_context
+
+from apps.tenants import provisioning
+from apps.tracking import choosing, exporting, parquet
+from apps.tracking.choosing import Wanted
+from apps.tracking.models import Experiment, Project, Run
+from maestro.commands import MaestroCommand
+from maestro.errors import Invalid
+
+VIEWS = {"active": "ACTIVE_ONLY", "deleted": "DELETED_ONLY", "all": "ALL"}
+
+
+class Command(MaestroCommand):
+    """Write runs to a file, as many as there are: all that a filter finds, a page in memory at a time."""
+
+    help = __doc__
+    example = 'manage.py export_runs --tenant acme --format parquet --file runs.parquet --filter "metrics.auc > 0.9"'
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """Declare the arguments."""
+        super().add_arguments(parser)
+        parser.add_argument("--tenant", required=True, metavar="SLUG")
+        parser.add_argument("--format", choices=("csv", "jsonl", "parquet"), default="csv")
+        parser.add_argument("--file", required=True, metavar="PATH", help="what to write, or - for standard output")
+        parser.add_argument("--filter", default="", help="as in MLflow's runs/search, with OR and NOT")
+        parser.add_argument("--project", metavar="SLUG", help="only runs of this project")
+        parser.add_argument("--experiment", type=int, action="append", metavar="NUMBER", help="may be repeated")
+        parser.add_argument("--status", default="", choices=Run.Status.values)
+        parser.add_argument("--view", choices=tuple(VIEWS), default="active", help="whether the trash counts")
+        parser.add_argument("--order-by", action="append", default=[], metavar="CLAUSE", help="may be repeated")
+        parser.add_argument(
+            "--column", action="append", default=[], help="metrics.<name>, params.<name> or tags.<name>; all without it"
+        )
+
+    def answer(self, **options: Any) -> dict[str, Any]:
+        """Write the file."""
+        if options["file"] == "-" and options["format"] == "parquet":
+            raise Invalid("Parquet needs a file to write to", "bad_file")
+        with tenant_context(provisioning.fetch(options["tenant"])):
+            wanted = self.wanted(options)
+            wanted.parsed()
+            if options["file"] == "-":
+                self.write_text(sys.stdout.buffer, wanted, options)
+                return {}
+            path = Path(options["file"])
+            with replacing(path) as partial:
+                count = self.write_file(partial, wanted, options)
+        return {"runs": count, "bytes": path.stat().st_size, "file": str(path)}
+
+    def wanted(self, options: dict[str, Any]) -> Wanted:
+        """Read which runs are meant. Raises NotFound."""
+        homes = Experiment.objects.all() if options["view"] != "active" else Experiment.objects.active()
+        if options["project"]:
+            homes = homes.filter(project=Project.objects.fetch(options["project"]))
+        if options["experiment"]:
+            homes = homes.filter(pk__in=options["experiment"])
+        numbers = list(homes.order_by("-pk").values_list("pk", flat=True))
+        return Wanted(numbers, options["filter"], options["order_by"], VIEWS[options["view"]], options["status"])
+
+    def write_file(self, path: Path, wanted: Wanted, options: dict[str, Any]) -> int:
+        """Write one file; returns how many runs it holds."""
+        if options["format"] == "parquet":
+            columns = exporting.read_columns(options["column"]) or exporting.all_columns(choosing.pages(wanted))
+            return parquet.write(path, choosing.pages(wanted), columns, self.tell)
+        with open(path, "wb") as file:
+            return self.write_text(file, wanted, options)
+
+    def write_text(self, file: Any, wanted: Wanted, options: dict[str, Any]) -> int:
+        """Write CSV or JSON Lines; returns how many runs."""
+        count = 0
+
+        def pages() -> Iterator[Sequence[Any]]:
+            nonlocal count
+            count = 0
+            for page in choosing.pages(wanted):
+                yield page
+                count += len(page)
+                self.tell(count)
+
+        for piece in exporting.pieces(options["format"], pages, options["column"]):
+            file.write(piece)
+        return count
+
+    def tell(self, count: int) -> None:
+        """Say how far it has come, where somebody may be watching."""
+        if sys.stderr.isatty():
+            self.say(f"{count} runs")
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Write beside a file and put it in its place when it is whole: nobody finds half of one."""
+    if path.is_dir() or not path.parent.is_dir():
+        raise Invalid(f"{path} can't be written: its folder must be there, and it must be no folder", "bad_file")
+    partial = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        yield partial
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)

@@ -31,6 +31,13 @@ BATCH_PARAMS: Final = 100
 BATCH_TAGS: Final = 100
 BATCH_TOTAL: Final = 1_000
 
+# Traces (MLflow protocol)
+TRACE_ID_CHARS: Final = 50
+TRACE_PREVIEW_CHARS: Final = 10_000
+TRACE_NOTES: Final = 500  # tags, and metadata, of one trace
+TRACE_ASSESSMENTS: Final = 1_000
+TRACE_PAGE_MAX: Final = 500
+
 # Pages
 PAGE_DEFAULT: Final = 50
 PAGE_MAX: Final = 500

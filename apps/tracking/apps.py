@@ -1,5 +1,7 @@
 """The tracking room."""
 
+from importlib import import_module
+
 from django.apps import AppConfig
 
 
@@ -9,3 +11,8 @@ class TrackingConfig(AppConfig):
     name = "apps.tracking"
     label = "tracking"
     default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        """Offer the folders of traces to the artifact proxy."""
+        roots, traces = import_module("apps.tracking.roots"), import_module("apps.tracking.traces")
+        roots.offer("traces", traces.trace_root)

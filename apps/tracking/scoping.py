@@ -2,7 +2,7 @@
 
 from typing import Any, Protocol
 
-from apps.tracking.models import Experiment, Project, Run
+from apps.tracking.models import Experiment, Project, Run, Trace
 from maestro.api.auth import Reach
 from maestro.errors import Forbidden
 
@@ -40,3 +40,8 @@ def require_tenant_wide(principal: Asking, what: str) -> None:
     """Raise Forbidden for who reaches some projects only, as a key of one does."""
     if principal.projects is not None:
         raise Forbidden(f"a key of one project can't {what}, nor can a role in projects alone", "project_key")
+
+
+def traces_for(principal: Asking) -> Any:
+    """Traces that a principal may see, by their experiments."""
+    return Trace.objects.filter(experiment__in=experiments_for(principal))

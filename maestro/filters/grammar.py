@@ -127,7 +127,7 @@ class Parser:
         if operator.endswith("IN"):
             return self.listed(shown)
         token = self.take()
-        if field.is_number:
+        if field.is_number and not (field.is_either and token.kind == "quoted"):
             if token.kind != "number":
                 raise bad_filter(f"{shown[:60]!r} is compared with a number, not with {token.text[:60]!r}")
             return float(token.text)

@@ -24,6 +24,11 @@ class Field:
         """Say whether it is compared with numbers."""
         return ">" in self.operators
 
+    @property
+    def is_either(self) -> bool:
+        """Say whether it is compared with numbers and with text, as a judge's feedback is."""
+        return self.is_number and "LIKE" in self.operators
+
 
 @dataclass(frozen=True)
 class Vocabulary:

@@ -3,7 +3,7 @@
 from django.urls import URLPattern, path
 from django.views import View
 
-from apps.tracking.mlflow import experiments, files, inputs, metrics, runs, searches, server
+from apps.tracking.mlflow import assessments, experiments, files, inputs, metrics, runs, searches, server, traces
 
 CALLS: dict[str, type[View]] = {
     "2.0/mlflow/experiments/create": experiments.CreateExperiment,
@@ -33,9 +33,20 @@ CALLS: dict[str, type[View]] = {
     "2.0/mlflow/metrics/get-history-bulk": metrics.BulkHistory,
     "2.0/mlflow/metrics/get-history-bulk-interval": metrics.SampleHistory,
     "3.0/mlflow/server-info": server.ServerInfo,
+    "3.0/mlflow/traces": traces.StartTrace,
+    "3.0/mlflow/traces/search": traces.SearchTraces,
+    "3.0/mlflow/traces/batchGetInfos": traces.BatchInfos,
+    "3.0/mlflow/traces/<str:trace_id>": traces.OneTrace,
+    "2.0/mlflow/traces/<str:trace_id>/tags": traces.TraceTags,
+    "3.0/mlflow/traces/<str:trace_id>/tags": traces.TraceTags,
+    "2.0/mlflow/traces/delete-traces": traces.DeleteTraces,
+    "2.0/mlflow/traces/link-to-run": traces.LinkToRun,
+    "3.0/mlflow/traces/<str:trace_id>/assessments": assessments.Assess,
+    "3.0/mlflow/traces/<str:trace_id>/assessments/<str:assessment_id>": assessments.OneAssessment,
 }
 
 urlpatterns: list[URLPattern] = [
     path(prefix + address, view.as_view()) for address, view in CALLS.items() for prefix in ("api/", "ajax-api/")
 ]
 urlpatterns += files.urlpatterns
+urlpatterns.append(path("v1/traces", traces.NoSpans.as_view()))

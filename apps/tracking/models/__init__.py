@@ -6,10 +6,12 @@ from apps.tracking.models.files import Blob, RunFile
 from apps.tracking.models.metrics import LatestMetric, MetricChunk, MetricKey, MetricPoint, ModelMetric
 from apps.tracking.models.projects import DEFAULT_PROJECT_ID, Member, Project
 from apps.tracking.models.runs import Param, Run, RunDocument, RunModel, Tag
+from apps.tracking.models.traces import Assessment, Trace, TraceFile
 from apps.tracking.models.views import SavedView
 
 __all__ = [
     "DEFAULT_PROJECT_ID",
+    "Assessment",
     "Blob",
     "Dataset",
     "Experiment",
@@ -29,4 +31,6 @@ __all__ = [
     "RunModel",
     "SavedView",
     "Tag",
+    "Trace",
+    "TraceFile",
 ]

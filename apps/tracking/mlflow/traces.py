@@ -1,0 +1,177 @@
+"""The tracking room's MLflow door: traces. Their spans come and go as files, by way of the artifact proxy."""
+
+from typing import Any
+
+from django.db import transaction
+
+from apps.tenants.access.auditing import record
+from apps.tracking import trace_search, traces
+from apps.tracking.batches import run_uuid
+from apps.tracking.mlflow.base import TrackingView, as_experiment_number, experiment_number
+from apps.tracking.mlflow.trace_fields import as_identity, read_note, read_trace, trace_info
+from apps.tracking.models import Trace
+from apps.tracking.refusals import no_experiment
+from apps.tracking.scoping import experiments_for, runs_for, traces_for
+from apps.tracking.search import Search
+from maestro import limits
+from maestro.api.auth import reading_and_writing
+from maestro.clock import now_ms
+from maestro.errors import Invalid, NotFound, NotImplementedHere
+from maestro.filters import parse, parse_order
+from maestro.mlflow import fields as read
+from maestro.mlflow.paging import page_size, read_token, write_token
+from maestro.mlflow.views import MlflowRequest, snake_case
+
+PURPOSE = "mlflow.traces.search"
+MOST_AT_ONCE = 1_000
+# The client looks for these very words, stops sending spans there, and uploads them as a file instead.
+NO_SPANS = "REST OTLP span logging is not supported: upload the spans as traces.json, by way of the artifact proxy"
+
+
+class StartTrace(TrackingView):
+    """POST traces: at a trace's end, despite its name in the protocol"""
+
+    def post(self, request: MlflowRequest) -> dict[str, Any]:
+        """Record a trace."""
+        given = read_trace(self.fields(request))
+        by = str(request.user)[:250]
+        return shown(traces.record_trace(given, experiments_for(request.user), by=by, now=now_ms()))
+
+
+class OneTrace(TrackingView):
+    """GET traces/<id>"""
+
+    def get(self, request: MlflowRequest, trace_id: str) -> dict[str, Any]:
+        """Show a trace without its spans."""
+        return shown(traces_for(request.user).fetch(trace_id))
+
+
+class BatchInfos(TrackingView):
+    """POST traces/batchGetInfos"""
+
+    required_role = reading_and_writing(write="viewer")
+
+    def post(self, request: MlflowRequest) -> dict[str, Any]:
+        """Show some traces without their spans; what is not there is left out."""
+        wanted = read.texts(self.fields(request), "trace_ids", MOST_AT_ONCE)
+        if not wanted:
+            raise read.missing("trace_ids")
+        found = traces.ordered(traces_for(request.user), wanted)
+        return {"trace_infos": [trace_info(trace) for trace in found]} if found else {}
+
+
+class SearchTraces(TrackingView):
+    """POST traces/search"""
+
+    required_role = reading_and_writing(write="viewer")
+
+    def post(self, request: MlflowRequest) -> dict[str, Any]:
+        """Show one page of traces."""
+        fields = self.fields(request)
+        text = read.text_or(fields, "filter", most=limits.JSON_BODY_BYTES)
+        terms = parse_order(read.texts(fields, "order_by"), trace_search.VOCABULARY)
+        wanted = Search(parse(text, trace_search.VOCABULARY), terms)
+        most = page_size(fields, 100, limits.TRACE_PAGE_MAX)
+        seen = experiments_for(request.user).filter(pk__in=read_locations(fields)).values_list("pk", flat=True)
+        found, following = trace_search.traces(wanted, list(seen), most=most, token=read_token(fields, PURPOSE))
+        answer: dict[str, Any] = {}
+        if found:
+            answer["traces"] = [trace_info(trace) for trace in traces.ordered(Trace.objects.all(), found)]
+        if following is not None:
+            answer["next_page_token"] = write_token(following, PURPOSE)
+        return answer
+
+
+def read_locations(fields: dict[str, Any]) -> list[int]:
+    """Read the experiments to search; what can't be one, and a place of another kind, names nothing."""
+    numbers = []
+    rows = read.rows(fields, "locations", MOST_AT_ONCE)
+    if not rows:
+        raise read.missing("locations")
+    for index, row in enumerate(rows):
+        home = snake_case(row).get("mlflow_experiment")
+        if home is None:
+            continue
+        if not isinstance(home, dict):
+            raise read.refuse(f"locations[{index}].mlflow_experiment", home, "it must be an object")
+        try:
+            numbers.append(as_experiment_number(str(snake_case(home).get("experiment_id", ""))))
+        except NotFound:
+            continue
+    return numbers
+
+
+class TraceTags(TrackingView):
+    """PATCH and DELETE traces/<id>/tags"""
+
+    def patch(self, request: MlflowRequest, trace_id: str) -> dict[str, Any]:
+        """Note something on a trace."""
+        fields = self.fields(request)
+        key, value = read_note(fields.get("key"), "" if fields.get("value") is None else fields["value"], "tag")
+        traces.set_tag(traces_for(request.user), trace_id, key, value)
+        return {}
+
+    def delete(self, request: MlflowRequest, trace_id: str) -> dict[str, Any]:
+        """Take a note off a trace."""
+        key = read.text(self.fields(request), "key", limits.KEY_CHARS)
+        traces.drop_tag(traces_for(request.user), trace_id, key)
+        return {}
+
+
+class DeleteTraces(TrackingView):
+    """POST traces/delete-traces"""
+
+    def post(self, request: MlflowRequest) -> dict[str, Any]:
+        """Delete traces for good: some by id, or the oldest up to a time."""
+        fields = self.fields(request)
+        number = experiment_number(fields)
+        identities = read.texts(fields, "request_ids", MOST_AT_ONCE)
+        until = read.time_or(fields, "max_timestamp_millis", None)
+        most = read.integer_or(fields, "max_traces", traces.MOST_DELETED, least=1)
+        check_choice(identities, until, has_most=fields.get("max_traces") is not None)
+        if not experiments_for(request.user).filter(pk=number).exists():
+            raise no_experiment(number)
+        chosen = Trace.objects.filter(experiment=number)
+        chosen = chosen.filter(pk__in=identities) if identities else chosen.filter(request_ms__lte=until)
+        with transaction.atomic():
+            gone = traces.delete(chosen, most=min(most, traces.MOST_DELETED))
+            if gone:
+                before = {"traces": gone, "ids": identities[:100], "until_ms": until}
+                record(request, "traces.delete", object_type="Experiment", object_id=number, before=before)
+        return {"traces_deleted": gone}
+
+
+def check_choice(identities: list[str], until: int | None, *, has_most: bool) -> None:
+    """Raise Invalid unless exactly one way of choosing traces is used."""
+    if until is None and not identities:
+        raise Invalid("Either `max_timestamp_millis` or `request_ids` must be specified.", "nothing_chosen")
+    if until is not None and identities:
+        raise Invalid("Only one of `max_timestamp_millis` and `request_ids` can be specified.", "two_choices")
+    if identities and has_most:
+        raise Invalid("`max_traces` can't be specified if `request_ids` is specified.", "two_choices")
+
+
+class LinkToRun(TrackingView):
+    """POST traces/link-to-run"""
+
+    def post(self, request: MlflowRequest) -> dict[str, Any]:
+        """Link traces to a run, so that a search by the run finds them."""
+        fields = self.fields(request)
+        identities = read.texts(fields, "trace_ids", traces.MOST_LINKS)
+        run_id = run_uuid(read.text(fields, "run_id"))
+        named = [as_identity(text, "trace_ids") for text in identities]
+        traces.link(traces_for(request.user), named, run_id, runs=runs_for(request.user))
+        return {}
+
+
+class NoSpans(TrackingView):
+    """POST /v1/traces: OpenTelemetry's own way in"""
+
+    def post(self, request: MlflowRequest) -> dict[str, Any]:
+        """Say that it is not offered."""
+        raise NotImplementedHere(NO_SPANS)
+
+
+def shown(trace: Trace) -> dict[str, Any]:
+    """Answer one trace."""
+    return {"trace": {"trace_info": trace_info(trace)}}

@@ -1,0 +1,133 @@
+"""Traces and assessments by the stock client: recorded, searched with their spans, assessed, deleted."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+from django_tenants.utils import tenant_context
+
+from apps.tenants.models import Tenant
+from apps.tracking.models import Assessment, Trace, TraceFile
+from tests.protocol.clients import run_script
+from tests.web import WebServer
+
+KeyFor = Callable[..., str]
+TRACING = """
+import json, mlflow
+from mlflow.entities import AssessmentSource, SpanType
+
+home = mlflow.set_experiment("traced").experiment_id
+
+@mlflow.trace(span_type=SpanType.TOOL)
+def look_up(word):
+    return {"word": word, "found": len(word)}
+
+@mlflow.trace
+def answer(question):
+    with mlflow.start_span(name="think") as span:
+        span.set_inputs({"q": question})
+        span.set_outputs([look_up(word) for word in question.split()])
+        span.set_attribute("depth", 2)
+    if "?" not in question:
+        raise ValueError("that is no question: ünï ✓")
+    return "42"
+
+with mlflow.start_run() as run:
+    answer("what is it ?")
+try:
+    answer("tell me")
+except ValueError:
+    pass
+for i in range(3):
+    answer(f"again {i} ?")
+mlflow.flush_trace_async_logging()
+
+frame = mlflow.search_traces(locations=[home], order_by=["timestamp_ms ASC"])
+client = mlflow.MlflowClient()
+failed = mlflow.search_traces(locations=[home], filter_string="trace.status = 'ERROR'", return_type="list")
+in_run = mlflow.search_traces(locations=[home], run_id=run.info.run_id, return_type="list")
+first = mlflow.get_trace(frame.trace_id[0])
+client.set_trace_tag(first.info.trace_id, "reviewed", "yes ✓")
+client.set_trace_tag(first.info.trace_id, "gone", "1")
+client.delete_trace_tag(first.info.trace_id, "gone")
+tagged = mlflow.search_traces(locations=[home], filter_string="tags.reviewed = 'yes ✓'", return_type="list")
+page = client.search_traces(locations=[home], max_results=2)
+rest = client.search_traces(locations=[home], max_results=5, page_token=page.token)
+
+human = AssessmentSource(source_type="HUMAN", source_id="ann")
+good = mlflow.log_feedback(trace_id=first.info.trace_id, name="good", value=True, source=human, rationale="it is 42")
+wanted = mlflow.log_expectation(trace_id=first.info.trace_id, name="wanted", value={"answer": "42"}, source=human)
+mlflow.update_assessment(first.info.trace_id, good.assessment_id, mlflow.entities.Feedback(name="good", value=False))
+better = mlflow.override_feedback(
+    trace_id=first.info.trace_id, assessment_id=good.assessment_id, value=0.9, rationale="on second thought")
+judged = mlflow.search_traces(locations=[home], filter_string="feedback.good > 0.5", return_type="list")
+read = mlflow.get_assessment(first.info.trace_id, wanted.assessment_id)
+mlflow.delete_assessment(first.info.trace_id, wanted.assessment_id)
+said = mlflow.get_trace(first.info.trace_id).info.assessments
+
+gone = client.delete_traces(home, trace_ids=[failed[0].info.trace_id])
+oldest = client.delete_traces(home, max_timestamp_millis=int(frame.request_time[4].timestamp() * 1000) if hasattr(
+    frame.request_time[4], "timestamp") else int(frame.request_time[4]), max_traces=1)
+print(json.dumps({
+    "rows": len(frame), "states": list(frame.state), "failed": len(failed), "in_run": len(in_run),
+    "spans": sorted((s.name, s.span_type, s.attributes.get("depth")) for s in first.data.spans),
+    "inputs": first.data.spans[0].inputs, "outputs": first.data.spans[0].outputs,
+    "error": [e.attributes["exception.message"] for s in failed[0].data.spans for e in s.events][:1],
+    "tagged": [t.info.trace_id == first.info.trace_id for t in tagged], "reviewed": tagged[0].info.tags["reviewed"],
+    "pages": [len(page), len(rest)], "first": first.info.trace_id, "location": first.info.tags["mlflow.artifactLocation"],
+    "judged": [t.info.trace_id == first.info.trace_id for t in judged], "read": read.value,
+    "said": [(a.name, a.feedback.value, a.valid, a.source.source_id) for a in said],
+    "gone": gone, "oldest": oldest, "left": len(mlflow.search_traces(locations=[home])),
+}))
+"""
+
+
+def test_traces_and_assessments_live_as_the_documentation_says(
+    committed: Tenant, web: WebServer, key_for: KeyFor, tmp_path: Path
+) -> None:
+    told = json.loads(run_script(web, key_for(committed), TRACING, tmp_path).splitlines()[-1])
+    assert (told["rows"], told["failed"], told["in_run"]) == (5, 1, 1)
+    assert told["states"] == ["OK", "ERROR", "OK", "OK", "OK"]
+    assert [tuple(span) for span in told["spans"]] == [("answer", "UNKNOWN", None)] + [
+        ("look_up", "TOOL", None)
+    ] * 4 + [("think", "UNKNOWN", 2)]
+    assert (told["inputs"], told["outputs"]) == ({"question": "what is it ?"}, "42")
+    assert told["error"] == ["that is no question: ünï ✓"]
+    assert (told["tagged"], told["reviewed"], told["pages"]) == ([True], "yes ✓", [2, 3])
+    assert told["location"].endswith(f"/traces/{told['first']}/artifacts")
+    assert (told["judged"], told["read"]) == ([True], {"answer": "42"})
+    assert told["said"] == [["good", False, False, "ann"], ["good", 0.9, True, "default"]]
+    assert (told["gone"], told["oldest"], told["left"]) == (1, 1, 3)
+    with tenant_context(committed):
+        assert Trace.objects.count() == 3
+        assert TraceFile.objects.filter(path="traces.json").count() == 3
+        assert not Assessment.objects.exists()
+
+
+ANOTHER = """
+import sys, mlflow
+from mlflow.exceptions import MlflowException
+answers = []
+for call in (lambda: mlflow.get_trace(sys.argv[1]), lambda: mlflow.MlflowClient().set_trace_tag(sys.argv[1], "a", "b"),
+             lambda: mlflow.log_feedback(trace_id=sys.argv[1], name="x", value=1)):
+    try:
+        answers.append(repr(call()))
+    except MlflowException as error:
+        answers.append(error.error_code)
+print(answers, len(mlflow.search_traces(locations=["0"])))
+"""
+
+
+def test_another_tenant_finds_no_trace(
+    committed: Tenant, other_committed: Tenant, web: WebServer, key_for: KeyFor, tmp_path: Path
+) -> None:
+    recording = (
+        "import mlflow\nwith mlflow.start_span('s') as s: pass\nmlflow.flush_trace_async_logging()\nprint(s.trace_id)"
+    )
+    identity = run_script(web, key_for(committed), recording, tmp_path).splitlines()[-1]
+    script = ANOTHER.replace("sys.argv[1]", repr(identity))
+    answer = run_script(web, key_for(other_committed), script, tmp_path).splitlines()[-1]
+    assert answer == "['None', 'RESOURCE_DOES_NOT_EXIST', 'RESOURCE_DOES_NOT_EXIST'] 0"
+    with tenant_context(committed):
+        trace = Trace.objects.get()
+        assert (trace.pk, trace.tags.get("a"), trace.assessments.count()) == (identity, None, 0)

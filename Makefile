@@ -79,7 +79,7 @@ env: install ## Write .env with generated secrets, for compose
 
 bench: bench-learning ## Run every benchmark
 
-bench-load: install-dev ## Measure ingest and reads under load; ARGS="--harness FOLDER --fill …"
+bench-load: install-dev ## Measure ingest and reads beside peers; ARGS="--harness FOLDER --limit --mlflow-python FILE --fill"
 	@exec $(BIN)/python -m bench.load $(ARGS)
 
 bench-learning: install-dev ## Measure the learning parts against known truth; ARGS="--make … --score … --data …"

@@ -14,7 +14,7 @@ from django.db import transaction
 from django.db.models import F, Max, Min, Q
 
 from apps.recommendations.models import Training
-from apps.tenants.access.models import AuditEvent
+from apps.tenants.access.auditing import By, actor_of, record
 from apps.tracking.models import LatestMetric, Project, Run
 from maestro.errors import Conflict
 
@@ -57,12 +57,12 @@ def derive(project: Project) -> Derived:
     )
 
 
-def set_by_person(project: Project, success: float, *, by: str, at: datetime) -> Project:
+def set_by_person(project: Project, success: float, *, by: By, at: datetime) -> Project:
     """Record a person's word. Raises Invalid outside 0..100."""
     return write(project, success, by=by, at=at, source=Project.OutcomeSource.PERSON, rule="")
 
 
-def set_by_rule(project: Project, *, by: str = RULE_BY, at: datetime) -> Project:
+def set_by_rule(project: Project, *, by: By = RULE_BY, at: datetime) -> Project:
     """Record what the rule says. Raises Conflict if the rule can't speak, or a person has spoken."""
     if project.outcome_source == Project.OutcomeSource.PERSON:
         raise Conflict("a person has set this outcome; the rule does not overwrite it", "set_by_person")
@@ -72,20 +72,14 @@ def set_by_rule(project: Project, *, by: str = RULE_BY, at: datetime) -> Project
     return write(project, found.success, by=by, at=at, source=Project.OutcomeSource.DERIVED, rule=found.rule)
 
 
-def write(project: Project, success: float, *, by: str, at: datetime, source: str, rule: str) -> Project:
+def write(project: Project, success: float, *, by: By, at: datetime, source: str, rule: str) -> Project:
     """Write an outcome and the audit event of the change, together."""
     with transaction.atomic():
         locked = Project.objects.select_for_update().get(pk=project.pk)
         before = {"success": locked.success, "by": locked.outcome_set_by, "rule": locked.outcome_rule}
-        locked.set_outcome(success, by=by, at=at, source=source, rule=rule)
-        AuditEvent.objects.record(
-            "project.outcome",
-            actor=by,
-            object_type="project",
-            object_id=str(locked.pk),
-            before=before,
-            after={"success": success, "source": source, "rule": rule},
-        )
+        locked.set_outcome(success, by=actor_of(by).name, at=at, source=source, rule=rule)
+        after = {"success": success, "source": source, "rule": rule}
+        record(by, "project.outcome", subject=locked, before=before, after=after)
     return locked
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from django.db import transaction
 
 from apps.recommendations.models import ImpactModel, Training
-from apps.tenants.access.models import AuditEvent
+from apps.tenants.access.auditing import By, actor_of, record
 from maestro.errors import Conflict
 
 State = ImpactModel.State
@@ -31,7 +31,7 @@ def unseal(model: ImpactModel) -> dict[str, Any]:
     return document
 
 
-def roll_back(training: Training, *, by: str, at: datetime) -> list[ImpactModel]:
+def roll_back(training: Training, *, by: By, at: datetime) -> list[ImpactModel]:
     """Take a training out of service: each of its champions is rejected, and the one before it serves again.
 
     Raises Conflict if none of its models serve, or if one has no predecessor.
@@ -43,21 +43,15 @@ def roll_back(training: Training, *, by: str, at: datetime) -> list[ImpactModel]
         return [step_back(model, by=by, at=at) for model in serving]
 
 
-def step_back(model: ImpactModel, *, by: str, at: datetime) -> ImpactModel:
+def step_back(model: ImpactModel, *, by: By, at: datetime) -> ImpactModel:
     """Put one champion's predecessor back into service."""
     retired = ImpactModel.objects.select_for_update().filter(target=model.target, unit=model.unit, state=State.RETIRED)
     before = retired.order_by("-retired_at").first()
     if before is None:
         raise Conflict(f"no earlier model of {model.target} {model.unit} is there to go back to", "no_predecessor")
-    model.state, model.retired_at, model.reason = State.REJECTED, at, f"rolled back by {by}"
+    model.state, model.retired_at, model.reason = State.REJECTED, at, f"rolled back by {actor_of(by).name}"
     model.save(update_fields=["state", "retired_at", "reason"])
     before.promote(at)
-    AuditEvent.objects.record(
-        "model.roll_back",
-        actor=by,
-        object_type="impactmodel",
-        object_id=str(model.pk),
-        before={"champion": str(model.pk)},
-        after={"champion": str(before.pk)},
-    )
+    was, now = {"champion": str(model.pk)}, {"champion": str(before.pk)}
+    record(by, "model.roll_back", subject=model, before=was, after=now)
     return before

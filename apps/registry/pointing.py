@@ -23,6 +23,8 @@ def point(artifact: Artifact, name: str, version: ArtifactVersion) -> tuple[Alia
     with transaction.atomic():
         Artifact.objects.select_for_update().filter(pk=artifact.pk).first()
         old = Alias.objects.select_related("version").filter(artifact=artifact, name=name).first()
+        if old is not None and old.version_id == version.pk:
+            return old, str(version.number)
         alias, _ = Alias.objects.update_or_create(artifact=artifact, name=name, defaults={"version": version})
     return alias, str(old.version.number) if old else ""
 

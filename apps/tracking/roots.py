@@ -90,6 +90,12 @@ def put(root: Root, path: str, blob: Blob) -> None:
     root.files.update_or_create(path=path, defaults={"blob": blob})
 
 
+def digest_at(root: Root, path: str) -> str | None:
+    """Read the digest of the bytes that a name stands for now, and hold the row; None for a free name."""
+    row = root.files.select_for_update(of=("self",)).select_related("blob").filter(path=path).first()
+    return None if row is None else str(row.blob.sha256)
+
+
 def require_writable(root: Root) -> None:
     """Raise Invalid, in the folder's own words, where nothing may be written."""
     if root.refusal:

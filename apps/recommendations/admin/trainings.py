@@ -5,6 +5,7 @@ from typing import Any
 
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
+from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
@@ -13,6 +14,7 @@ from django.views.decorators.http import require_POST
 
 from apps.recommendations import leases, promotion, tasks
 from apps.recommendations.models import ImpactModel, Training
+from apps.tenants.access.auditing import record
 from maestro.admin import tenant_site
 from maestro.errors import MaestroError
 
@@ -47,7 +49,10 @@ def train_now(request: HttpRequest) -> HttpResponse:
     """Ask for a training and hand it to a worker."""
     if not request.user.has_perm("recommendations.add_training"):
         raise PermissionDenied
-    training, is_new = leases.ask(why="asked", asked_by=request.user.get_username())
+    with transaction.atomic():
+        training, is_new = leases.ask(why="asked", asked_by=request.user.get_username())
+        if is_new:
+            record(request, "training.ask", subject=training, after={"why": "asked"})
     if is_new:
         tasks.send(training)
         messages.success(request, "A worker will train now; this page follows it.")
@@ -62,9 +67,7 @@ def roll_back(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
     if not request.user.has_perm("recommendations.change_impactmodel"):
         raise PermissionDenied
     try:
-        back = promotion.roll_back(
-            get_object_or_404(Training, pk=pk), by=request.user.get_username(), at=timezone.now()
-        )
+        back = promotion.roll_back(get_object_or_404(Training, pk=pk), by=request, at=timezone.now())
     except MaestroError as refusal:
         messages.error(request, refusal.detail)
     else:

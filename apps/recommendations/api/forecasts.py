@@ -3,6 +3,7 @@
 import uuid
 from typing import Any
 
+from django.db import transaction
 from drf_spectacular.utils import OpenApiExample, extend_schema
 from rest_framework.generics import GenericAPIView
 from rest_framework.request import Request
@@ -11,6 +12,7 @@ from rest_framework.response import Response
 from apps.recommendations import analytics, tasks
 from apps.recommendations.api.serializers import CalibrationShown, WhatIfNew, WhatIfShown
 from apps.recommendations.models import WhatIf
+from apps.tenants.access.auditing import record
 from apps.tenants.access.idempotency import IdempotentPosts
 from apps.tracking.scoping import require_tenant_wide
 from maestro.api.auth import asking
@@ -48,7 +50,10 @@ class Questions(IdempotentPosts, GenericAPIView[WhatIf]):
         require_tenant_wide(asking(request), TENANT_WIDE)
         asked = WhatIfNew(data=request.data)
         asked.is_valid(raise_exception=True)
-        question = WhatIf.objects.create(facts=plain(asked.validated_data), asked_by=str(request.user)[:250])
+        facts = plain(asked.validated_data)
+        with transaction.atomic():
+            question = WhatIf.objects.create(facts=facts, asked_by=str(request.user)[:250])
+            record(request, "forecast.ask", subject=question, after=facts)
         tasks.send_question(question)
         where = request.build_absolute_uri(f"/api/v1/forecasts/{question.pk}/")
         return Response(WhatIfShown(question).data, status=202, headers={"Location": where})

@@ -125,9 +125,7 @@ class ProjectOutcomeByRule(IdempotentPosts, GenericAPIView[Project]):
     @extend_schema(operation_id="project_outcome_derive", request=None, responses=OutcomeShown)
     def post(self, request: Request, project: str) -> Response:
         """Derive success from the best finished run's goal metric. 409 if the rule can't speak or a person has."""
-        found = outcomes.set_by_rule(
-            projects_for(asking(request)).fetch(project), by=str(request.user), at=timezone.now()
-        )
+        found = outcomes.set_by_rule(projects_for(asking(request)).fetch(project), by=request, at=timezone.now())
         shown = {
             "project": found.pk,
             "success": found.success,

@@ -73,5 +73,5 @@ class TrainingRollback(IdempotentPosts, GenericAPIView[Training]):
         """Take this training's models out of service; those before them serve again. 409 if none serves."""
         require_tenant_wide(asking(request), TENANT_WIDE)
         found = Training.objects.fetch(str(training))
-        promotion.roll_back(found, by=str(request.user), at=timezone.now())
+        promotion.roll_back(found, by=request, at=timezone.now())
         return Response(TrainingShown(Training.objects.for_page().fetch(str(training))).data)

@@ -107,7 +107,11 @@ class LoggedModelTag(RegistryView):
 
     def delete(self, request: HttpRequest, model_id: str, key: str) -> dict[str, Any]:
         """Take a note off."""
-        logging_models.drop_tag(model_for(request, model_id), key, at_ms=now_ms())
+        with transaction.atomic():
+            model = model_for(request, model_id)
+            before = {"tag": key, "value": str(model.tags.get(key, ""))[:1_000]}
+            logging_models.drop_tag(model, key, at_ms=now_ms())
+            record(request, "logged_model.untag", subject=model, before=before)
         return {}
 
 

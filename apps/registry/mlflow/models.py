@@ -140,8 +140,11 @@ class SetModelTag(RegistryView):
         key, value = read_tag(fields, limits.REGISTRY_TAG_VALUE_CHARS)
         with transaction.atomic():
             found = self.own_model(request, fields)
-            ArtifactTag.objects.update_or_create(artifact=found, key=key, defaults={"value": value})
-            record(request, "artifact.tag", subject=found, after={"tag": key, "value": value[:1_000]})
+            before = ArtifactTag.objects.filter(artifact=found, key=key).values_list("value", flat=True).first()
+            if before != value:
+                ArtifactTag.objects.update_or_create(artifact=found, key=key, defaults={"value": value})
+                was = None if before is None else {"tag": key, "value": before[:1_000]}
+                record(request, "artifact.tag", subject=found, before=was, after={"tag": key, "value": value[:1_000]})
         return {}
 
 
@@ -170,14 +173,15 @@ class ModelAlias(RegistryView):
             found = self.own_model(request, fields)
             version = registering.fetch_version(found, read.text(fields, "version", 20))
             _, before = pointing.point(found, name, version)
-            record(
-                request,
-                "alias.move" if before else "alias.set",
-                object_type="Alias",
-                object_id=f"{found.name}@{name}",
-                before={"version": before} if before else None,
-                after={"version": str(version.number)},
-            )
+            if before != str(version.number):
+                record(
+                    request,
+                    "alias.move" if before else "alias.set",
+                    object_type="Alias",
+                    object_id=f"{found.name}@{name}",
+                    before={"version": before} if before else None,
+                    after={"version": str(version.number)},
+                )
         return {}
 
     def delete(self, request: HttpRequest) -> dict[str, Any]:
@@ -186,8 +190,10 @@ class ModelAlias(RegistryView):
         name = read.text(fields, "alias", 255)
         with transaction.atomic():
             found = self.own_model(request, fields)
-            if Alias.objects.filter(artifact=found, name=name).delete()[0]:
-                record(request, "alias.delete", object_type="Alias", object_id=f"{found.name}@{name}")
+            alias = Alias.objects.select_related("version").filter(artifact=found, name=name).first()
+            if alias is not None and alias.delete()[0]:
+                before = {"version": str(alias.version.number)}
+                record(request, "alias.delete", object_type="Alias", object_id=f"{found.name}@{name}", before=before)
         return {}
 
     def get(self, request: HttpRequest) -> dict[str, Any]:

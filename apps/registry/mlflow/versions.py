@@ -160,8 +160,11 @@ class SetVersionTag(VersionView):
         key, value = read_tag(fields, limits.REGISTRY_TAG_VALUE_CHARS)
         with transaction.atomic():
             found = self.own_version(request, fields)
-            publishing.set_tags(found, {key: value})
-            record(request, "version.tag", subject=found, after={"tag": key, "value": value[:1_000]})
+            before = VersionTag.objects.filter(version=found, key=key).values_list("value", flat=True).first()
+            if before != value:
+                publishing.set_tags(found, {key: value})
+                was = None if before is None else {"tag": key, "value": before[:1_000]}
+                record(request, "version.tag", subject=found, before=was, after={"tag": key, "value": value[:1_000]})
         return {}
 
 

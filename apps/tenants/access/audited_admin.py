@@ -6,16 +6,22 @@ from django.contrib.admin import ModelAdmin
 from django.db import models, transaction
 from django.http import HttpRequest, HttpResponse
 
-from apps.tenants.access.auditing import fields_of, record
+from apps.tenants.access.auditing import HIDDEN, fields_of, record
+from maestro.database.base import PUBLIC
+from maestro.database.session import connection
 
 
 class AuditedAdmin(ModelAdmin):
-    """Records additions, changes and deletions with what was before and after."""
+    """Records additions, changes and deletions with what was before and after.
+
+    Operators' pages stand in the public schema, which has no audit log of a tenant's: Django's own admin log,
+    written in the same transaction, is theirs.
+    """
 
     def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
         """Keep what the row was before the form touches it."""
         found = super().get_object(request, object_id, from_field)
-        if found is not None:
+        if found is not None and request.method == "POST":
             request.audited_before = fields_of(found)  # type: ignore[attr-defined]
         return found
 
@@ -24,19 +30,35 @@ class AuditedAdmin(ModelAdmin):
         with transaction.atomic():
             return super().response_action(request, *args, **kwargs)
 
+    def note(self, request: HttpRequest, act: str, row: models.Model, *, before: Any = None, after: Any = None) -> None:
+        """Record what happened to a row of a tenant."""
+        if connection.schema_name != PUBLIC:
+            record(request, f"{row._meta.model_name}.{act}", subject=row, before=before, after=after)
+
     def log_addition(self, request: HttpRequest, obj: models.Model, message: Any) -> Any:
         """Record an addition."""
-        record(request, f"{obj._meta.model_name}.add", subject=obj, after=fields_of(obj))
+        self.note(request, "add", obj, after=fields_of(obj) | parts_of(message))
         return super().log_addition(request, obj, message)
 
     def log_change(self, request: HttpRequest, obj: models.Model, message: Any) -> Any:
-        """Record a change."""
-        before = getattr(request, "audited_before", None)
-        record(request, f"{obj._meta.model_name}.change", subject=obj, before=before, after=fields_of(obj))
+        """Record a change; a form saved as it was is none."""
+        before, after = getattr(request, "audited_before", {}), fields_of(obj)
+        parts = parts_of(message)
+        if parts or before != after:
+            secrets = [name for name in after if name in HIDDEN and before.get(name) != after[name]]
+            parts |= {"new_secrets": secrets} if secrets else {}
+            self.note(request, "change", obj, before=before, after=after | parts)
         return super().log_change(request, obj, message)
 
     def log_deletions(self, request: HttpRequest, queryset: Any) -> Any:
         """Record each deletion."""
         for row in queryset:
-            record(request, f"{row._meta.model_name}.delete", subject=row, before=fields_of(row))
+            self.note(request, "delete", row, before=fields_of(row))
         return super().log_deletions(request, queryset)
+
+
+def parts_of(message: Any) -> dict[str, Any]:
+    """Read from Django's account of a form what no field of its row shows: the rows below it, as a project's members."""
+    rows = message if isinstance(message, list) else []
+    parts = [{act: told} for row in rows for act, told in row.items() if "object" in told]
+    return {"parts": parts} if parts else {}

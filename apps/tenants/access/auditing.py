@@ -3,6 +3,7 @@
 An event belongs to the transaction of the change: without one, `record` refuses, so that neither can stand alone.
 """
 
+import hashlib
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +18,6 @@ from maestro.api.auth import Principal
 
 HIDDEN = frozenset({"digest", "password", "secret", "client_secret", "token", "key"})
 MASK = "[not recorded]"
-By = HttpRequest | Request | Principal | str
 
 
 @dataclass(frozen=True)
@@ -30,8 +30,13 @@ class Actor:
     request_id: str = ""
 
 
+By = HttpRequest | Request | Principal | Actor | str
+
+
 def actor_of(by: By) -> Actor:
     """Read the actor out of a request (either door), a principal, or the name of a command or task."""
+    if isinstance(by, Actor):
+        return by
     if isinstance(by, str):
         return Actor(by)
     if isinstance(by, Principal):
@@ -89,7 +94,16 @@ def masked(value: Any) -> Any:
 
 
 def fields_of(row: models.Model) -> dict[str, Any]:
-    """Write a row's plain fields for `before` or `after`."""
+    """Write a row's plain fields, and what it is joined to (a person's roles), for `before` or `after`."""
     plain = [f.name for f in row._meta.concrete_fields if not isinstance(f, models.BinaryField)]
     values = model_to_dict(row, fields=plain)
-    return {name: str(getattr(value, "pk", value)) if value is not None else None for name, value in values.items()}
+    told: dict[str, Any] = {
+        name: str(getattr(value, "pk", value)) if value is not None else None for name, value in values.items()
+    }
+    for field in row._meta.concrete_fields:
+        if isinstance(field, models.BinaryField) and (sealed := getattr(row, field.name)):
+            # What is sealed is told apart, not told.
+            told[field.name] = f"sha256 {hashlib.sha256(bytes(sealed)).hexdigest()[:16]}"
+    if row.pk is not None:
+        told |= {f.name: sorted(map(str, getattr(row, f.name).all())) for f in row._meta.many_to_many}
+    return told

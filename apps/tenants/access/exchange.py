@@ -4,14 +4,14 @@ A token is used once. Whoever is refused hears only that; why stands in the audi
 """
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django.db import transaction
 from django.http import HttpRequest
 
-from apps.tenants.access.auditing import record
+from apps.tenants.access.auditing import actor_of, record
 from apps.tenants.access.models import ApiKey, TrustedPublisher, UsedToken
 from apps.tenants.access.publishing import claim, mismatch
 from apps.tenants.routing import this_tenant
@@ -104,7 +104,8 @@ def mint(
                 kind=ApiKey.Kind.JOB,
             )
             told = {"publisher": publisher.name, "subject": claims["sub"], "expires_at": key.expires_at}
-            record(f"job:{key.name}", "job.admit", subject=key, after=told)
+            job = replace(actor_of(request), name=f"job:{key.name}", role=key.role)
+            record(job, "job.admit", subject=key, after=told)
     except UntrustedJob:
         refuse(request, f"{publisher.name}: the token was used before", token)
         raise
@@ -131,7 +132,9 @@ def name_of(claims: dict[str, Any]) -> str:
 def refuse(request: HttpRequest, why: str, token: str) -> None:
     """Write down that a real token was refused, and why."""
     with transaction.atomic():
-        record(request, "job.refuse", after={"why": why[:500], "subject": str(peek(token).get("sub"))[:250]})
+        subject = str(peek(token).get("sub"))[:250]
+        after = {"why": why[:500], "subject": subject}
+        record(request, "job.refuse", object_type="Job", object_id=subject, after=after)
 
 
 def forget_used(before: datetime) -> int:

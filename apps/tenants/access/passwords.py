@@ -64,6 +64,8 @@ def note(request: HttpRequest | None, action: str, username: str) -> None:
         AuditEvent.objects.record(
             action,
             actor=f"person:{username}",
+            object_type="User",
+            object_id=username,
             address=client_address(request),
             request_id=getattr(request, "request_id", ""),
         )

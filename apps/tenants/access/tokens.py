@@ -20,7 +20,9 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.db import transaction
+from django.http import HttpRequest
 
+from apps.tenants.access.auditing import record
 from apps.tenants.access.models import RefreshToken
 from apps.tenants.access.standing import principal_of_person
 from apps.tenants.routing import this_tenant
@@ -86,7 +88,7 @@ def issue(person: User, at: datetime, family: uuid.UUID | None = None) -> Pair:
     return Pair(access, refresh)
 
 
-def renew(text: str, at: datetime) -> tuple[User, Pair]:
+def renew(text: str, *, by: HttpRequest, at: datetime) -> tuple[User, Pair]:
     """Trade a refresh token for a new pair. One that was used before ends its whole family. Raises Unauthenticated."""
     with transaction.atomic():
         token = RefreshToken.objects.of_text(text).select_for_update().select_related("user").first()
@@ -96,8 +98,9 @@ def renew(text: str, at: datetime) -> tuple[User, Pair]:
         if token.used_at is None and token.revoked_at is None and token.expires_at > at and person.is_active:
             RefreshToken.objects.filter(pk=token.pk).update(used_at=at)
             return person, issue(person, at, token.family)
-        if token.used_at is not None:
-            revoke_family(token.family, at)
+        if token.used_at is not None and revoke_family(token.family, at):
+            by.user = person
+            record(by, "person.token_reuse", subject=person, after={"ended": "all tokens of that sign-in"})
     raise Unauthenticated(REFUSAL)
 
 
@@ -107,11 +110,10 @@ def revoke_family(family: uuid.UUID, at: datetime) -> int:
 
 
 def revoke(text: str, at: datetime) -> User | None:
-    """Sign out by a refresh token. Returns whose it was; None, and no error, for one that is unknown."""
+    """Sign out by a refresh token. Returns whose it was; None, and no error, for one that is unknown or ended."""
     token = RefreshToken.objects.of_text(text).select_related("user").first()
-    if token is None:
+    if token is None or not revoke_family(token.family, at):
         return None
-    revoke_family(token.family, at)
     return token.user
 
 

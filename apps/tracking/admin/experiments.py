@@ -9,17 +9,16 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 
 from apps.tracking.models import Experiment
-from maestro.admin import tenant_site
+from maestro.admin import LookOnlyAdmin, tenant_site
 
 
-class ExperimentAdmin(admin.ModelAdmin):
-    """The list of experiments; the code that trains makes them."""
+class ExperimentAdmin(LookOnlyAdmin):
+    """The list of experiments; clients and the API make, rename and trash them."""
 
     list_display = ("name", "project", "run_count")
     list_filter = ("project__problem_class",)
     list_select_related = ("project",)
     search_fields = ("name",)
-    show_full_result_count = False
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Experiment]:
         """Experiments with the number of their runs."""
@@ -30,10 +29,6 @@ class ExperimentAdmin(admin.ModelAdmin):
     def run_count(self, experiment: Any) -> int:
         """How many runs it has."""
         return int(experiment.runs_n)
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        """Clients and the API make experiments."""
-        return False
 
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None

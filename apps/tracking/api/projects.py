@@ -209,8 +209,12 @@ class MemberDetail(GenericAPIView[Member]):
             user = User.objects.filter(username=username).first()
             if user is None:
                 raise NotFound("there is no such person")
+            old = Member.objects.select_related("user").filter(project=found, user=user).first()
+            before = None if old is None else MemberShown(old).data
             member, made = Member.objects.update_or_create(project=found, user=user, defaults=asked.validated_data)
-            record(request, "member.put", subject=member, after=MemberShown(member).data)
+            after = MemberShown(member).data
+            if before != after:
+                record(request, "member.put", subject=member, before=before, after=after)
         return Response(MemberShown(member).data, status=201 if made else 200)
 
     @extend_schema(operation_id="members_delete", responses={204: None})

@@ -2,6 +2,9 @@
 
 from typing import Any
 
+from django.db import transaction
+
+from apps.tenants.access.auditing import record
 from apps.tracking import questions
 from apps.tracking.mlflow.base import TrackingView, experiment_number
 from maestro import limits
@@ -20,13 +23,13 @@ class CreateExperiment(TrackingView):
         for index, tag in enumerate(read.rows(fields, "tags", limits.BATCH_TAGS)):
             key, value = read_tag(tag, f"tags[{index}].")
             tags[key] = value
-        identity = questions.create(
-            read.text(fields, "name", limits.EXPERIMENT_NAME_CHARS),
-            location=read.text_or(fields, "artifact_location", most=limits.PATH_BYTES),
-            tags=tags,
-            projects=request.user.projects,
-            now=now_ms(),
-        )
+        name = read.text(fields, "name", limits.EXPERIMENT_NAME_CHARS)
+        location = read.text_or(fields, "artifact_location", most=limits.PATH_BYTES)
+        with transaction.atomic():
+            identity = questions.create(
+                name, location=location, tags=tags, projects=request.user.projects, now=now_ms()
+            )
+            note(request, "create", identity, after={"name": name, "tags": tags})
         return {"experiment_id": str(identity)}
 
 
@@ -57,7 +60,10 @@ class UpdateExperiment(TrackingView):
         number = experiment_number(fields)
         name = read.text_or(fields, "new_name", most=limits.EXPERIMENT_NAME_CHARS)
         if name:
-            questions.rename(number, name, projects=request.user.projects, now=now_ms())
+            with transaction.atomic():
+                before = questions.fetch(number, request.user.projects)["name"]
+                questions.rename(number, name, projects=request.user.projects, now=now_ms())
+                note(request, "rename", number, before={"name": before}, after={"name": name})
         else:
             questions.fetch(number, request.user.projects)
         return {}
@@ -69,7 +75,9 @@ class DeleteExperiment(TrackingView):
     def post(self, request: MlflowRequest) -> dict[str, Any]:
         """Put an experiment and its runs into the trash."""
         number = experiment_number(self.fields(request))
-        questions.throw_away(number, projects=request.user.projects, now=now_ms())
+        with transaction.atomic():
+            questions.throw_away(number, projects=request.user.projects, now=now_ms())
+            note(request, "delete", number, before={"lifecycle_stage": "active"}, after={"lifecycle_stage": "deleted"})
         return {}
 
 
@@ -79,7 +87,9 @@ class RestoreExperiment(TrackingView):
     def post(self, request: MlflowRequest) -> dict[str, Any]:
         """Take an experiment and its runs out of the trash."""
         number = experiment_number(self.fields(request))
-        questions.bring_back(number, projects=request.user.projects, now=now_ms())
+        with transaction.atomic():
+            questions.bring_back(number, projects=request.user.projects, now=now_ms())
+            note(request, "restore", number, before={"lifecycle_stage": "deleted"}, after={"lifecycle_stage": "active"})
         return {}
 
 
@@ -91,7 +101,10 @@ class SetExperimentTag(TrackingView):
         fields = self.fields(request)
         number = experiment_number(fields)
         key, value = read_tag(fields)
-        questions.set_tag(number, key, value, projects=request.user.projects, now=now_ms())
+        with transaction.atomic():
+            before = tag_of(questions.fetch(number, request.user.projects), key)
+            questions.set_tag(number, key, value, projects=request.user.projects, now=now_ms())
+            note(request, "tag", number, before=before, after={"tag": key, "value": value[:1_000]})
         return {}
 
 
@@ -102,8 +115,30 @@ class DeleteExperimentTag(TrackingView):
         """Take a note off an experiment."""
         fields = self.fields(request)
         key = read.text(fields, "key", limits.KEY_CHARS)
-        questions.drop_tag(experiment_number(fields), key, projects=request.user.projects)
+        number = experiment_number(fields)
+        with transaction.atomic():
+            before = tag_of(questions.fetch(number, request.user.projects), key)
+            questions.drop_tag(number, key, projects=request.user.projects)
+            note(request, "untag", number, before=before)
         return {}
+
+
+def note(
+    request: MlflowRequest,
+    act: str,
+    number: int,
+    *,
+    before: dict[str, Any] | None = None,
+    after: dict[str, Any] | None = None,
+) -> None:
+    """Record what happened to an experiment, in the transaction of it."""
+    record(request, f"experiment.{act}", object_type="Experiment", object_id=number, before=before, after=after)
+
+
+def tag_of(experiment: dict[str, Any], key: str) -> dict[str, Any] | None:
+    """Read one note of an experiment for the log; None if it has none of that name."""
+    values = [tag["value"] for tag in experiment.get("tags") or [] if tag["key"] == key]
+    return {"tag": key, "value": values[0][:1_000]} if values else None
 
 
 def read_tag(item: dict[str, Any], at: str = "") -> tuple[str, str]:

@@ -36,8 +36,11 @@ class ProxiedFile(TrackingView):
         upload = read_upload(request)
         blob, _ = blobs.store(upload.chunks, blobs.Promise(upload.size_bytes, upload.sha256))
         with transaction.atomic():
+            before = roots.digest_at(root, rest)
             roots.put(root, rest, blob)
             roots.touch(root, now_ms())
+            if before not in (None, blob.sha256):
+                self.note(request, "replace", root, {"path": rest, "sha256": before}, {"sha256": blob.sha256})
         return {}
 
     def get(self, request: HttpRequest, path: str) -> HttpResponseBase:
@@ -58,14 +61,12 @@ class ProxiedFile(TrackingView):
         with transaction.atomic():
             gone = roots.remove(root, rest)
             if gone:
-                record(
-                    request,
-                    "files.delete",
-                    object_type="Files",
-                    object_id=root.uri,
-                    before={"path": rest, "files": gone},
-                )
+                self.note(request, "delete", root, {"path": rest, "files": gone}, None)
         return {}
+
+    def note(self, request: HttpRequest, act: str, root: roots.Root, before: Any, after: Any) -> None:
+        """Record what happened to files that were there."""
+        record(request, f"files.{act}", object_type="Files", object_id=root.uri, before=before, after=after)
 
 
 class ProxiedFolder(TrackingView):

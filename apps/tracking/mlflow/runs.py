@@ -1,7 +1,11 @@
 """The tracking room's MLflow door: runs and what they log."""
 
 from typing import Any
+from uuid import UUID
 
+from django.db import transaction
+
+from apps.tenants.access.auditing import record
 from apps.tracking import documents, ingest, lives
 from apps.tracking.batches import (
     Batch,
@@ -14,6 +18,7 @@ from apps.tracking.batches import (
     slow_pair,
 )
 from apps.tracking.mlflow.base import TrackingView, experiment_number
+from apps.tracking.models import Run
 from maestro import limits
 from maestro.clock import now_ms
 from maestro.mlflow import fields as read
@@ -54,11 +59,23 @@ class UpdateRun(TrackingView):
     def post(self, request: MlflowRequest) -> dict[str, Any]:
         """End or rename a run."""
         fields = self.fields(request)
+        run_id, name = self.run_in(fields), read.text_or(fields, "run_name", most=limits.TAG_VALUE_CHARS)
+        if not name:
+            return self.change(request, run_id, fields)
+        with transaction.atomic():
+            before, _ = held(run_id)
+            answer = self.change(request, run_id, fields, name)
+            if before != name:
+                note(request, "rename", run_id, before={"name": before}, after={"name": name})
+        return answer
+
+    def change(self, request: MlflowRequest, run_id: UUID, fields: dict[str, Any], name: str = "") -> dict[str, Any]:
+        """Write what the call says."""
         info = lives.change(
-            self.run_in(fields),
+            run_id,
             status=read.choice(fields, "status", STATUSES),
             end_ms=read.time_or(fields, "end_time", None),
-            name=read.text_or(fields, "run_name", most=limits.TAG_VALUE_CHARS),
+            name=name,
             projects=request.user.projects,
             now=now_ms(),
         )
@@ -71,7 +88,11 @@ class DeleteRun(TrackingView):
     def post(self, request: MlflowRequest) -> dict[str, Any]:
         """Put a run into the trash."""
         run_id = self.run_in(self.fields(request))
-        lives.throw_away(run_id, projects=request.user.projects, now=now_ms())
+        with transaction.atomic():
+            _, was_deleted = held(run_id)
+            lives.throw_away(run_id, projects=request.user.projects, now=now_ms())
+            if not was_deleted:
+                note(request, "delete", run_id, before={"lifecycle_stage": "active"})
         return {}
 
 
@@ -80,7 +101,12 @@ class RestoreRun(TrackingView):
 
     def post(self, request: MlflowRequest) -> dict[str, Any]:
         """Take a run out of the trash."""
-        lives.bring_back(self.run_in(self.fields(request)), projects=request.user.projects)
+        run_id = self.run_in(self.fields(request))
+        with transaction.atomic():
+            _, was_deleted = held(run_id)
+            lives.bring_back(run_id, projects=request.user.projects)
+            if was_deleted:
+                note(request, "restore", run_id, before={"lifecycle_stage": "deleted"})
         return {}
 
 
@@ -142,5 +168,21 @@ class DeleteTag(TrackingView):
         """Take a tag off a run."""
         fields = self.fields(request)
         key = read.text(fields, "key", limits.KEY_CHARS)
-        ingest.drop_tag(self.run_in(fields), key, projects=request.user.projects, now=now_ms())
+        run_id = self.run_in(fields)
+        with transaction.atomic():
+            ingest.drop_tag(run_id, key, projects=request.user.projects, now=now_ms())
+            note(request, "untag", run_id, before={"tag": key})
         return {}
+
+
+def held(run_id: UUID) -> tuple[str, bool]:
+    """Lock a run's row and read its name and whether it is in the trash; nothing of a run that is not there."""
+    row = Run.objects.select_for_update().filter(pk=run_id).values_list("name", "deleted_ms").first()
+    return (row[0], row[1] is not None) if row else ("", False)
+
+
+def note(
+    request: MlflowRequest, act: str, run_id: UUID, *, before: dict[str, Any], after: dict[str, Any] | None = None
+) -> None:
+    """Record what happened to a run, in the transaction of it. What runs log of themselves is not recorded."""
+    record(request, f"run.{act}", object_type="Run", object_id=run_id.hex, before=before, after=after)

@@ -4,10 +4,16 @@ from typing import Any
 
 from django.contrib.auth.admin import GroupAdmin, UserAdmin
 from django.contrib.auth.models import Group, User
-from django.http import HttpRequest
+from django.db import transaction
+from django.http import HttpRequest, HttpResponse
+from django.utils.decorators import method_decorator
+from django.views.decorators.debug import sensitive_post_parameters
 
 from apps.tenants.access.audited_admin import AuditedAdmin
+from apps.tenants.access.auditing import record
 from maestro.admin import operator_site, tenant_site
+
+REDIRECT = 302
 
 
 class PersonAdmin(AuditedAdmin, UserAdmin):
@@ -27,6 +33,22 @@ class PersonAdmin(AuditedAdmin, UserAdmin):
             return False
         return super().has_change_permission(request, obj)
 
+    @method_decorator(sensitive_post_parameters())
+    def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> HttpResponse:
+        """Set a person's password and write it down, together."""
+        with transaction.atomic():
+            return super().user_change_password(request, id, form_url)
+
+
+@sensitive_post_parameters()
+def own_password(request: HttpRequest) -> HttpResponse:
+    """Change one's own password, on Django's page, and write it down, together."""
+    with transaction.atomic():
+        answer = tenant_site.password_change(request)
+        if request.method == "POST" and answer.status_code == REDIRECT:
+            record(request, "person.new_password", subject=request.user, after={"told": "changed by themselves"})
+        return answer
+
 
 class RoleAdmin(AuditedAdmin, GroupAdmin):
     """Roles, and further groups."""
@@ -35,3 +57,4 @@ class RoleAdmin(AuditedAdmin, GroupAdmin):
 for site in (tenant_site, operator_site):
     site.register(User, PersonAdmin)
     site.register(Group, RoleAdmin)
+tenant_site.add_page("password_change/", own_password, "password_change")

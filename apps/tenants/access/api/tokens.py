@@ -62,7 +62,7 @@ class TokenRefresh(OpenView):
         this_tenant()
         asked = Refresh(data=request.data)
         asked.is_valid(raise_exception=True)
-        _, pair = tokens.renew(asked.validated_data["refresh"], timezone.now())
+        _, pair = tokens.renew(asked.validated_data["refresh"], by=request._request, at=timezone.now())
         return Response(asdict(pair))
 
 

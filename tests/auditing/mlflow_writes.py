@@ -1,0 +1,178 @@
+"""Every writing route of the MLflow door. What runs log of themselves is exempt, by decision: each run's own rows say
+who made it and when, and a log of the log would cost as much as the log. Trash, names and places are not exempt."""
+
+from typing import Any
+
+from tests.auditing.stage import MLFLOW, Call, Stage, Write
+
+A = "/api/2.0/mlflow/"
+FILES = "/api/2.0/mlflow-artifacts/artifacts/<path:path>"
+
+
+def post(path: str, body: Any) -> Any:
+    return lambda stage: Call("POST", MLFLOW + path, body(stage))
+
+
+def trashed_experiment(stage: Stage) -> dict[str, str]:
+    number = stage.experiment()
+    stage.mlflow("experiments/delete", {"experiment_id": number})
+    return {"experiment_id": number}
+
+
+def tagged_experiment(stage: Stage) -> dict[str, str]:
+    number = stage.experiment()
+    stage.mlflow("experiments/set-experiment-tag", {"experiment_id": number, "key": "k", "value": "v"})
+    return {"experiment_id": number, "key": "k"}
+
+
+def trashed_run(stage: Stage) -> dict[str, str]:
+    run = stage.run()["run_id"]
+    stage.mlflow("runs/delete", {"run_id": run})
+    return {"run_id": run}
+
+
+def tagged_run(stage: Stage) -> dict[str, str]:
+    run = stage.run()["run_id"]
+    stage.mlflow("runs/set-tag", {"run_id": run, "key": "k", "value": "v"})
+    return {"run_id": run, "key": "k"}
+
+
+def replaced_file(stage: Stage) -> Call:
+    return Call("PUT", stage.file_of_a_run(), b"other bytes", content_type="application/octet-stream")
+
+
+def tagged_logged_model(stage: Stage) -> Call:
+    path = f"{MLFLOW}logged-models/{stage.logged_model()}/tags"
+    stage.ask("PATCH", path, {"tags": [{"key": "k", "value": "v"}]})
+    return Call("DELETE", f"{path}/k")
+
+
+def version_body(s: Stage, **more: Any) -> dict[str, Any]:
+    artifact = s.artifact()
+    return {"name": artifact, "version": s.version(artifact)} | more
+
+
+def tagged(kind: str, body: dict[str, Any], stage: Stage) -> dict[str, Any]:
+    stage.mlflow(f"{kind}/set-tag", body | {"key": "k", "value": "v"})
+    return body | {"key": "k"}
+
+
+def aliased(stage: Stage) -> dict[str, str]:
+    artifact = stage.artifact()
+    stage.alias(artifact)
+    return {"name": artifact, "alias": "champion"}
+
+
+def new_version(stage: Stage) -> dict[str, str]:
+    run = stage.run()
+    return {"name": stage.artifact(), "source": f"{run['artifact_uri']}/model", "run_id": run["run_id"]}
+
+
+WRITES: dict[str, Write] = {
+    f"POST {A}experiments/create": Write(
+        post("experiments/create", lambda s: {"name": s.name("new")}), ("experiment.create",)
+    ),
+    f"POST {A}experiments/update": Write(
+        post("experiments/update", lambda s: {"experiment_id": s.experiment(), "new_name": s.name("new")}),
+        ("experiment.rename",),
+    ),
+    f"POST {A}experiments/delete": Write(
+        post("experiments/delete", lambda s: {"experiment_id": s.experiment()}), ("experiment.delete",)
+    ),
+    f"POST {A}experiments/restore": Write(post("experiments/restore", trashed_experiment), ("experiment.restore",)),
+    f"POST {A}experiments/set-experiment-tag": Write(
+        post(
+            "experiments/set-experiment-tag",
+            lambda s: {"experiment_id": s.experiment(), "key": "maestro.project", "value": s.project()},
+        ),
+        ("experiment.tag",),
+    ),
+    f"POST {A}experiments/delete-experiment-tag": Write(
+        post("experiments/delete-experiment-tag", tagged_experiment), ("experiment.untag",)
+    ),
+    f"POST {A}runs/update": Write(
+        post("runs/update", lambda s: {"run_id": s.run()["run_id"], "run_name": s.name("new")}), ("run.rename",)
+    ),
+    f"POST {A}runs/delete": Write(post("runs/delete", lambda s: {"run_id": s.run()["run_id"]}), ("run.delete",)),
+    f"POST {A}runs/restore": Write(post("runs/restore", trashed_run), ("run.restore",)),
+    f"POST {A}runs/delete-tag": Write(post("runs/delete-tag", tagged_run), ("run.untag",)),
+    f"PUT {FILES}": Write(replaced_file, ("files.replace",)),
+    f"DELETE {FILES}": Write(lambda s: Call("DELETE", s.file_of_a_run()), ("files.delete",)),
+    f"DELETE {A}logged-models/<str:model_id>": Write(
+        lambda s: Call("DELETE", f"{MLFLOW}logged-models/{s.logged_model()}"), ("logged_model.delete",)
+    ),
+    f"DELETE {A}logged-models/<str:model_id>/tags/<path:key>": Write(tagged_logged_model, ("logged_model.untag",)),
+    f"POST {A}registered-models/create": Write(
+        post("registered-models/create", lambda s: {"name": s.name("new")}), ("artifact.create",)
+    ),
+    f"POST {A}registered-models/rename": Write(
+        post("registered-models/rename", lambda s: {"name": s.artifact(), "new_name": s.name("new")}),
+        ("artifact.rename",),
+    ),
+    f"PATCH {A}registered-models/update": Write(
+        lambda s: Call("PATCH", f"{MLFLOW}registered-models/update", {"name": s.artifact(), "description": "new"}),
+        ("artifact.change",),
+    ),
+    f"DELETE {A}registered-models/delete": Write(
+        lambda s: Call("DELETE", f"{MLFLOW}registered-models/delete", {"name": s.artifact()}), ("artifact.delete",)
+    ),
+    f"POST {A}registered-models/set-tag": Write(
+        post("registered-models/set-tag", lambda s: {"name": s.artifact(), "key": "k", "value": "v"}),
+        ("artifact.tag",),
+    ),
+    f"DELETE {A}registered-models/delete-tag": Write(
+        lambda s: Call(
+            "DELETE", f"{MLFLOW}registered-models/delete-tag", tagged("registered-models", {"name": s.artifact()}, s)
+        ),
+        ("artifact.untag",),
+    ),
+    f"POST {A}registered-models/alias": Write(
+        post("registered-models/alias", lambda s: version_body(s, alias="champion")), ("alias.set",)
+    ),
+    f"DELETE {A}registered-models/alias": Write(
+        lambda s: Call("DELETE", f"{MLFLOW}registered-models/alias", aliased(s)), ("alias.delete",)
+    ),
+    f"POST {A}model-versions/create": Write(post("model-versions/create", new_version), ("version.create",)),
+    f"PATCH {A}model-versions/update": Write(
+        lambda s: Call("PATCH", f"{MLFLOW}model-versions/update", version_body(s, description="new")),
+        ("version.change",),
+    ),
+    f"POST {A}model-versions/transition-stage": Write(
+        post("model-versions/transition-stage", lambda s: version_body(s, stage="Production")), ("version.stage",)
+    ),
+    f"DELETE {A}model-versions/delete": Write(
+        lambda s: Call("DELETE", f"{MLFLOW}model-versions/delete", version_body(s)), ("version.delete",)
+    ),
+    f"POST {A}model-versions/set-tag": Write(
+        post("model-versions/set-tag", lambda s: version_body(s, key="k", value="v")), ("version.tag",)
+    ),
+    f"DELETE {A}model-versions/delete-tag": Write(
+        lambda s: Call("DELETE", f"{MLFLOW}model-versions/delete-tag", tagged("model-versions", version_body(s), s)),
+        ("version.untag",),
+    ),
+}
+INGEST = "what a run logs of itself"
+EXEMPT: dict[str, str] = {
+    f"POST {A}runs/create": INGEST,
+    f"POST {A}runs/log-batch": INGEST,
+    f"POST {A}runs/log-metric": INGEST,
+    f"POST {A}runs/log-parameter": INGEST,
+    f"POST {A}runs/set-tag": INGEST,
+    f"POST {A}runs/log-inputs": INGEST,
+    f"POST {A}runs/log-model": INGEST,
+    f"POST {A}runs/outputs": INGEST,
+    f"POST {A}logged-models": INGEST,
+    f"PATCH {A}logged-models/<str:model_id>": INGEST,
+    f"PATCH {A}logged-models/<str:model_id>/tags": INGEST,
+    f"POST {A}logged-models/<str:model_id>/params": INGEST,
+}
+READS: dict[str, str] = {
+    f"POST {A}experiments/search": "searches",
+    f"POST {A}experiments/search-datasets": "searches",
+    f"POST {A}runs/search": "searches",
+    f"POST {A}logged-models/search": "searches",
+    f"POST {A}registered-models/get-latest-versions": "reads",
+    f"POST {A}artifacts/presigned-upload-url": "refuses",
+    f"POST {A}artifacts/presigned-download-url": "refuses",
+    "POST /api/2.0/mlflow-artifacts/mpu/<path:path>": "refuses",
+}

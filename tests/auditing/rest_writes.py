@@ -12,7 +12,7 @@ from django.utils import timezone
 from jwt.algorithms import ECAlgorithm
 
 from apps.recommendations.models import ImpactModel, Training
-from tests.auditing.stage import V1, Call, Stage, Write, digest_of
+from tests.auditing.stage import V1, Call, Stage, Write, digest_of, send
 
 PASSWORD = "a long and silly password"
 
@@ -164,6 +164,19 @@ def existing_member(stage: Stage) -> Call:
     return Call("DELETE", path)
 
 
+def a_view(stage: Stage) -> dict[str, Any]:
+    return {"name": stage.name("view"), "state": {"experiments": [int(stage.experiment())]}}
+
+
+def own_view(stage: Stage, method: str, body: Any) -> Call:
+    """A view belongs to who kept it, so the same key asks."""
+    client = stage.api(stage.tenant, "viewer")
+    made = send(client, Call("POST", f"{V1}views/", a_view(stage)))
+    assert made.status_code == 201, made.content
+    path = f"{V1}views/{made.json()['id']}/"
+    return Call(method, path, body, {"if-match": made["ETag"]} if made.has_header("ETag") else {}, client=client)
+
+
 WRITES: dict[str, Write] = {
     "POST /api/v1/projects/": Write(
         lambda s: Call("POST", f"{V1}projects/", {"slug": s.name("new")}), ("project.create",)
@@ -192,6 +205,19 @@ WRITES: dict[str, Write] = {
     "PATCH /api/v1/runs/<str:run>/": Write(
         lambda s: Call("PATCH", f"{V1}runs/{s.run()['run_id']}/", {"name": "new"}), ("run.change",)
     ),
+    "POST /api/v1/runs/bulk/": Write(
+        lambda s: Call("POST", f"{V1}runs/bulk/", {"action": "trash", "runs": [s.run()["run_id"]]}),
+        ("run.trash",),
+    ),
+    "POST /api/v1/runs/move/": Write(
+        lambda s: Call("POST", f"{V1}runs/move/", {"runs": [s.run()["run_id"]], "experiment": int(s.experiment())}),
+        ("run.move",),
+    ),
+    "POST /api/v1/views/": Write(lambda s: Call("POST", f"{V1}views/", a_view(s)), ("view.create",), "viewer"),
+    "PATCH /api/v1/views/<str:view>/": Write(
+        lambda s: own_view(s, "PATCH", {"name": s.name("new")}), ("view.change",), "viewer"
+    ),
+    "DELETE /api/v1/views/<str:view>/": Write(lambda s: own_view(s, "DELETE", None), ("view.delete",), "viewer"),
     "POST /api/v1/artifacts/": Write(
         lambda s: Call("POST", f"{V1}artifacts/", {"name": s.name("new"), "kind": "model"}, once()),
         ("artifact.create",),

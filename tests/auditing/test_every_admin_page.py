@@ -65,6 +65,7 @@ PAGES: dict[str, Callable[[User], tuple[str, dict[str, str], str]]] = {
         {},
         "model.roll_back",
     ),
+    "admin/views/": lambda boss: ("views/", {"action": "create", "name": "mine", "query": ""}, "view.create"),
     "admin/tracking/project/<uuid:pk>/edit/": lambda boss: edit(Project),
     "admin/registry/artifact/<uuid:pk>/edit/": lambda boss: edit(Artifact),
 }
@@ -79,6 +80,7 @@ READS = {
     "admin/settings/",
     "admin/compare/",
     "admin/curves/",
+    "admin/keys/",
     "admin/impact/",
     "admin/impact/calibration/",
     "admin/impact/trainings/",

@@ -179,7 +179,8 @@ class RunDetail(GenericAPIView[Run]):
                 projects=asking(request).projects,
                 now=now_ms(),
             )
-            record(request, "run.change", subject=found, before=before, after=dict(fields))
+            if before != dict(fields):
+                record(request, "run.change", subject=found, before=before, after=dict(fields))
         return tagged(request, RunWhole(self.find(request, run)).data)
 
 

@@ -24,7 +24,9 @@ def use_client(monkeypatch: pytest.MonkeyPatch, web: WebServer, key: str) -> mlf
     return mlflow.MlflowClient(web.url)
 
 
-def run_script(web: WebServer, key: str, script: str, folder: Path) -> str:
+def run_script(
+    web: WebServer, key: str, script: str, folder: Path, *, python: str | Path = sys.executable, **more: str
+) -> str:
     """Run Python code with the stock client in a process of its own. Returns what it printed."""
     values = os.environ | {
         "MLFLOW_TRACKING_TOKEN": key,
@@ -32,8 +34,9 @@ def run_script(web: WebServer, key: str, script: str, folder: Path) -> str:
         "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
         "GIT_PYTHON_REFRESH": "quiet",
     }
+    command = [str(python), "-c", script]
     done = subprocess.run(
-        [sys.executable, "-c", script], env=values, cwd=folder, capture_output=True, text=True, timeout=240, check=False
+        command, env=values | more, cwd=folder, capture_output=True, text=True, timeout=240, check=False
     )
     assert done.returncode == 0, done.stderr[-3000:]
     return done.stdout

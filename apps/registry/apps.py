@@ -18,4 +18,6 @@ class RegistryConfig(AppConfig):
         roots = import_module("apps.tracking.roots")
         roots.offer("models", logging_models.model_root)
         moving = import_module("apps.tracking.moving")
-        moving.offer(import_module("apps.registry.following").follow)
+        following = import_module("apps.registry.following")
+        moving.offer(following.follow)
+        import_module("apps.tracking.retention").spare(following.relied_on)

@@ -36,6 +36,11 @@ MOVE_INPUTS = """UPDATE tracking_runinput i SET dataset_id = n.id FROM tracking_
 DROP_DATASETS = """DELETE FROM tracking_dataset d WHERE d.id = ANY(%(datasets)s::bigint[])
  AND NOT EXISTS (SELECT FROM tracking_runinput i WHERE i.dataset_id = d.id)"""
 
+# A trace goes with the run that it was recorded in; one that was only linked to the run stays where it is.
+MOVE_TRACES = """UPDATE tracking_trace SET experiment_id = %(to)s
+ WHERE experiment_id = ANY(%(homes)s::bigint[]) AND run_ids[1] = ANY(%(names)s::text[])"""
+TRACES = "SELECT 1 FROM tracking_trace WHERE experiment_id = ANY(%(homes)s::bigint[]) AND run_ids[1] = ANY(%(names)s::text[]) LIMIT 1"
+
 
 @dataclass(frozen=True)
 class Move:
@@ -44,6 +49,11 @@ class Move:
     runs: list[uuid.UUID]
     sources: list[Experiment]
     target: Experiment
+
+    @property
+    def from_elsewhere(self) -> list[int]:
+        """The experiments whose files are kept in another place than the target's."""
+        return [source.pk for source in self.sources if source.location != self.target.location]
 
 
 Follower = Callable[[Move], None]
@@ -98,6 +108,10 @@ def hold_homes(runs: Sequence[uuid.UUID], target_id: int, doer: Doer) -> tuple[l
 def carry(moved: Move) -> None:
     """Write the new experiment wherever a run's experiment is written."""
     params = {"runs": moved.runs, "to": moved.target.pk}
+    traces = {"homes": [one.pk for one in moved.sources], "names": [run_id.hex for run_id in moved.runs]}
+    if execute(TRACES, traces | {"homes": moved.from_elsewhere}):
+        raise files_elsewhere("recorded traces")
+    execute(MOVE_TRACES, params | traces)
     execute(MOVE_RUNS, params)
     execute(MOVE_LATEST, params)
     execute(COPY_DATASETS, params)
@@ -106,6 +120,15 @@ def carry(moved: Move) -> None:
         execute(DROP_DATASETS, {"datasets": left})
     for follower in FOLLOWERS:
         follower(moved)
+
+
+def files_elsewhere(what: str) -> Conflict:
+    """Refuse a move after which clients would look for files where they are not."""
+    return Conflict(
+        f"these runs {what}, whose files lie where their experiment's do, and the other experiment keeps its files"
+        " elsewhere; nothing was moved",
+        "files_elsewhere",
+    )
 
 
 def note(home: int, target: Experiment, runs: list[uuid.UUID], doer: Doer) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import BooleanField, Case, CharField, Func, Max, Q, Value, When
+from django.db.models import BooleanField, Case, CharField, F, Func, Max, Q, Value, When
 from django.db.models.functions import StrIndex, Substr
 
 from apps.tracking.models import Blob, Run
@@ -148,6 +148,8 @@ def remove(root: Root, path: str) -> int:
 
 
 def touch(root: Root, now_ms: int) -> None:
-    """Note that a run wrote something, at most every few seconds."""
-    if root.run is not None and root.run.last_write_ms < now_ms - HEARTBEAT_MS:
-        Run.objects.filter(pk=root.run.pk, last_write_ms__lt=now_ms).update(last_write_ms=now_ms)
+    """Note that a run wrote something, at most every few seconds. A lost one has come back."""
+    if root.run is None or root.run.last_write_ms >= now_ms - HEARTBEAT_MS:
+        return
+    alive = Case(When(status=Run.Status.LOST, then=Value(Run.Status.RUNNING.value)), default=F("status"))
+    Run.objects.filter(pk=root.run.pk, last_write_ms__lt=now_ms).update(last_write_ms=now_ms, status=alive)

@@ -24,14 +24,15 @@ def fold_runs() -> int:
 
 
 @tenant_task(soft_time_limit=60)
-def mark_lost_runs(hours: float = retention.LOST_AFTER_HOURS) -> int:
-    """Mark runs that have been silent for too long."""
+def mark_lost_runs(hours: float | None = None) -> int:
+    """Mark runs that have been silent for too long: as long as their project says, or `hours`."""
     return retention.mark_lost(now_ms(), hours=hours)
 
 
 @tenant_task(soft_time_limit=600)
-def prune_trash(days: float = retention.KEEP_TRASH_DAYS) -> int:
-    """Delete what has been in the trash for long enough."""
+def prune_trash(days: float | None = None) -> int:
+    """Throw away what is too old to keep, and delete what has been in the trash for long enough."""
+    retention.expire(now_ms())
     return retention.prune(now_ms(), days=days)
 
 

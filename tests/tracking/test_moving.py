@@ -9,7 +9,7 @@ from django.db import models
 from apps.registry.models import Artifact, ArtifactVersion, LoggedModel, Usage
 from apps.tenants.access.models import AuditEvent
 from apps.tracking import folding, moving
-from apps.tracking.models import Dataset, Experiment, LatestMetric, Run, RunInput
+from apps.tracking.models import Dataset, Experiment, LatestMetric, Run, RunInput, Trace
 from maestro.clock import now_ms
 from maestro.errors import Conflict, Forbidden, NotFound
 from tests.tracking.door import Door
@@ -96,6 +96,22 @@ def test_a_model_whose_files_would_be_lost_from_sight_stays_with_its_run(door: D
     model.delete()
     moving.move(ids([run]), new.pk, anyone())
     assert door.get("runs/get", run_id=run)["run"]["info"]["artifact_uri"] == before
+
+
+def test_traces_go_with_the_run_that_they_were_recorded_in(door: Door) -> None:
+    old, new = make_experiment("old"), make_experiment("new")
+    runs = make_runs(door, old, 2)
+    for name, linked in (("of-it", runs), ("of-the-other", runs[::-1]), ("of-none", [])):
+        Trace.objects.create(id=f"tr-{name}", experiment=old, request_ms=1, run_ids=linked)
+    moving.move(ids(runs[:1]), new.pk, anyone())
+    assert set(Trace.objects.values_list("id", "experiment_id")) == {
+        ("tr-of-it", new.pk),
+        ("tr-of-the-other", old.pk),
+        ("tr-of-none", old.pk),
+    }
+    Experiment.objects.filter(pk=old.pk).update(location="s3://theirs/x")
+    with pytest.raises(Conflict, match="traces"):
+        moving.move(ids(runs[1:]), new.pk, anyone())
 
 
 def test_the_log_says_what_went_from_where_to_where(door: Door) -> None:

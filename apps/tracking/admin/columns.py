@@ -30,6 +30,7 @@ def keys(request: HttpRequest) -> JsonResponse:
     given = [number for number in request.GET.getlist("experiment") if number.isascii() and number.isdecimal()]
     homes = [int(number) for number in given if len(number) <= 18]
     found = {
-        kind: key_names.containing(kind, text, most=MAX_FOUND, experiments=homes if kind == "m" else ()) for kind in kinds
+        kind: key_names.containing(kind, text, most=MAX_FOUND, experiments=homes if kind == "m" else ())
+        for kind in kinds
     }
     return JsonResponse({"names": [{"kind": kind, "name": name} for kind, names in found.items() for name in names]})

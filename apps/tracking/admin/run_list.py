@@ -118,9 +118,7 @@ def heads(request: HttpRequest, columns: Sequence[Column], sort: str) -> list[di
         is_down, is_up = sort == f"-{column.key}", sort == column.key
         following = column.key if is_down else f"-{column.key}"
         url = with_query(request, sort=following, after="")
-        made.append(
-            {"column": column, "url": url, "order": "descending" if is_down else "ascending" if is_up else ""}
-        )
+        made.append({"column": column, "url": url, "order": "descending" if is_down else "ascending" if is_up else ""})
     return made
 
 

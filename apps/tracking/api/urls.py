@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern, URLResolver, path
 
-from apps.tracking.api import bulk, exports, projects, runs, views
+from apps.tracking.api import bulk, exports, projects, retention, runs, views
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("projects/", projects.ProjectList.as_view()),
@@ -10,6 +10,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("projects/<str:project>/outcome/", projects.ProjectOutcome.as_view()),
     path("projects/<str:project>/members/", projects.MemberList.as_view()),
     path("projects/<str:project>/members/<str:username>/", projects.MemberDetail.as_view()),
+    path("projects/<str:project>/retention/", retention.ProjectRetention.as_view()),
+    path("retention/", retention.TenantRetention.as_view()),
     path("experiments/", runs.ExperimentList.as_view()),
     path("experiments/<str:experiment>/", runs.ExperimentDetail.as_view()),
     path("runs/", runs.RunList.as_view()),

@@ -3,6 +3,7 @@
 from apps.tracking.models.datasets import Dataset, RunInput
 from apps.tracking.models.experiments import Experiment, ExperimentTag
 from apps.tracking.models.files import Blob, RunFile
+from apps.tracking.models.keeping import LifeRule
 from apps.tracking.models.metrics import LatestMetric, MetricChunk, MetricKey, MetricPoint, ModelMetric
 from apps.tracking.models.projects import DEFAULT_PROJECT_ID, Member, Project
 from apps.tracking.models.runs import Param, Run, RunDocument, RunModel, Tag
@@ -17,6 +18,7 @@ __all__ = [
     "Experiment",
     "ExperimentTag",
     "LatestMetric",
+    "LifeRule",
     "Member",
     "MetricChunk",
     "MetricKey",

@@ -1,4 +1,4 @@
-"""The tracking room's door: `manage.py prune_runs`: delete what has been in the trash for long enough."""
+"""The tracking room's door: `manage.py prune_runs`: let each project's rules for old runs take effect now."""
 
 from typing import Any
 
@@ -7,13 +7,17 @@ from django_tenants.utils import tenant_context
 
 from apps.tenants import provisioning
 from apps.tracking import retention
+from apps.tracking.models.keeping import MOST_DAYS
 from maestro.clock import now_ms
 from maestro.commands import MaestroCommand
 from maestro.errors import Invalid
 
 
 class Command(MaestroCommand):
-    """Delete runs that have been in a tenant's trash for longer than --days, with all they logged."""
+    """Put runs that are too old into the trash, and delete what has been there for too long, with all it logged.
+
+    Each project's rules say how long; --days overrides the time in the trash, for every project.
+    """
 
     help = __doc__
     example = "manage.py prune_runs --tenant acme --days 30 --dry-run"
@@ -22,15 +26,20 @@ class Command(MaestroCommand):
         """Declare the arguments."""
         super().add_arguments(parser)
         parser.add_argument("--tenant", required=True, metavar="SLUG")
-        parser.add_argument("--days", type=float, default=retention.KEEP_TRASH_DAYS, help="keep younger trash")
-        parser.add_argument("--dry-run", action="store_true", help="count, and delete nothing")
+        parser.add_argument("--days", type=float, default=None, help="keep younger trash, whatever the rules say")
+        parser.add_argument("--dry-run", action="store_true", help="say what would go, by project, and change nothing")
 
     def answer(self, **options: Any) -> dict[str, Any]:
         """Prune, or count what would be."""
         days = options["days"]
-        if not 0 <= days <= 36_500:
-            raise Invalid("--days must lie between 0 and 36500", "bad_days")
+        if days is not None and not 0 <= days <= MOST_DAYS:
+            raise Invalid(f"--days must lie between 0 and {MOST_DAYS}", "bad_days")
         with tenant_context(provisioning.fetch(options["tenant"])):
-            if options["dry_run"]:
-                return {"would_delete": retention.prunable(now_ms(), days=days).count()}
-            return {"deleted": retention.prune(now_ms(), days=days)}
+            if not options["dry_run"]:
+                return {"trashed": retention.expire(now_ms()), "deleted": retention.prune(now_ms(), days=days)}
+            by_project = retention.outlook(now_ms(), days=days)
+            totals = {
+                name: sum(counts[name] for counts in by_project.values())
+                for name in ("would_trash", "would_delete", "files", "file_bytes")
+            }
+            return totals | {"by_project": by_project}

@@ -1,0 +1,70 @@
+"""The tracking room's admin: rules for runs' lives, and on a project's page: how its runs end, and what becomes of them."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.urls import reverse
+
+from apps.tenants.access.audited_admin import AuditedAdmin
+from apps.tenants.access.auditing import actor_of
+from apps.tracking import keeping
+from apps.tracking.models import LifeRule, Project, Run
+from apps.tracking.tallying import tally
+from maestro.admin import Part, tenant_site
+
+DELETES = "tracking.delete_run"
+
+
+@admin.register(LifeRule, site=tenant_site)
+class LifeRuleAdmin(AuditedAdmin):
+    """How long runs are kept; only admins say so, since it deletes."""
+
+    list_display = ("subject", "trash_days", "keep_runs_days", "lost_after_hours", "set_by", "set_at")
+    fields = ("project", "trash_days", "keep_runs_days", "lost_after_hours")
+    show_full_result_count = False
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[LifeRule]:
+        """Rules with their projects."""
+        return super().get_queryset(request).select_related("project")
+
+    @admin.display(description="Rule of", ordering="project__name")
+    def subject(self, rule: LifeRule) -> str:
+        """The project, or all."""
+        return str(rule.project) if rule.project_id else "all other projects"
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """Only who may delete runs."""
+        return bool(request.user.has_perm(DELETES))
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Only who may delete runs."""
+        return bool(request.user.has_perm(DELETES))
+
+    def save_model(self, request: HttpRequest, obj: LifeRule, form: Any, change: bool) -> None:
+        """Note who said so."""
+        obj.set_by = actor_of(request).name[:250]
+        super().save_model(request, obj, form, change)
+
+
+def endings(request: HttpRequest, project: Project) -> dict[str, Any] | None:
+    """How a project's runs end, and what becomes of them."""
+    counted = tally(Run.objects.active().filter(experiment__project=project))
+    rule = keeping.rule_of(project)
+    may = bool(request.user.has_perm(DELETES))
+    change = reverse("admin:tracking_liferule_change", args=[rule.pk]) if rule else ""
+    return {
+        "tally": counted,
+        "rate_percent": None if counted.success_rate is None else counted.success_rate * 100,
+        "lost_url": f"{reverse('admin:tracking_run_changelist')}?project={project.pk}&status=LOST",
+        "trash": Run.objects.exclude(deleted_ms=None).filter(experiment__project=project).count(),
+        "rules": keeping.in_force(project),
+        "more_url": (change or f"{reverse('admin:tracking_liferule_add')}?project={project.pk}") if may else "",
+        "more_text": "Change the rules",
+    }
+
+
+tenant_site.add_part(
+    "project", Part("How runs end", "admin/tracking/card_endings.html", endings, "state", 40, "tracking.view_run")
+)

@@ -1,0 +1,62 @@
+"""The tracking room: the rules of a project for its runs' lives: its own word, else that of all projects, else ours."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from django.db import transaction
+
+from apps.tenants.access.auditing import By, actor_of, record
+from apps.tracking.models import DEFAULT_PROJECT_ID, LifeRule, Project
+
+TRASH_DAYS = 30
+LOST_AFTER_HOURS = 24.0
+FIELDS = ("trash_days", "keep_runs_days", "lost_after_hours")
+# The rules in force of every project, as a table that statements join.
+IN_FORCE = f"""(SELECT p.id AS project_id,
+  coalesce(own.trash_days, whole.trash_days, {TRASH_DAYS}) AS trash_days,
+  coalesce(own.keep_runs_days, whole.keep_runs_days) AS keep_runs_days,
+  coalesce(own.lost_after_hours, whole.lost_after_hours, {LOST_AFTER_HOURS}) AS lost_after_hours
+ FROM tracking_project p LEFT JOIN tracking_liferule own ON own.project_id = p.id
+ LEFT JOIN tracking_liferule whole ON whole.project_id IS NULL)"""  # noqa: S608 constants of ours
+
+
+@dataclass(frozen=True)
+class Rules:
+    """The rules in force."""
+
+    trash_days: int = TRASH_DAYS
+    keep_runs_days: int | None = None
+    lost_after_hours: float = LOST_AFTER_HOURS
+
+
+def rule_of(project: Project | None) -> LifeRule | None:
+    """What somebody has said of a project, or of all; None for nothing."""
+    return LifeRule.objects.filter(project=project).order_by().first()
+
+
+def in_force(project: Project | None) -> Rules:
+    """The rules that hold for a project, or, without one, for those that say nothing."""
+    said = [rule for rule in (rule_of(project) if project else None, rule_of(None)) if rule is not None]
+    found: dict[str, Any] = asdict(Rules())
+    for rule in reversed(said):
+        found |= {name: getattr(rule, name) for name in FIELDS if getattr(rule, name) is not None}
+    return Rules(**found)
+
+
+def set_rule(project: Project | None, values: Mapping[str, Any], *, by: By) -> LifeRule:
+    """Write all of a rule: what is not named is left to the wider rule again. The same again changes nothing."""
+    wanted = {name: values.get(name) for name in FIELDS}
+    with transaction.atomic():
+        # One at a time, though there may be no row of the rule to lock yet.
+        list(Project.objects.select_for_update().filter(pk=project.pk if project else DEFAULT_PROJECT_ID))
+        rule = LifeRule.objects.filter(project=project).order_by().first()
+        before = None if rule is None else {name: getattr(rule, name) for name in FIELDS}
+        if rule is not None and before == wanted:
+            return rule
+        rule, _ = LifeRule.objects.update_or_create(
+            project=project, defaults=wanted | {"set_by": actor_of(by).name[:250]}
+        )
+        subject = project if project is not None else rule
+        record(by, "retention.change", subject=subject, before=before, after=wanted)
+    return rule

@@ -19,9 +19,9 @@ from apps.tracking.models import Experiment  # isort: skip
 
 TENANT, BASE = "growth", 10_000
 SCENARIOS = {
-    "log-batch-1000": ["--ops", "10"],
-    "log-metric": ["--ops", "60"],
-    "ci-job": ["--ops", "15"],
+    "log-batch-1000": ["--ops", "30"],
+    "log-metric": ["--ops", "100"],
+    "ci-job": ["--ops", "30"],
     "search-filter": ["--ops", "20"],
     "search-page": ["--ops", "10"],
 }

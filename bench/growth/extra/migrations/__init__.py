@@ -1,0 +1,1 @@
+"""What each release of the bench's room brings."""

@@ -1,0 +1,1 @@
+"""The second release: the table, and one more column."""

@@ -7,6 +7,7 @@ gives their answers the headers of an API.
 from collections.abc import Callable
 from functools import lru_cache
 from importlib import import_module
+from typing import Any
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
@@ -47,6 +48,20 @@ class LaneMiddleware:
         if settings.SECURE_HSTS_SECONDS and request.is_secure():
             response.headers["Strict-Transport-Security"] = f"max-age={settings.SECURE_HSTS_SECONDS}"
         return response
+
+
+def whole(application: Callable[..., Any]) -> Callable[..., Any]:
+    """Hand a complete answer to the server as one piece: it is then sent at once, with its length."""
+
+    def answer(environ: dict[str, Any], start_response: Any) -> Any:
+        response = application(environ, start_response)
+        if getattr(response, "streaming", True):
+            return response
+        body = response.content
+        response.close()
+        return [body]
+
+    return answer
 
 
 def serve(request: HttpRequest) -> HttpResponse:

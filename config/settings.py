@@ -77,6 +77,8 @@ CHILD_ENV = {"DJANGO_SETTINGS_MODULE": os.environ.get("DJANGO_SETTINGS_MODULE", 
 STATEMENT_TIMEOUT_MS = env.number("MAESTRO_STATEMENT_TIMEOUT_MS", 15_000)
 TIMEOUTS = (
     f"-c statement_timeout={STATEMENT_TIMEOUT_MS} -c lock_timeout=5000 -c idle_in_transaction_session_timeout=60000"
+    # Only our own hot statements are prepared (maestro/database/statements.py): planned once, for any values.
+    " -c plan_cache_mode=force_generic_plan"
 )
 DATABASES = {
     "default": {

@@ -5,8 +5,11 @@ import os
 from django.core.wsgi import get_wsgi_application
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
-application = get_wsgi_application()
+pages = get_wsgi_application()
 
 from config.checks import refuse_unsafe_start  # noqa: E402 the apps must be loaded first
+from config.lane import whole  # noqa: E402
+
+application = whole(pages)
 
 refuse_unsafe_start()

@@ -48,12 +48,13 @@ POINTS = """points AS (INSERT INTO tracking_metricpoint (run_id, key_id, step, t
   FROM run, unnest(%(p_names)s::text[], %(p_steps)s, %(p_times)s, %(p_values)s) AS p (name, step, ts, value)
   JOIN series s USING (name) ON CONFLICT DO NOTHING)"""
 CHUNKS = """chunks AS (INSERT INTO tracking_metricchunk
-   (run_id, key_id, count, first_step, last_step, first_ms, last_ms, steps, timestamps_ms, "values")
-  SELECT run.id, s.key_id, c.hi - c.lo + 1, c.first_step, c.last_step, c.first_ms, c.last_ms,
+   (run_id, key_id, count, first_step, last_step, first_ms, last_ms, is_ascending, steps, timestamps_ms, "values")
+  SELECT run.id, s.key_id, c.hi - c.lo + 1, c.first_step, c.last_step, c.first_ms, c.last_ms, c.is_ascending,
    (%(all_steps)s)[c.lo::int:c.hi::int], (%(all_times)s)[c.lo::int:c.hi::int],
    (%(all_values)s)[c.lo::int:c.hi::int]
   FROM run, unnest(%(c_names)s::text[], %(c_lo)s, %(c_hi)s, %(c_first_step)s, %(c_last_step)s, %(c_first_ms)s,
-   %(c_last_ms)s) AS c (name, lo, hi, first_step, last_step, first_ms, last_ms) JOIN series s USING (name))"""
+   %(c_last_ms)s, %(c_ascending)s::bool[]) AS c (name, lo, hi, first_step, last_step, first_ms, last_ms, is_ascending)
+  JOIN series s USING (name))"""
 # A param that would change is set to NULL, which its column refuses: the constraint makes the rule, races included.
 PARAMS = """params AS (INSERT INTO tracking_param AS p (run_id, key, value)
   SELECT run.id, g.key, g.value FROM run, unnest(%(param_keys)s::text[], %(param_values)s::text[]) AS g (key, value)
@@ -159,6 +160,7 @@ def add_chunks(batch: Batch, params: dict[str, Any]) -> None:
         Float8Array(values),
     )
     params["c_names"] = [series.name for series in many]
+    params["c_ascending"] = [series.is_ascending for series in many]
     params["c_lo"], params["c_hi"] = Int8Array(starts), Int8Array(ends)
     params["c_first_step"] = Int8Array([min(series.steps) for series in many])
     params["c_last_step"] = Int8Array([max(series.steps) for series in many])

@@ -10,7 +10,7 @@ from django.contrib.auth.models import Group, User  # isort: skip
 from django.test import Client  # isort: skip
 
 from apps.tenants.models import Tenant  # isort: skip
-from apps.tracking import documents, history, ingest, search  # isort: skip
+from apps.tracking import documents, history, ingest, sampling, search  # isort: skip
 from apps.tracking.batches import read_batch  # isort: skip
 from apps.tracking.models import Run  # isort: skip
 from maestro.clock import now_ms  # isort: skip
@@ -55,7 +55,7 @@ def reading(run: uuid.UUID, key: str, places: tuple[int, ...]) -> Work:
         return lambda: history.page(run, key, after=after, most=10_000)
 
     found: Work = {f"page of 10,000 points from point {place:,}": page_from(place) for place in places}
-    found["320 points of all"] = lambda: history.sample(run, key, most=320)
+    found["320 points of all"] = lambda: sampling.sample(run, key, most=320)
     found["curve of a page"] = lambda: history.curve(run, key)
     return found
 

@@ -2,22 +2,31 @@
 
 One call is one round trip and, outside `atomic`, one transaction. Postgres plans a prepared statement again
 when a shared connection moves to another tenant's search_path, so a statement never sees a foreign table.
+
+A prepared statement is planned once a connection, for any values (plan_cache_mode in settings): planning costs as
+much as the work of the writing ones. A statement whose plan must fit its values says `prepare=False`.
 """
 
+import re
 import struct
 from collections.abc import Sequence
+from functools import lru_cache
+from itertools import count
 from typing import Any
 
+import numpy as np
 import psycopg
 from django.db import transaction
 from psycopg import pq
-from psycopg.adapt import Dumper
+from psycopg.adapt import Buffer, Dumper, Loader, PyFormat, Transformer
 
 from maestro.database.session import connection
 
-PREPARE_AT = 3
 INT8, FLOAT8 = 20, 701
+MOST_PREPARED = 100
+NAMED = re.compile(r"%\((\w+)\)s")
 ARRAY_HEADER = struct.Struct(">iiIii")
+counter = count()
 
 
 class PackedArray:
@@ -70,6 +79,89 @@ class Float8ArrayDumper(PackedDumper):
     oid = Float8Array.oid
 
 
+class NumbersLoader(Loader):
+    """Reads a one-dimensional array of numbers, none of them NULL, without a Python object for each.
+
+    Shapes  wire format: 20 bytes of header, then length and value of each element -> (n,)
+    """
+
+    format = pq.Format.BINARY
+    letter = "i8"
+
+    def load(self, data: Buffer) -> Any:
+        """Read the wire format."""
+        elements = np.dtype([("length", ">i4"), ("value", ">" + self.letter)])
+        offset = ARRAY_HEADER.size if len(data) > 12 else len(data)
+        return np.frombuffer(data, elements, offset=offset)["value"].astype(self.letter)
+
+
+class Int8ArrayLoader(NumbersLoader):
+    """bigint[] -> int64"""
+
+
+class Float8ArrayLoader(NumbersLoader):
+    """double precision[] -> float64"""
+
+    letter = "f8"
+
+
+class Hot:
+    """A connection's prepared statements, each planned once and sent by one call below psycopg's cursor.
+
+    A cursor sends, polls and reads in steps, and gives up the interpreter's lock at each. Threads that wait for it
+    then cost more than the statement; here it is given up once.
+    """
+
+    def __init__(self, raw: psycopg.Connection[Any]) -> None:
+        raw.adapters.register_dumper(Int8Array, Int8ArrayDumper)
+        raw.adapters.register_dumper(Float8Array, Float8ArrayDumper)
+        raw.adapters.register_loader(Int8Array.oid, Int8ArrayLoader)
+        raw.adapters.register_loader(Float8Array.oid, Float8ArrayLoader)
+        self.raw = raw
+        self.names: dict[tuple[str, tuple[int, ...]], bytes] = {}
+
+    def run(self, sql: str, values: dict[str, Any]) -> list[tuple[Any, ...]]:
+        """Run one statement, prepared at its first use, and return its rows. Raises psycopg's errors."""
+        text, order = numbered(sql)
+        transformer = Transformer(self.raw)
+        params = transformer.dump_sequence([values[name] for name in order], [PyFormat.AUTO] * len(order))
+        types = transformer.types or ()
+        server = self.raw.pgconn
+        name = self.names.get((sql, types)) or self.prepare(sql, text, types)
+        result = server.exec_prepared(name, params, transformer.formats, pq.Format.BINARY)
+        if result.status == pq.ExecStatus.TUPLES_OK:
+            transformer.set_pgresult(result)
+            return transformer.load_rows(0, result.ntuples, tuple)
+        self.check(result)
+        return []
+
+    def check(self, result: Any) -> None:
+        """Raise what the server, or the lost way to it, has to say."""
+        if self.raw.pgconn.status == pq.ConnStatus.BAD:
+            raise psycopg.OperationalError("the connection to the database is lost")
+        if result.status != pq.ExecStatus.COMMAND_OK:
+            raise psycopg.errors.error_from_result(result, encoding=self.raw.info.encoding)
+
+    def prepare(self, sql: str, text: bytes, types: tuple[int, ...]) -> bytes:
+        """Prepare a statement for these types; the oldest one makes room."""
+        server = self.raw.pgconn
+        if len(self.names) >= MOST_PREPARED:
+            oldest = next(iter(self.names))
+            server.exec_(b"DEALLOCATE " + self.names.pop(oldest))
+        name = b"hot_%d" % next(counter)
+        self.check(server.prepare(name, text, types))
+        self.names[sql, types] = name
+        return name
+
+
+@lru_cache(maxsize=1024)
+def numbered(sql: str) -> tuple[bytes, tuple[str, ...]]:
+    """Turn %(name)s into $1, $2 ...; returns the text and the names in their order."""
+    order: dict[str, int] = {}
+    text = NAMED.sub(lambda match: f"${order.setdefault(match[1], len(order) + 1)}", sql)
+    return text.replace("%%", "%").encode(), tuple(order)
+
+
 def execute(sql: str, params: Sequence[Any] | dict[str, Any] = (), *, prepare: bool = True) -> list[tuple[Any, ...]]:
     """Run one statement and return its rows. Raises psycopg's errors; inside `atomic` only the statement is undone."""
     if connection.in_atomic_block:
@@ -87,16 +179,15 @@ def run(sql: str, params: Sequence[Any] | dict[str, Any], prepare: bool) -> list
     """Send a statement on Django's connection, in the current tenant's path and role."""
     connection.ensure_connection()
     connection._handle_search_path()
-    raw = connection.connection
-    if not getattr(raw, "knows_packed_arrays", False):
-        raw.knows_packed_arrays = True
-        raw.adapters.register_dumper(Int8Array, Int8ArrayDumper)
-        raw.adapters.register_dumper(Float8Array, Float8ArrayDumper)
+    raw: Any = connection.connection
+    hot = getattr(raw, "hot", None)
+    if hot is None:
+        hot = raw.hot = Hot(raw)
+    # A connection that opens transactions by itself has to be asked by way of its cursor.
+    if prepare and raw.autocommit and isinstance(params, dict):
+        return hot.run(sql, params)  # type: ignore[no-any-return]
     with psycopg.Cursor(raw) as cursor:
-        # Django's own cursors write their values into the text; preparing those would only fill the memory.
-        raw.prepare_threshold = PREPARE_AT
-        try:
-            cursor.execute(sql, params, prepare=prepare or None, binary=True)
-        finally:
-            raw.prepare_threshold = None
+        # What is not prepared carries its values in its text, so that Postgres plans for them.
+        text = sql if prepare else psycopg.ClientCursor(raw).mogrify(sql, params)
+        cursor.execute(text, params if prepare else None, binary=True)
         return cursor.fetchall() if cursor.description else []

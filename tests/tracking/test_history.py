@@ -3,11 +3,16 @@
 import math
 from typing import Any
 
+import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
-from apps.tracking import folding, history
+from apps.tracking import folding, history, sampling
+from apps.tracking import points as columns
 from apps.tracking.batches import run_uuid
-from apps.tracking.models import Run
+from apps.tracking.models import MetricChunk, Run
+from apps.tracking.points import Points
 from maestro.clock import now_ms
 from tests.tracking.door import Door
 
@@ -34,7 +39,7 @@ def test_pages_of_any_size_hold_every_point_once(door: Door, run: str, size: int
     place: history.Place | None = None
     while len(found) < min(3000, size * 5):
         points, place = history.page(run_uuid(run), "a", after=place, most=size)
-        found += points.steps
+        found += points.steps.tolist()
         if place is None:
             break
     assert found == list(range(len(found)))
@@ -65,6 +70,64 @@ def test_a_curve_keeps_the_extremes_and_stays_short(run: str) -> None:
     assert min(points.values) < -0.999
     assert list(points.steps) == sorted(points.steps)
     assert not any(map(math.isnan, points.values))
+
+
+def test_curves_of_long_series_are_read_from_outlines(door: Door, run: str) -> None:
+    short = [{"key": "b", "value": 1.0, "timestamp": 1, "step": step} for step in (3, 1, 2)]
+    door.post("runs/log-batch", {"run_id": run, "metrics": short})
+    folding.fold_quiet(now_ms() + 60_000)
+    MetricChunk.objects.update(values=[])  # what is read from outlines never looks at these
+    found = history.series([run_uuid(run)], ["a", "b", "never"], exact=2000)
+    assert {key for _, key in found} == {"a", "b"}
+    points = found[run_uuid(run), "a"]
+    assert 2 * 3000 / 50 - 2 <= len(points) <= 2 * 3000 / 50
+    assert (max(points.values), points.steps.tolist()) == (99.0, sorted(points.steps.tolist()))
+    assert found[run_uuid(run), "b"].steps.tolist() == [1, 2, 3]
+
+
+@pytest.mark.parametrize("case", ["lined up", "unfolded", "crossing"])
+@pytest.mark.parametrize("interval", [(), (-5, 4000), (0, 0), (999, 1000), (7, 2998), (5000, 6000), (1500, 1500)])
+def test_a_sample_is_even_whatever_lies_behind_it(door: Door, case: str, interval: tuple[int, ...]) -> None:
+    run = door.run()
+    logged = [{"key": "a", "value": s / 2, "timestamp": 5 * s, "step": s} for s in range(3000) if s != 1500]
+    slices = (
+        [slice(at, None, 3) for at in range(3)]
+        if case == "crossing"
+        else [slice(a, a + 750) for a in (750, 0, 1500, 2250)]
+    )
+    for part in slices:
+        door.post("runs/log-batch", {"run_id": run, "metrics": logged[part]})
+    if case == "lined up":
+        folding.fold_quiet(now_ms() + 60_000)
+    first, last = interval or (0, 3000)
+    wanted = [point["step"] for point in logged if first <= point["step"] <= last]
+    edges = dict(zip(("first_step", "last_step"), interval, strict=False))
+    found = sampling.sample(run_uuid(run), "a", most=64, **edges)
+    if len(wanted) <= 64:
+        assert found.steps.tolist() == wanted
+    else:
+        assert found.steps.tolist() == [wanted[round(i * (len(wanted) - 1) / 63)] for i in range(64)]
+    assert found.values.tolist() == [step / 2 for step in found.steps.tolist()]
+    assert found.times.tolist() == [step * 5 for step in found.steps.tolist()]
+    assert (sampling.line_of(run_uuid(run), "a") is None) == (case == "crossing")
+
+
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow], max_examples=200)
+@given(
+    st.lists(st.tuples(st.integers(-3, 3), st.integers(0, 3), st.sampled_from([0.0, -0.0, 1.5, math.nan, math.inf]))),
+    st.integers(1, 9),
+)
+def test_points_are_put_in_order_once_each(rows: list[tuple[int, int, float]], most: int) -> None:
+    steps, times, values = zip(*rows, strict=True) if rows else ((), (), ())
+    given_points = Points(np.array(steps, "i8"), np.array(times, "i8"), np.array(values, "f8"))
+    found = columns.ordered(given_points)
+    names = [(t, s, math.isnan(v), 0.0 if math.isnan(v) else v) for s, t, v in rows]
+    shown = zip(found.times.tolist(), found.steps.tolist(), found.values.tolist(), strict=True)
+    assert [(t, s, math.isnan(v), 0.0 if math.isnan(v) else v) for t, s, v in shown] == sorted(set(names))
+    drawn = columns.thinned(columns.finite(columns.by_step(given_points)), most)
+    finite = [v for _, _, v in rows if math.isfinite(v)]
+    assert len(drawn) <= most
+    assert not finite or most < 2 or {max(finite), min(finite)} <= set(drawn.values.tolist())
 
 
 def test_a_metric_that_was_never_logged_has_no_points(door: Door, run: str) -> None:

@@ -13,7 +13,7 @@ class Migration(migrations.Migration):
             models.BooleanField(
                 db_default=False,
                 default=False,
-                help_text="each step is greater than the one before, and no time is earlier",
+                help_text="each step is greater than the one before",
             ),
         ),
     ]

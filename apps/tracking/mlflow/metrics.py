@@ -2,22 +2,26 @@
 
 from typing import Any
 
-from apps.tracking import documents, history
+import msgspec
+
+from apps.tracking import documents, history, sampling
 from apps.tracking.batches import run_uuid
 from apps.tracking.mlflow.base import TrackingView
+from apps.tracking.points import spell
 from maestro.api.auth import Reach
 from maestro.errors import Invalid
 from maestro.mlflow import fields as read
 from maestro.mlflow.paging import page_size, read_token, write_token
-from maestro.mlflow.views import MlflowRequest, dump
+from maestro.mlflow.views import MlflowRequest
 
 PURPOSE = "mlflow.get-history"
+WRITER = msgspec.json.Encoder()
 
 
 class GetHistory(TrackingView):
     """GET metrics/get-history"""
 
-    def get(self, request: MlflowRequest) -> dict[str, Any]:
+    def get(self, request: MlflowRequest) -> bytes:
         """Show a metric's points in order of time, step and value; all of them unless max_results is given."""
         fields = self.fields(request)
         run_id = self.run_in(fields)
@@ -29,8 +33,8 @@ class GetHistory(TrackingView):
         answer: dict[str, Any] = {"metrics": points.rows(key)} if len(points) else {}
         if following is not None:
             time, step, value = following
-            answer["next_page_token"] = write_token([time, step, history.spell(value)], PURPOSE)
-        return answer
+            answer["next_page_token"] = write_token([time, step, spell(value)], PURPOSE)
+        return WRITER.encode(answer)
 
 
 def read_place(fields: dict[str, Any]) -> history.Place | None:
@@ -58,11 +62,11 @@ class SampleHistory(TrackingView):
         if len(interval) == 1 or (interval and interval[0] > interval[1]):
             raise Invalid("If either start step or end step is specified, both must be, in order.", "bad_interval")
         first, last = interval or (None, None)
-        rows = []
+        rows: list[Any] = []
         for run_id in runs:
-            points = history.sample(run_id, key, most=most, first_step=first, last_step=last)
-            rows += [row | {"run_id": run_id.hex} for row in points.rows(key)]
-        return dump({"metrics": rows} if rows else {})
+            points = sampling.sample(run_id, key, most=most, first_step=first, last_step=last)
+            rows += points.rows(key, run_id.hex)
+        return WRITER.encode({"metrics": rows} if rows else {})
 
     def runs_in(self, texts: list[str], name: str, projects: Reach) -> list[Any]:
         """Read run ids, at least one. Raises Invalid or NotFound."""
@@ -83,10 +87,10 @@ class BulkHistory(SampleHistory):
         runs = self.runs_in(read.texts(fields, "run_id", MOST_RUNS), "run_id", request.user.projects)
         key = read.text(fields, "metric_key")
         most = read.integer_or(fields, "max_results", MOST_ROWS, least=1, most=MOST_ROWS)
-        rows: list[dict[str, Any]] = []
+        rows: list[Any] = []
         for run_id in sorted(runs):
             if len(rows) >= most:
                 break
             points, _ = history.page(run_id, key, most=most - len(rows))
-            rows += [row | {"run_id": run_id.hex} for row in points.rows(key)]
-        return dump({"metrics": rows})
+            rows += points.rows(key, run_id.hex)
+        return WRITER.encode({"metrics": rows})

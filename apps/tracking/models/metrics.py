@@ -52,7 +52,7 @@ class MetricChunk(models.Model):
     values = ArrayField(models.FloatField())
     outline = models.BinaryField(null=True, editable=False)
     is_ascending = models.BooleanField(
-        db_default=False, default=False, help_text="each step is greater than the one before, and no time is earlier"
+        db_default=False, default=False, help_text="each step is greater than the one before"
     )
 
     class Meta:

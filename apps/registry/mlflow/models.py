@@ -6,9 +6,10 @@ from django.db import transaction
 from django.http import HttpRequest
 
 from apps.registry import pointing, registering
-from apps.registry.mlflow.base import RegistryView, read_tag, read_tags, searched
+from apps.registry.mlflow.base import RegistryView, read_tags, searched
+from apps.registry.mlflow.noting import DeleteNote, Describe, OwnedView, SetNote
 from apps.registry.mlflow.shapes import model_json, version_json
-from apps.registry.models import Alias, Artifact, ArtifactTag, ArtifactVersion
+from apps.registry.models import Alias, Artifact, ArtifactVersion
 from apps.registry.scoping import artifacts_for
 from apps.registry.searching import Asked, search_artifacts
 from apps.tenants.access.auditing import record
@@ -59,20 +60,6 @@ class RenameModel(RegistryView):
             before = found.name
             registering.rename(found, read.text(fields, "new_name", limits.NAME_CHARS), at_ms=now_ms())
             record(request, "artifact.rename", subject=found, before={"name": before}, after={"name": found.name})
-        return shown(found)
-
-
-class UpdateModel(RegistryView):
-    """PATCH registered-models/update"""
-
-    def patch(self, request: HttpRequest) -> dict[str, Any]:
-        """Change a model's description."""
-        fields = self.fields(request)
-        with transaction.atomic():
-            found = self.own_model(request, fields)
-            after = {"description": read.text_or(fields, "description")}
-            record(request, "artifact.change", subject=found, before={"description": found.description}, after=after)
-            Artifact.objects.filter(pk=found.pk).update(**after, updated_ms=now_ms())
         return shown(found)
 
 
@@ -131,35 +118,30 @@ class LatestVersions(RegistryView):
     post = get
 
 
-class SetModelTag(RegistryView):
+class ModelRow(OwnedView):
+    """A call on a registered model."""
+
+    noun = "artifact"
+
+    def own(self, request: HttpRequest, fields: dict[str, Any]) -> Artifact:
+        """Fetch the model to be changed. Raises NotFound or Forbidden."""
+        return self.own_model(request, fields)
+
+    def shown(self, row: Artifact) -> dict[str, Any]:
+        """Show the model as it is stored now."""
+        return shown(row)
+
+
+class UpdateModel(ModelRow, Describe):
+    """PATCH registered-models/update"""
+
+
+class SetModelTag(ModelRow, SetNote):
     """POST registered-models/set-tag"""
 
-    def post(self, request: HttpRequest) -> dict[str, Any]:
-        """Write a note on a model."""
-        fields = self.fields(request)
-        key, value = read_tag(fields, limits.REGISTRY_TAG_VALUE_CHARS)
-        with transaction.atomic():
-            found = self.own_model(request, fields)
-            before = ArtifactTag.objects.filter(artifact=found, key=key).values_list("value", flat=True).first()
-            if before != value:
-                ArtifactTag.objects.update_or_create(artifact=found, key=key, defaults={"value": value})
-                was = None if before is None else {"tag": key, "value": before[:1_000]}
-                record(request, "artifact.tag", subject=found, before=was, after={"tag": key, "value": value[:1_000]})
-        return {}
 
-
-class DeleteModelTag(RegistryView):
+class DeleteModelTag(ModelRow, DeleteNote):
     """DELETE registered-models/delete-tag"""
-
-    def delete(self, request: HttpRequest) -> dict[str, Any]:
-        """Take a note off a model; a missing one is no error."""
-        fields = self.fields(request)
-        key = read.text(fields, "key", limits.KEY_CHARS)
-        with transaction.atomic():
-            found = self.own_model(request, fields)
-            if ArtifactTag.objects.filter(artifact=found, key=key).delete()[0]:
-                record(request, "artifact.untag", subject=found, before={"tag": key})
-        return {}
 
 
 class ModelAlias(RegistryView):

@@ -6,12 +6,13 @@ from django.db import transaction
 from django.http import HttpRequest
 from django.utils import timezone
 
-from apps.registry import publishing, registering
+from apps.registry import registering
 from apps.registry.downloading import RUN_HEADER, note_download
-from apps.registry.mlflow.base import RegistryView, find_run, read_tag, read_tags, searched
+from apps.registry.mlflow.base import RegistryView, find_run, read_tags, searched
 from apps.registry.mlflow.logged import model_for
+from apps.registry.mlflow.noting import DeleteNote, Describe, OwnedView, SetNote
 from apps.registry.mlflow.shapes import version_json
-from apps.registry.models import ArtifactVersion, VersionTag
+from apps.registry.models import ArtifactVersion
 from apps.registry.scoping import artifacts_for
 from apps.registry.searching import Asked, search_versions
 from apps.tenants.access.auditing import record
@@ -72,20 +73,6 @@ class CreateVersion(RegistryView):
             answer = shown(made)
             record(request, "version.create", subject=made, after=answer["model_version"])
         return answer
-
-
-class UpdateVersion(VersionView):
-    """PATCH model-versions/update"""
-
-    def patch(self, request: HttpRequest) -> dict[str, Any]:
-        """Change a version's description."""
-        fields = self.fields(request)
-        with transaction.atomic():
-            found = self.own_version(request, fields)
-            after = {"description": read.text_or(fields, "description")}
-            record(request, "version.change", subject=found, before={"description": found.description}, after=after)
-            ArtifactVersion.objects.filter(pk=found.pk).update(**after, updated_ms=now_ms())
-        return shown(found)
 
 
 class TransitionStage(VersionView):
@@ -151,32 +138,27 @@ class SearchVersions(RegistryView):
         return ({"model_versions": [version_json(row) for row in page.rows]} if page.rows else {}) | token
 
 
-class SetVersionTag(VersionView):
+class VersionRow(VersionView, OwnedView):
+    """A call on a version."""
+
+    noun = "version"
+
+    def own(self, request: HttpRequest, fields: dict[str, Any]) -> ArtifactVersion:
+        """Fetch the version to be changed. Raises NotFound or Forbidden."""
+        return self.own_version(request, fields)
+
+    def shown(self, row: ArtifactVersion) -> dict[str, Any]:
+        """Show the version as it is stored now."""
+        return shown(row)
+
+
+class UpdateVersion(VersionRow, Describe):
+    """PATCH model-versions/update"""
+
+
+class SetVersionTag(VersionRow, SetNote):
     """POST model-versions/set-tag"""
 
-    def post(self, request: HttpRequest) -> dict[str, Any]:
-        """Write a note on a version."""
-        fields = self.fields(request)
-        key, value = read_tag(fields, limits.REGISTRY_TAG_VALUE_CHARS)
-        with transaction.atomic():
-            found = self.own_version(request, fields)
-            before = VersionTag.objects.filter(version=found, key=key).values_list("value", flat=True).first()
-            if before != value:
-                publishing.set_tags(found, {key: value})
-                was = None if before is None else {"tag": key, "value": before[:1_000]}
-                record(request, "version.tag", subject=found, before=was, after={"tag": key, "value": value[:1_000]})
-        return {}
 
-
-class DeleteVersionTag(VersionView):
+class DeleteVersionTag(VersionRow, DeleteNote):
     """DELETE model-versions/delete-tag"""
-
-    def delete(self, request: HttpRequest) -> dict[str, Any]:
-        """Take a note off a version; a missing one is no error."""
-        fields = self.fields(request)
-        key = read.text(fields, "key", limits.KEY_CHARS)
-        with transaction.atomic():
-            found = self.own_version(request, fields)
-            if VersionTag.objects.filter(version=found, key=key).delete()[0]:
-                record(request, "version.untag", subject=found, before={"tag": key})
-        return {}

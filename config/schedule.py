@@ -11,6 +11,7 @@ SCHEDULE: dict[str, dict[str, Any]] = {
     "resume-trainings": {"task": "apps.recommendations.tasks.resume_trainings", "schedule": 20.0},
     "look-for-outcomes": {"task": "apps.recommendations.tasks.look_everywhere", "schedule": 600.0},
     "train-nightly": {"task": "apps.recommendations.tasks.train_all_tonight", "schedule": crontab(hour=1, minute=0)},
+    "prune-learnings": {"task": "apps.recommendations.tasks.prune_learnings", "schedule": crontab(hour=0, minute=20)},
     "observe-usages": {"task": "apps.registry.tasks.observe_everywhere", "schedule": 60.0},
     "forget-expired": {"task": "apps.tenants.access.tasks.forget_expired_everywhere", "schedule": crontab(minute=17)},
 }

@@ -74,6 +74,8 @@ TENANT_ROLES = not AS_OWNER
 TENANT_LIMIT_SET_CALLS = True
 ORIGINAL_BACKEND = "django_prometheus.db.backends.postgresql"
 CHILD_ENV = {"DJANGO_SETTINGS_MODULE": os.environ.get("DJANGO_SETTINGS_MODULE", "config.settings")}
+# The most memory that the process of one training may hold.
+TRAINING_MEGABYTES = env.number("MAESTRO_TRAINING_MB", 2_048)
 STATEMENT_TIMEOUT_MS = env.number("MAESTRO_STATEMENT_TIMEOUT_MS", 15_000)
 TIMEOUTS = (
     f"-c statement_timeout={STATEMENT_TIMEOUT_MS} -c lock_timeout=5000 -c idle_in_transaction_session_timeout=60000"

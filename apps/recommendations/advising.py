@@ -5,84 +5,56 @@ answer is made here from the stored impact scores. Nothing is ever made up: with
 answer is a refusal that names what is missing.
 """
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
 from django.db.models import Subquery
 
-from apps.recommendations import refusals
+from apps.recommendations import refusals, unscored
+from apps.recommendations.answers import GAIN_LEVEL, AdviceAnswer, Item
 from apps.recommendations.models import Advice, Forecast, ImpactModel, ImpactScore
 from apps.registry.models import Usage
 from apps.tracking.models import DEFAULT_PROJECT_ID, Project
 
-MOST_ITEMS = 10
+MOST_ITEMS = unscored.MOST_ITEMS
 PENDING = "pending"
 ORDER = ("ok", "early", "refused")
 WORDING = "Associated with, adjusted for what was known beforehand. Not a proof of cause."
-GAIN_LEVEL = 0.9
 UNIT_WORDS = {"project": "points of success", "run": "standard deviations of a project's runs"}
 
 UNIT_NAMES = {words: name for name, words in UNIT_WORDS.items()}
-
-
-@dataclass(frozen=True, slots=True)
-class Item:
-    """One thing to try, with what is known of it.
-
-    Units  gain, low, high: as the answer's `unit` says
-    """
-
-    rank: int
-    artifact_id: UUID
-    artifact_name: str
-    artifact_kind: str
-    status: str
-    gain: float | None
-    low: float | None
-    high: float | None
-    standing: float | None
-    n_used: int | None
-    n_unused: int | None
-    n_projects: int
-    reasons: tuple[str, ...]
-    evidence: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class AdviceAnswer:
-    """Advice for one project, or why there is none."""
-
-    status: str
-    code: str = ""
-    reason: str = ""
-    needs: Sequence[dict[str, Any]] = ()
-    basis: str = ""
-    unit: str = ""
-    model: ImpactModel | None = None
-    items: Sequence[Item] = field(default_factory=tuple)
-
-    @property
-    def level(self) -> float | None:
-        """What share of truths the intervals mean to hold."""
-        return GAIN_LEVEL if self.items else None
+__all__ = ["GAIN_LEVEL", "AdviceAnswer", "Item"]
 
 
 def advice_for(project: Project) -> AdviceAnswer:
-    """Answer from what serves now: what a worker stored for this project, else its artifacts' impact scores."""
-    used = set(Usage.objects.filter(project=project).values_list("version__artifact_id", flat=True))
+    """Answer from what serves now: what a worker stored for this project, else what is stored of its artifacts."""
+    used = used_by(project)
     stored = [row for row in stored_for(project) if row.kind == Advice.Kind.ARTIFACT]
     if stored:
         return from_stored([row for row in stored if row.artifact_id not in used], stored[0].model)
+    return fresh_advice(project, used)
+
+
+def used_by(project: Project) -> set[UUID]:
+    """The artifacts that a project uses already."""
+    return set(Usage.objects.filter(project=project).values_list("version__artifact_id", flat=True))
+
+
+def fresh_advice(project: Project, used: Collection[UUID]) -> AdviceAnswer:
+    """By impact scores; where impact refuses, by mean ranks; where those refuse too, by recency, without a number."""
     model = ImpactModel.objects.serving()
-    if model is None:
-        return untrained()
-    if model.state == ImpactModel.State.REFUSED:
-        return AdviceAnswer("refused", model.code, model.reason, model.needs, model=model)
-    scores = scores_for(model, project.problem_class)
-    items = items_of((score for score in scores if score.artifact_id not in used), model)
-    return answer_of(items, "impact", model)
+    if model is not None and model.state != ImpactModel.State.REFUSED:
+        scores = scores_for(model, project.problem_class)
+        return answer_of(items_of((score for score in scores if score.artifact_id not in used), model), "impact", model)
+    ranking = ImpactModel.objects.champions().filter(target=ImpactModel.Target.RANKING).first()
+    ranked = unscored.by_rank(ranking, project, used) if ranking else ()
+    if ranking is not None and ranked:
+        return answer_of(ranked, str(ranking.figures.get("cold", "mean_rank")), ranking)
+    said = untrained() if model is None else AdviceAnswer("refused", model.code, model.reason, model.needs, model=model)
+    recent = unscored.by_recency(project, used)
+    return replace(said, items=recent, basis=unscored.RECENCY) if recent else said
 
 
 def answer_of(items: Sequence[Item], basis: str, model: ImpactModel, *, unit: str = "") -> AdviceAnswer:

@@ -2,13 +2,16 @@
 
 from datetime import datetime, timedelta
 
-from django.db.models import Exists, F, OuterRef, Subquery
+from django.db.models import Exists, F, OuterRef, Q, Subquery
 
-from apps.recommendations.models import Advice, Forecast, WhatIf
+from apps.recommendations.advising import fresh_advice
+from apps.recommendations.answers import AdviceAnswer
+from apps.recommendations.models import Advice, Forecast, ImpactModel, WhatIf
 from apps.registry.models import Usage
-from apps.tracking.models import Project
+from apps.tracking.models import DEFAULT_PROJECT_ID, Project
 
 QUESTION_DAYS = 1
+MOST_LATECOMERS = 200
 ACTUALS = {
     "success": "success",
     "duration": "actual_duration_days",
@@ -25,6 +28,58 @@ def settle_forecasts(at: datetime) -> int:
         waiting = Forecast.objects.filter(target=target, actual=None).exclude(p50=None)
         settled += waiting.filter(Exists(known)).update(actual=Subquery(known.values(field)[:1]), settled_at=at)
     return settled
+
+
+def record_advice(at: datetime) -> int:
+    """Keep what projects that are younger than the last training are told, so that it is known whether they followed.
+
+    Returns how many pieces of advice were kept. What the training itself advised stands already.
+    """
+    serving = [ImpactModel.objects.serving(), ImpactModel.objects.champions().filter(target="ranking").first()]
+    models = [model for model in serving if model is not None and model.state == ImpactModel.State.CHAMPION]
+    if not models:
+        return 0
+    told = Advice.objects.filter(project=OuterRef("pk"), kind=Advice.Kind.ARTIFACT, model__state="champion")
+    going = Project.objects.exclude(pk=DEFAULT_PROJECT_ID).filter(Q(ends_at=None) | Q(ends_at__gt=at), success=None)
+    kept = 0
+    for project in going.filter(~Exists(told)).order_by("-created_at")[:MOST_LATECOMERS]:
+        kept += keep_advice(project, models, at=at)
+    return kept
+
+
+def keep_advice(project: Project, models: list[ImpactModel], *, at: datetime) -> int:
+    """Write what one project is told. It stood to be read since the project and the model were both there."""
+    since = max([project.created_at, *(model.promoted_at for model in models if model.promoted_at)])
+    before = Usage.objects.filter(project=project, at__lt=since).values_list("version__artifact_id", flat=True)
+    answer = fresh_advice(project, set(before))
+    if answer.model is None or answer.status == "refused":
+        return 0
+    rows = [row_of(project, answer, place, since) for place in range(len(answer.items))]
+    return len(Advice.objects.bulk_create(rows, ignore_conflicts=True))
+
+
+def row_of(project: Project, answer: AdviceAnswer, place: int, since: datetime) -> Advice:
+    """One item as a row."""
+    item = answer.items[place]
+    return Advice(
+        model=answer.model,
+        project=project,
+        kind=Advice.Kind.ARTIFACT,
+        artifact_id=item.artifact_id,
+        rank=item.rank,
+        basis=answer.basis,
+        status=item.status,
+        score=item.standing,
+        standing=item.standing,
+        unit=answer.unit,
+        gain=item.gain,
+        low=item.low,
+        high=item.high,
+        n_projects=item.n_projects,
+        reasons=list(item.reasons),
+        evidence=list(item.evidence),
+        made_at=since,
+    )
 
 
 def follow_advice(at: datetime) -> int:

@@ -46,7 +46,8 @@ def roll_back(training: Training, *, by: By, at: datetime) -> list[ImpactModel]:
 def step_back(model: ImpactModel, *, by: By, at: datetime) -> ImpactModel:
     """Put one champion's predecessor back into service."""
     retired = ImpactModel.objects.select_for_update().filter(target=model.target, unit=model.unit, state=State.RETIRED)
-    before = retired.order_by("-retired_at").first()
+    # One whose text was pruned can't serve again.
+    before = retired.exclude(model_text="").order_by("-retired_at").first()
     if before is None:
         raise Conflict(f"no earlier model of {model.target} {model.unit} is there to go back to", "no_predecessor")
     model.state, model.retired_at, model.reason = State.REJECTED, at, f"rolled back by {actor_of(by).name}"

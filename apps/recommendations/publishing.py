@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from datetime import datetime
 from uuid import UUID
 
+import numpy as np
+
 from apps.recommendations.arrays import UNITS
 from apps.recommendations.findings import LEVEL, METHODS, MOST_EVIDENCE, ImpactFinding, Judged, effects_of
 from apps.recommendations.foresight import ForecastFinding, RankingFinding
@@ -12,10 +14,13 @@ from apps.recommendations.holdout import is_worse
 from apps.recommendations.impact import Effect
 from apps.recommendations.models import Forecast, ImpactModel, ImpactScore, Training
 from apps.recommendations.promotion import seal, unseal
+from apps.recommendations.ranking import Advice as Ranked
+from apps.recommendations.ranking import Ranker, rank
 from apps.recommendations.verdicts import Verdict
 from maestro.errors import Conflict
 
 State = ImpactModel.State
+RANKED_LEVEL = 0.8
 
 
 def publish_impact(training: Training, finding: ImpactFinding, *, at: datetime) -> ImpactModel:
@@ -111,7 +116,7 @@ def forecast_rows(model: ImpactModel, finding: ForecastFinding, *, at: datetime)
 
 
 def publish_ranking(training: Training, finding: RankingFinding, *, at: datetime) -> ImpactModel:
-    """Write the ranking's choice between mean rank and model, with the figures of both."""
+    """Write the ranking's choice between mean rank and model with the figures of both; let it serve unless it is worse."""
     ranker = finding.ranker
     model = ImpactModel(
         training=training,
@@ -124,13 +129,49 @@ def publish_ranking(training: Training, finding: RankingFinding, *, at: datetime
         code=ranker.verdict.code,
         reason=ranker.verdict.reason,
         needs=needs_of(ranker.verdict),
-        figures={"basis": ranker.basis, "quality": {name: rounded(value) for name, value in ranker.quality.items()}},
+        figures={
+            "basis": ranker.basis,
+            "cold": ranker.cold,
+            "judged": len(ranker.judged.get("mean_rank", ())),
+            "quality": {name: rounded(value) for name, value in ranker.quality.items()},
+        },
     )
-    seal(model, {"basis": ranker.basis, "catalogue": list(ranker.catalogue), "quality": dict(ranker.quality)})
+    standings = {one.artifact: standing_of(one) for one in rank(ranker, {}).advice}
+    seal(model, {"basis": ranker.basis, "cold": ranker.cold, "quality": ranker.quality, "standings": standings})
+    objection = "" if ranker.verdict.is_refused else objection_to_ranking(ranker, model)
+    if objection:
+        model.reason = objection
     model.save()
-    if not ranker.verdict.is_refused:
+    if not ranker.verdict.is_refused and not objection:
         model.promote(at)
     return model
+
+
+def standing_of(ranked: Ranked) -> dict[str, object]:
+    """What a project without runs is told of an artifact."""
+    return {"standing": rounded(ranked.standing), "used": ranked.used, "reason": standing_words(ranked)}
+
+
+def standing_words(ranked: Ranked) -> str:
+    """A standing in words, with its interval."""
+    return (
+        f"Expected to do better than {ranked.standing:.0f} % of the artifacts here "
+        f"({RANKED_LEVEL:.0%} interval {ranked.lo:.0f} to {ranked.hi:.0f} %): {ranked.reason}."
+    )
+
+
+def objection_to_ranking(ranker: Ranker, model: ImpactModel) -> str:
+    """Compare by NDCG on the same left-out projects: with the mean rank, and with what the champion orders by."""
+    champion = ImpactModel.objects.champions().filter(target=ImpactModel.Target.RANKING).first()
+    theirs = str(champion.figures.get("basis", "")) if champion else ""
+    rivals = {"mean_rank": "the mean rank"} | ({theirs: "what serves"} if theirs in ranker.judged else {})
+    for method, words in rivals.items():
+        lost, lost_by_rival = (1 - np.array(ranker.judged.get(name, ())) for name in (ranker.basis, method))
+        if is_worse(lost, lost_by_rival):
+            return f"on projects left out it ranks worse than {words}"
+    if theirs in ranker.quality:
+        model.figures["champion_quality"] = rounded(ranker.quality[theirs])
+    return ""
 
 
 def rounded(value: float | None) -> float | None:

@@ -7,7 +7,7 @@ from apps.recommendations import dataset, history
 from apps.recommendations.arrays import PLAN_COLUMNS, SCALES, UNITS, in_unit, numbers
 from apps.recommendations.forecasting import Forecast, Prediction, contributions, forecast_from_json, predict
 from apps.recommendations.foresight import TOP_REASONS, told
-from apps.recommendations.models import ImpactModel, WhatIf
+from apps.recommendations.models import ImpactModel, ImpactScore, WhatIf
 from apps.recommendations.promotion import unseal
 from apps.recommendations.publishing import needs_of
 from apps.recommendations.refusals import FORECAST_OUTCOMES
@@ -25,7 +25,8 @@ def answer(question: WhatIf, *, at: datetime) -> None:
         expected(target, serving.get(target), known, question.facts.get(PLAN_COLUMNS.get(target, "")))
         for target in UNITS
     ]
-    question.answer, question.state, question.ended_at = {"results": results}, WhatIf.State.DONE, at
+    found = {"results": results, "artifacts": chosen(question.facts.get("artifacts") or [], known["problem_class"])}
+    question.answer, question.state, question.ended_at = found, WhatIf.State.DONE, at
     question.save(update_fields=["answer", "state", "ended_at"])
 
 
@@ -84,6 +85,44 @@ def shown(forecast: Forecast, said: Prediction, reasons: list[dict[str, Any]]) -
         "level": forecast.level,
         "contributions": reasons,
     }
+
+
+def chosen(names: list[str], problem_class: str | None) -> list[dict[str, Any]]:
+    """What the use of each artifact is associated with. Said beside the forecast, never added to it.
+
+    A forecast rests on what is known before anything is chosen, so it holds for what such projects use on average.
+    """
+    model = ImpactModel.objects.serving()
+    if not names:
+        return []
+    if model is None or model.state != ImpactModel.State.CHAMPION:
+        why = (
+            ("not_trained", "Nothing has been learnt yet.", [])
+            if model is None
+            else (model.code, model.reason, model.needs)
+        )
+        return [unknown_effect(name, *why) for name in names]
+    scores = model.scores.filter(problem_class__in=["", problem_class or ""], artifact__name__in=names)
+    best = {score.artifact.name: score for score in scores.select_related("artifact").order_by("problem_class")
+            if not score.problem_class or score.status != "refused"}  # fmt: skip
+    never = ("never_used", "No project with an outcome used it.", [])
+    return [effect_of(best[name], model) if name in best else unknown_effect(name, *never) for name in names]
+
+
+def effect_of(score: ImpactScore, model: ImpactModel) -> dict[str, Any]:
+    """One artifact's score."""
+    return {
+        **{"artifact": score.artifact.name, "status": score.status, "code": score.code, "reason": score.reason},
+        **{"needs": score.needs, "effect": score.effect, "low": score.low, "high": score.high, "level": model.level},
+        **{"unit": model.unit, "n_projects": score.n_projects},
+    }
+
+
+def unknown_effect(name: str, code: str, reason: str, needs: list[dict[str, Any]]) -> dict[str, Any]:
+    """An artifact of which nothing can be said."""
+    nothing = dict.fromkeys(("effect", "low", "high", "level"))
+    return {"artifact": name, "status": "refused", "code": code, "reason": reason, "needs": needs, **nothing,
+            "unit": "", "n_projects": 0}  # fmt: skip
 
 
 def refusal(target: str) -> dict[str, Any]:

@@ -4,9 +4,10 @@
     ranker.verdict, ranker.basis, ranker.quality         NDCG@5 of each method, projects left out
     rank(ranker, {"artifact": success of a run already seen})   -> Ranking with Advice, best first
 
-Two methods compete on projects left out: the mean rank, and the model (mean rank shared by like
-artifacts, then kriging on the runs seen). The model is shown only where it wins. Popularity is no
-sign of quality and is not used.
+Methods compete on projects left out. Once runs of the new project are seen: the mean rank against the model (mean
+rank shared by like artifacts, then kriging on the runs seen); the model is shown only where it wins. Before any:
+the mean rank against the shared one, which must win by more than a standard error, since nothing is known to beat
+the mean rank reliably then. Popularity is no sign of quality and is not used.
 """
 
 import hashlib
@@ -20,15 +21,14 @@ from scipy import stats
 from apps.recommendations import refusals
 from apps.recommendations.folds import Ints
 from apps.recommendations.ranks import (
-    PRIOR_USES,
     UNIT,
-    Beliefs,
     Evidence,
     Likeness,
     believe,
     gather,
     krige,
     likeness,
+    mean_ranks,
     project_ranks,
     without,
 )
@@ -37,7 +37,9 @@ from apps.recommendations.verdicts import Verdict
 
 JUDGED_PROJECTS, JUDGED_SEEN, TOP = 40, 5, 5
 LEAST_RUNS = 2
+METHODS = ("mean_rank", "shared_mean", "model", "cold_mean_rank", "cold_shared_mean")
 Basis = Literal["none", "mean_rank", "model"]
+Cold = Literal["mean_rank", "shared_mean"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,17 +60,29 @@ class RankingData:
 
 @dataclass(frozen=True, slots=True)
 class Ranker:
-    """What was learnt. quality: NDCG@5 on left-out projects of "mean_rank", "shared_mean", "model"."""
+    """What was learnt.
+
+    judged   NDCG@5 on each left-out project: "mean_rank", "shared_mean", "model" after five of its runs were seen,
+             "cold_mean_rank", "cold_shared_mean" before any
+    quality  their means
+    cold     what orders artifacts for a project without runs, where the basis is the model
+    """
 
     verdict: Verdict
     basis: Basis
     catalogue: tuple[str, ...]
     projects: int
     spread: float
-    quality: Mapping[str, float] = field(default_factory=dict)
+    cold: Cold = "mean_rank"
+    judged: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
     evidence: Evidence | None = None
     alike: Likeness | None = None
     ranks: Mapping[str, tuple[Ints, Floats]] = field(default_factory=dict)
+
+    @property
+    def quality(self) -> dict[str, float]:
+        """Mean NDCG@5 of each method on projects left out."""
+        return {method: float(np.mean(scores)) for method, scores in self.judged.items() if scores}
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,11 +127,21 @@ def train_ranker(data: RankingData, *, seed: int = 0) -> Ranker:
     numbers = np.concatenate([np.full(len(history[name][0]), p) for p, name in enumerate(names)])
     used = np.concatenate([history[name][0] for name in names])
     evidence = gather(numbers, used, np.concatenate([history[name][1] for name in names]), count=len(catalogue))
-    quality = _judge(history, evidence, alike, seed=seed)
-    wins = quality.get("model", 0.0) > quality.get("mean_rank", 0.0)
+    judged = _judge(history, evidence, alike, seed=seed)
+    wins = _lead(judged["model"], judged["mean_rank"]) > 0
     basis: Basis = "model" if wins and verdict.status == "ok" else "mean_rank"
+    cold: Cold = "shared_mean" if _lead(judged["cold_shared_mean"], judged["cold_mean_rank"]) > 1 else "mean_rank"
     ranks = {name: (used, ranks) for name, (used, ranks, _) in history.items()}
-    return Ranker(verdict, basis, catalogue, len(history), spread, quality, evidence, alike, ranks)
+    return Ranker(verdict, basis, catalogue, len(history), spread, cold, judged, evidence, alike, ranks)
+
+
+def _lead(ours: tuple[float, ...], theirs: tuple[float, ...]) -> float:
+    """How far ahead one method is on the same projects, in standard errors of the paired difference."""
+    gap = np.array(ours) - np.array(theirs)
+    if not len(gap) or not gap.any():
+        return 0.0
+    error = float(gap.std(ddof=1)) / np.sqrt(len(gap)) if len(gap) > 1 else float("inf")
+    return float(gap.mean()) / max(error, 1e-12)
 
 
 def rank(ranker: Ranker, seen: Mapping[str, float], *, project: str = "", level: float = 0.8) -> Ranking:
@@ -132,18 +156,15 @@ def rank(ranker: Ranker, seen: Mapping[str, float], *, project: str = "", level:
     at = np.array([number for number, _ in known], dtype=np.int64)
     ranks = project_ranks(np.array([value for _, value in known], dtype=np.float64))
     own = ranker.ranks.get(project)
-    beliefs = believe(ranker.evidence if own is None else without(ranker.evidence, *own), ranker.alike)
+    evidence = ranker.evidence if own is None else without(ranker.evidence, *own)
     is_model = ranker.basis == "model"
-    expected, deviations = krige(beliefs, at, ranks) if is_model else _by_mean(beliefs)
+    is_shared = is_model and (len(at) > 0 or ranker.cold == "shared_mean")
+    expected, deviations = krige(believe(evidence, ranker.alike), at, ranks) if is_shared else mean_ranks(evidence)
     reach = float(stats.norm.ppf(0.5 + level / 2)) * deviations
     ordered = np.argsort(-expected, kind="stable")
     reason = _reason(ranker, len(at) if is_model else 0)
     advice = tuple(_advice(ranker, int(k), expected, reach, reason=reason) for k in ordered)
     return Ranking(ranker.verdict, ranker.basis, advice)
-
-
-def _by_mean(beliefs: Beliefs) -> tuple[Floats, Floats]:
-    return beliefs.means, np.sqrt(np.maximum(np.diag(beliefs.within + beliefs.doubt), 0.0))
 
 
 def _advice(ranker: Ranker, k: int, expected: Floats, reach: Floats, *, reason: str) -> Advice:
@@ -181,26 +202,28 @@ def _history(data: RankingData, catalogue: tuple[str, ...]) -> dict[str, tuple[I
 
 
 def _judge(history: dict[str, tuple[Ints, Floats, Floats]], evidence: Evidence, alike: Likeness, *,
-           seed: int) -> dict[str, float]:  # fmt: skip
-    """NDCG@5 of each method on projects left out, five of whose runs the model has seen."""
+           seed: int) -> dict[str, tuple[float, ...]]:  # fmt: skip
+    """NDCG@5 of each method on projects left out: before any of their runs is seen, and after five are."""
 
     def place(name: str) -> bytes:
         return hashlib.sha256(f"{seed}|{name}".encode()).digest()
 
     judged = sorted((name for name, (used, _, _) in history.items() if len(used) >= 2 * JUDGED_SEEN), key=place)
-    scores: dict[str, list[float]] = {"mean_rank": [], "shared_mean": [], "model": []}
+    scores: dict[str, list[float]] = {method: [] for method in METHODS}
     for name in judged[:JUDGED_PROJECTS]:
         used, ranks, outcome = history[name]
         left = without(evidence, used, ranks)
-        beliefs = believe(left, alike)
+        beliefs, (ordinary, _) = believe(left, alike), mean_ranks(left)
         shuffled = sorted(range(len(used)), key=lambda row: place(f"{name}|{row}"))
         seen, rest = np.array(shuffled[:JUDGED_SEEN]), np.array(shuffled[JUDGED_SEEN:])
         model, _ = krige(beliefs, used[seen], project_ranks(outcome[seen]))
-        ordinary = left.sums / (np.maximum(left.counts, 0.0) + PRIOR_USES)
-        for method, guess in (("mean_rank", ordinary), ("shared_mean", beliefs.means), ("model", model)):
-            gained = ndcg(outcome[rest], guess[used[rest]])
-            scores[method] += [] if gained is None else [gained]
-    return {method: float(np.mean(values)) for method, values in scores.items() if values}
+        warm = {"mean_rank": ordinary, "shared_mean": beliefs.means, "model": model}
+        cold = {"cold_mean_rank": ordinary, "cold_shared_mean": beliefs.means}
+        for guesses, rows in ((warm, rest), (cold, np.arange(len(used)))):
+            for method, guess in guesses.items():
+                gained = ndcg(outcome[rows], guess[used[rows]])
+                scores[method] += [] if gained is None else [gained]
+    return {method: tuple(values) for method, values in scores.items()}
 
 
 def ndcg(outcome: Floats, guess: Floats) -> float | None:

@@ -21,6 +21,7 @@ HALVING = 2.0
 PRIOR_PAIRS = 20.0
 NOISE = 0.3
 PRIOR_USES = 3.0
+BOUNDS_OF_PRIOR_USES = (0.5, 20.0)
 FULL_COVER = 0.7
 
 
@@ -28,13 +29,15 @@ FULL_COVER = 0.7
 class Evidence:
     """What history says, in sums from which a project can be taken out again.
 
-    Shapes  sums, counts (k,) of ranks; products, pairs (k, k) of residual ranks met in one project
+    Shapes  sums, counts (k,) of ranks; products, pairs (k, k) of residual ranks met in one project;
+            squares is the sum of all squared ranks
     """
 
     sums: Floats
     counts: Floats
     products: Floats
     pairs: Floats
+    squares: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +88,7 @@ def gather(projects: Ints, artifacts: Ints, ranks: Floats, *, count: int) -> Evi
         residual = centred_residual(ranks[rows], means[used], count)
         products[np.ix_(used, used)] += np.outer(residual, residual)
         pairs[np.ix_(used, used)] += 1.0
-    return Evidence(sums, counts, products, pairs)
+    return Evidence(sums, counts, products, pairs, float(ranks @ ranks))
 
 
 def without(evidence: Evidence, used: Ints, ranks: Floats) -> Evidence:
@@ -96,13 +99,31 @@ def without(evidence: Evidence, used: Ints, ranks: Floats) -> Evidence:
     products[np.ix_(used, used)] -= np.outer(residual, residual)
     pairs[np.ix_(used, used)] -= 1.0
     return Evidence(evidence.sums - np.bincount(used, ranks, minlength=count),
-                    evidence.counts - np.bincount(used, minlength=count), products, pairs)  # fmt: skip
+                    evidence.counts - np.bincount(used, minlength=count), products, pairs,
+                    evidence.squares - float(ranks @ ranks))  # fmt: skip
 
 
 def centred_residual(ranks: Floats, means: Floats, count: int) -> Floats:
     """Ranks less the artifacts' means; a project with few artifacts may hold only good ones, so centre."""
     residual = ranks - means
     return residual - residual.mean() if len(ranks) < FULL_COVER * count else residual
+
+
+def mean_ranks(evidence: Evidence) -> tuple[Floats, Floats]:
+    """Each artifact's own mean rank, and how far its rank in one more project may lie from that.
+
+    Shrunk to the average as far as artifacts differ less than their ranks do: variances within and between
+    artifacts by moments, so that the data say how much.
+    Shapes  (k,), (k,)
+    """
+    used = np.maximum(evidence.counts, 0.0)
+    met = used > 0
+    uses, artifacts = float(used.sum()), int(met.sum())
+    explained = float((evidence.sums[met] ** 2 / used[met]).sum())
+    within = max(evidence.squares - explained, 0.0) / max(uses - artifacts, 1.0)
+    between = max(explained - artifacts * within, 0.0) / max(uses, 1.0)
+    prior = float(np.clip(within / max(between, 1e-9), *BOUNDS_OF_PRIOR_USES))
+    return evidence.sums / (used + prior), np.sqrt((within + 1e-9) * (1 + 1 / (used + prior)))
 
 
 def _by_project(projects: Ints) -> list[Ints]:

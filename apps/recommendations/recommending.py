@@ -13,12 +13,10 @@ from apps.recommendations.arrays import covariates_of, numbers
 from apps.recommendations.foresight import MOST_OPEN, RankingFinding, seen_of
 from apps.recommendations.history import History, ProjectRow
 from apps.recommendations.models import Advice, ImpactModel, ImpactScore
-from apps.recommendations.publishing import needs_of
+from apps.recommendations.publishing import RANKED_LEVEL, needs_of, standing_words
 from apps.recommendations.ranking import Advice as Ranked
 from apps.recommendations.ranking import rank
 from apps.recommendations.teams import TeamData, TeamRange, recommend_team
-
-RANKED_LEVEL = 0.8
 
 
 def advise(
@@ -80,10 +78,7 @@ def advice_row(
     if standing is not None:
         advice.standing = advice.score = standing.standing
         advice.n_projects = advice.n_projects or standing.used
-        reasons.append(
-            f"Expected to do better than {standing.standing:.0f} % of the artifacts here "
-            f"({RANKED_LEVEL:.0%} interval {standing.lo:.0f} to {standing.hi:.0f} %): {standing.reason}."
-        )
+        reasons.append(standing_words(standing))
     advice.reasons = reasons
     return advice
 

@@ -23,7 +23,6 @@ from apps.recommendations.models import Training, WhatIf
 from apps.tenants.models import Tenant
 
 TRAINING_SECONDS = 3_000
-TRAINING_MEGABYTES = 2_048
 QUESTION_SECONDS = 120
 LAST_WORDS = 500
 PR_SET_PDEATHSIG = 1
@@ -54,11 +53,13 @@ def supervise(tenant: Tenant, training_id: uuid.UUID, *, megabytes: int | None =
 
 def answer(tenant: Tenant, question_id: uuid.UUID) -> str:
     """Have a process answer a question. Returns the question's state."""
+    waiting = WhatIf.objects.filter(pk=question_id, state=WhatIf.State.WAITING)
+    if not waiting.update(started_at=Now()):
+        return "gone"
     arguments = ["--tenant", tenant.slug, "--question", str(question_id), "--memory-mb", str(memory_bound())]
     ended = run_command("answer_question", *arguments, seconds=QUESTION_SECONDS)
     if ended.code != 0:
         said = ended.last_words.splitlines()[-1] if ended.last_words else f"its process ended with code {ended.code}"
-        waiting = WhatIf.objects.filter(pk=question_id, state=WhatIf.State.WAITING)
         waiting.update(state=WhatIf.State.FAILED, reason=said, ended_at=Now())
     return str(WhatIf.objects.values_list("state", flat=True).get(pk=question_id))
 
@@ -71,7 +72,7 @@ def foresee(tenant: Tenant) -> int:
 
 def memory_bound() -> int:
     """The memory of one training in megabytes: MAESTRO_TRAINING_MB."""
-    return int(getattr(settings, "TRAINING_MEGABYTES", 0) or TRAINING_MEGABYTES)
+    return int(settings.TRAINING_MEGABYTES)
 
 
 def run_command(name: str, *arguments: str, seconds: float = TRAINING_SECONDS) -> Ended:

@@ -11,14 +11,15 @@ from django.utils import timezone
 from django_tenants.utils import get_tenant_model, tenant_context
 from kombu.exceptions import OperationalError
 
-from apps.recommendations import followup, leases, outcomes, supervising
+from apps.recommendations import followup, leases, outcomes, pruning, supervising
 from apps.recommendations.models import Training, WhatIf
 from maestro.database.session import connection
 from maestro.tasks import fan_out, tenant_task
 
 logger = logging.getLogger("maestro.recommendations")
 
-NIGHT_SECONDS = 2 * 3600
+# Less than the broker's visibility timeout (config/celery.py): a message that waits longer is sent a second time.
+NIGHT_SECONDS = 50 * 60
 LOOK_SECONDS = 300
 RESEND_SECONDS = 60
 FORESEE_SECONDS = 30
@@ -58,6 +59,7 @@ def look() -> str:
     changed = outcomes.derive_due(at)
     followup.changed_outcomes()
     followup.settle_forecasts(at)
+    followup.record_advice(at)
     followup.follow_advice(at)
     followup.drop_questions(at)
     if not outcomes.changed_since_training():
@@ -67,9 +69,21 @@ def look() -> str:
     return f"{changed} outcomes derived, training {training.pk}"
 
 
+@tenant_task(soft_time_limit=600)
+def prune() -> dict[str, int]:
+    """Delete what trainings left that no page, no rollback and no evidence needs."""
+    return pruning.prune(timezone.now())
+
+
+@shared_task
+def prune_learnings() -> int:
+    """Daily, for every tenant, before the nightly training."""
+    return fan_out(prune, jitter_seconds=LOOK_SECONDS)
+
+
 @shared_task
 def train_all_tonight() -> int:
-    """Nightly, for every tenant, spread over two hours."""
+    """Nightly, for every tenant, spread over the first hour."""
     return fan_out(train_tonight, jitter_seconds=NIGHT_SECONDS)
 
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from apps.recommendations.ranking import RankingData, ndcg, rank, train_ranker
+from apps.recommendations.ranking import METHODS, RankingData, ndcg, rank, train_ranker
 from apps.recommendations.tables import table_from_columns
 
 
@@ -39,8 +39,28 @@ def test_runs_seen_on_the_project_change_the_advice():
 
 def test_the_choice_between_methods_is_recorded_with_its_figures():
     quality = train_ranker(history(50, seed=1)).quality
-    assert set(quality) == {"mean_rank", "shared_mean", "model"}
+    assert set(quality) == set(METHODS)
     assert quality["model"] > quality["mean_rank"] + 0.1
+
+
+def test_without_seen_runs_the_order_is_the_mean_rank_unless_sharing_wins_clearly():
+    ranker = train_ranker(history(50, seed=1))
+    gap = np.array(ranker.judged["cold_shared_mean"]) - np.array(ranker.judged["cold_mean_rank"])
+    clearly = gap.mean() > gap.std(ddof=1) / np.sqrt(len(gap))
+    assert (ranker.cold == "shared_mean") == bool(clearly)
+    plain = replace(ranker, cold="mean_rank", basis="mean_rank")
+    forced = [one.artifact for one in rank(replace(ranker, cold="mean_rank"), {}).advice]
+    assert forced == [one.artifact for one in rank(plain, {}).advice]
+
+
+def test_the_mean_rank_is_shrunk_as_far_as_artifacts_are_alike():
+    data = history(30, seed=4)
+    noise = np.random.default_rng(1).normal(size=len(data.outcome))
+    alike = train_ranker(replace(data, outcome=noise))
+    apart = train_ranker(replace(data, outcome=np.array([float(name[-2:]) for name in data.artifacts]) + noise))
+    widest = [max(abs(one.score) for one in rank(ranker, {}).advice) for ranker in (alike, apart)]
+    assert widest[0] < 0.35
+    assert widest[1] > 1.2
 
 
 def test_up_to_forty_projects_go_by_mean_rank_alone():

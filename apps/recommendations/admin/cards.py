@@ -6,7 +6,7 @@ from django.http import HttpRequest
 from django.urls import reverse
 
 from apps.recommendations.admin.impact import SHORT_UNITS, UNITS, forest_of
-from apps.recommendations.advising import UNIT_WORDS, advice_for, stored_for, untrained
+from apps.recommendations.advising import UNIT_WORDS, advice_for, stored_for, team_size_for, untrained
 from apps.recommendations.models import Advice, Forecast, ImpactModel, ImpactScore
 from apps.registry.models import Artifact
 from apps.tracking.models import Project
@@ -14,6 +14,12 @@ from maestro import charts
 from maestro.admin import Part, tenant_site
 
 UNITS_OF_TARGETS = {"success": "points of success", "duration": "days", "cost": "cost", "effort": "hours"}
+BASES = {
+    "impact": "what each is associated with here",
+    "model": "what goes with the runs seen here",
+    "mean_rank": "mean rank across projects",
+    "shared_mean": "mean rank across projects, shared by like artifacts",
+}
 FEW = 8
 
 
@@ -26,15 +32,19 @@ def advice_card(request: HttpRequest, project: Project) -> dict[str, Any]:
         return shown | {
             "items": [stored_item(row) for row in items],
             "unit": items[0].unit,
-            "basis": items[0].basis,
+            "basis": BASES.get(items[0].basis, items[0].basis),
             "team": next((row for row in stored if row.kind == Advice.Kind.TEAM_SIZE), None),
         }
     answer = advice_for(project)
+    made = [fresh_item(item) for item in answer.items]
+    is_refused = answer.status == "refused"
     return shown | {
         "answer": answer,
-        "items": [fresh_item(item) for item in answer.items],
+        "items": [] if is_refused else made,
+        "recent": made if is_refused else [],
         "unit": answer.unit,
-        "basis": answer.basis,
+        "basis": BASES.get(answer.basis, answer.basis),
+        "team": team_size_for(project),
     }
 
 
@@ -47,6 +57,7 @@ def stored_item(row: Advice) -> dict[str, Any]:
         "gain": row.gain,
         "low": row.low,
         "high": row.high,
+        "standing": row.standing,
         "n": row.n_projects,
         "reasons": row.reasons,
         "evidence": evidence_links(row.evidence),
@@ -63,6 +74,7 @@ def fresh_item(item: Any) -> dict[str, Any]:
         "gain": item.gain,
         "low": item.low,
         "high": item.high,
+        "standing": item.standing,
         "n": item.n_projects,
         "reasons": item.reasons,
         "evidence": evidence_links(item.evidence),
@@ -93,6 +105,7 @@ def forecast_card(request: HttpRequest, project: Project) -> dict[str, Any]:
         ],
         "refused": [row for row in rows if row.p50 is None],
         "never": not rows,
+        "what_if_url": f"{reverse('admin:what_if')}?project={project.pk}",
         "has_outcome": project.success is not None,
         "more_url": reverse("admin:calibration"),
         "more_text": "How past forecasts did",
@@ -150,6 +163,11 @@ def expectations(request: HttpRequest, _: None) -> dict[str, Any] | None:
     return shown | {"forecasts": newest} if newest else None
 
 
+def ask_first(request: HttpRequest, _: None) -> dict[str, Any]:
+    """The way to a question about a project that does not exist yet."""
+    return {"ask_url": reverse("admin:what_if")}
+
+
 FOLDER = "admin/recommendations/card_{}.html"
 SEE_SCORES, SEE_FORECASTS = "recommendations.view_impactscore", "recommendations.view_forecast"
 tenant_site.add_part("project", Part("Forecast", FOLDER.format("forecast"), forecast_card, "work", 10, SEE_FORECASTS))
@@ -159,3 +177,4 @@ tenant_site.add_part("home", Part("Impact", FOLDER.format("leaderboard"), leader
 tenant_site.add_part(
     "home", Part("Expected and actual success", FOLDER.format("expected"), expectations, "work", 15, SEE_FORECASTS)
 )
+tenant_site.add_part("home", Part("Before you begin", FOLDER.format("ask"), ask_first, "state", 20, SEE_FORECASTS))

@@ -7,7 +7,10 @@ from rest_framework import serializers
 from apps.recommendations.history import MOST_FACTS
 from apps.recommendations.models import Forecast, ImpactModel, ImpactScore, Training, WhatIf
 from apps.tracking.models import Project
+from maestro import limits
 from maestro.api.serializers import Flag, Mapped, Real, Scalar, StrictSerializer, Text, Whole
+
+MOST_ARTIFACTS = 50
 
 
 class Need(serializers.Serializer[Any]):
@@ -198,6 +201,12 @@ class WhatIfNew(StrictSerializer):
     planned_duration_days = Real(required=False, min_value=0, max_value=1e6)
     planned_cost = Real(required=False, min_value=0, max_value=1e15)
     planned_effort_hours = Real(required=False, min_value=0, max_value=1e9)
+    artifacts = serializers.ListField(
+        child=Text(max_length=limits.NAME_CHARS),
+        required=False,
+        max_length=MOST_ARTIFACTS,
+        help_text="names; what the use of each is associated with is said beside the forecast, not added to it",
+    )
 
 
 class WhatIfShown(serializers.ModelSerializer[WhatIf]):
@@ -205,7 +214,7 @@ class WhatIfShown(serializers.ModelSerializer[WhatIf]):
 
     class Meta:
         model = WhatIf
-        fields = ("id", "state", "facts", "answer", "reason", "created_at", "ended_at")
+        fields = ("id", "state", "facts", "answer", "reason", "created_at", "started_at", "ended_at")
 
 
 class TargetCalibration(serializers.Serializer[Any]):
@@ -225,11 +234,27 @@ class TargetCalibration(serializers.Serializer[Any]):
     bias = serializers.FloatField(allow_null=True, help_text="how far forecasts lie above the actual, in the unit")
 
 
+class FollowedShown(serializers.Serializer[Any]):
+    """How often advice was followed, and how projects ended that did and did not; an association."""
+
+    advised = serializers.IntegerField(help_text="pieces of advice whose project has ended")
+    followed = serializers.IntegerField()
+    projects_that_followed = serializers.IntegerField(help_text="that used at least one thing advised")
+    projects_that_did_not = serializers.IntegerField()
+    status = serializers.CharField(help_text="ok, early or refused")
+    reason = serializers.CharField()
+    needs = Need(many=True)
+    difference = serializers.FloatField(allow_null=True, help_text="points of success, followers less others")
+    low = serializers.FloatField(allow_null=True)
+    high = serializers.FloatField(allow_null=True)
+    level = serializers.FloatField(allow_null=True)
+
+
 class CalibrationShown(serializers.Serializer[Any]):
     """How well past claims held."""
 
     forecasts = TargetCalibration(many=True)
-    advice = serializers.DictField(child=serializers.IntegerField())
+    advice = FollowedShown()
     claims = serializers.ListField(
         child=serializers.DictField(), help_text="champion's intervals that held new estimates"
     )

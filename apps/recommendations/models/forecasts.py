@@ -1,5 +1,7 @@
 """The recommendations room: what a project may expect."""
 
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Self
 
 from django.db import models
@@ -59,6 +61,24 @@ class Forecast(models.Model):
         return f"{self.target} {self.p50}"
 
 
+# A worker has QUESTION_SECONDS (supervising.py) to answer; it should take the question long before.
+TAKEN_SECONDS, ANSWER_SECONDS = 15, 180
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """A question as its asker sees it: waiting, running, done or failed, with a word on why it takes so long."""
+
+    state: str
+    note: str
+    waited: float
+
+    @property
+    def is_live(self) -> bool:
+        """Whether an answer may still come."""
+        return self.state in ("waiting", "running")
+
+
 class WhatIfQuerySet(models.QuerySet["WhatIf"]):
     """Questions about questions."""
 
@@ -87,12 +107,28 @@ class WhatIf(models.Model):
     reason = models.TextField(blank=True)
     asked_by = models.CharField(max_length=250, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
+    started_at = models.DateTimeField(null=True, blank=True, help_text="when a worker took it")
     ended_at = models.DateTimeField(null=True, blank=True)
 
     objects = WhatIfQuerySet.as_manager()
 
     class Meta:
         ordering = ("-created_at",)
+
+    def progress(self, at: datetime) -> Progress:
+        """How the question stands at a moment; no answer in ANSWER_SECONDS is said to be none."""
+        waited = max(0.0, (at - self.created_at).total_seconds())
+        if self.state != self.State.WAITING:
+            return Progress(self.state, self.reason, waited)
+        if waited > ANSWER_SECONDS:
+            return Progress(
+                "failed", f"No answer came in {ANSWER_SECONDS} s; the worker was stopped or is overloaded.", waited
+            )
+        if self.started_at is not None:
+            return Progress("running", "A worker computes the forecast.", waited)
+        if waited > TAKEN_SECONDS:
+            return Progress("waiting", f"No worker has taken this for {waited:.0f} s. It may not be running.", waited)
+        return Progress("waiting", "Waiting for a worker.", waited)
 
     def __str__(self) -> str:
         return f"what if, {self.state}"

@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from apps.recommendations import analytics, followup, latecomers, leases, questions, training
 from apps.recommendations.models import Advice, Forecast, ImpactModel, Training, WhatIf
+from apps.recommendations.ranking import METHODS
 from apps.registry.models import Usage
 from apps.tracking.models import Project
 from tests.recommendations.db.builders import make_past, make_runs
@@ -192,7 +193,7 @@ def test_runs_of_a_fresh_project_move_its_advice(acme):
     train_now()
     ranking = ImpactModel.objects.get(target="ranking")
     assert ranking.state == "champion"
-    assert set(ranking.figures["quality"]) == {"mean_rank", "shared_mean", "model"}
+    assert set(ranking.figures["quality"]) == set(METHODS)
     advised = set(Advice.objects.filter(project=project, kind="artifact").values_list("artifact", flat=True))
     used = set(Usage.objects.filter(project=project).values_list("version__artifact", flat=True))
     assert not advised & used

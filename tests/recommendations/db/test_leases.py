@@ -209,7 +209,7 @@ def test_the_rule_is_applied_to_ended_projects_that_no_person_judged(acme):
 
 def test_what_the_schedule_names_is_there_and_runs_for_each_tenant(db):
     ours = {name: entry["task"] for name, entry in SCHEDULE.items() if "recommendations" in entry["task"]}
-    assert set(ours) == {"resume-trainings", "look-for-outcomes", "train-nightly"}
+    assert set(ours) == {"resume-trainings", "look-for-outcomes", "train-nightly", "prune-learnings"}
     for task in ours.values():
         assert hasattr(tasks, task.rsplit(".", 1)[1])
 

@@ -13,7 +13,7 @@ from django.apps import apps
 from django.conf import settings
 from django.contrib.auth.management import create_permissions
 from django.contrib.contenttypes.management import create_contenttypes
-from django.db.migrations import CreateModel, Migration, RunPython, SeparateDatabaseAndState
+from django.db.migrations import AddField, CreateModel, Migration, RunPython, RunSQL, SeparateDatabaseAndState
 from django.db.migrations.loader import MigrationLoader
 from django_tenants.utils import schema_context
 from psycopg import sql
@@ -38,11 +38,12 @@ class Group:
 
 @dataclass(frozen=True)
 class Script:
-    """What to run in a schema, what to note as applied, and whether new models need permissions."""
+    """What to run in a schema, what to note as applied, and whether new models need permissions, new tables grants."""
 
     statements: tuple[str, ...]
     names: Names
     makes_models: bool
+    needs_grants: bool
 
 
 def group_by_missing(tenants: list[Tenant]) -> list[Group]:
@@ -89,9 +90,17 @@ def script_for(group: Group) -> Script | None:
     with schema_context(group.tenants[0].schema_name):
         own = MigrationLoader(connection, ignore_no_migrations=True)
         statements = own.collect_sql([(migration, False) for migration in migrations])
-    makes = any(isinstance(operation, CreateModel) for m in migrations for operation in operations_of(m))
+    operations = [operation for m in migrations for operation in operations_of(m)]
+    makes_models = any(isinstance(operation, CreateModel) for operation in operations)
     lines = tuple(s for s in statements if s.strip() and not s.startswith("--") and s not in ("BEGIN;", "COMMIT;"))
-    return Script(lines, group.missing, makes)
+    return Script(lines, group.missing, makes_models, any(map(makes_tables, operations)))
+
+
+def makes_tables(operation: object) -> bool:
+    """Say whether a migration's operation may leave tables that the tenant's role has no right to yet."""
+    if isinstance(operation, AddField):
+        return bool(operation.field.many_to_many)
+    return isinstance(operation, CreateModel | RunSQL)
 
 
 def operations_of(migration: Migration) -> Iterator[object]:
@@ -102,16 +111,17 @@ def operations_of(migration: Migration) -> Iterator[object]:
             yield from operation.database_operations
 
 
-def apply(schema: str, script: Script) -> None:
+def apply(owner: psycopg.Connection, schema: str, script: Script) -> None:
     """Run a script in one schema, with its bookkeeping and grants, in one transaction. Raises psycopg.Error."""
-    with provisioning.owner_connection() as owner:
+    with owner.transaction():
         path = sql.SQL("SET LOCAL search_path = {}, public").format(sql.Identifier(schema))
         owner.execute(path)
         owner.execute(sql.SQL("SET LOCAL lock_timeout = {}").format(sql.Literal(LOCK_TIMEOUT)))
         for statement in script.statements:
             owner.execute(statement.encode())
         record(owner, script.names)
-        provisioning.grant(owner, schema)
+        if script.needs_grants:
+            provisioning.grant(owner, schema)
     if script.makes_models:
         make_permissions(schema)
 

@@ -4,6 +4,7 @@ Runs as the owner of the schemas. A tenant that fails is put into maintenance an
 """
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import psycopg
@@ -17,9 +18,14 @@ from apps.tenants import fleet, provisioning, template
 from apps.tenants.access.roles import make_groups
 from apps.tenants.models import TemplateSchema, Tenant
 from maestro.database.session import connection
+from maestro.errors import Unavailable
 
 Say = Callable[[str], None]
 SAY_EVERY = 25
+# A session remembers every table that it has touched, a megabyte a tenant; a new one begins with nothing.
+SESSION_TENANTS = 100
+# Who holds these, among all sessions of this database, migrates the fleet and makes the template.
+FLEET_LOCK, TEMPLATE_LOCK = 7_365_001, 7_365_002
 
 
 @dataclass(frozen=True)
@@ -29,6 +35,18 @@ class Outcome:
     schema: str
     ok: bool
     error: str = ""
+
+
+@contextmanager
+def alone(lock: int, say: Say = lambda line: None) -> Iterator[None]:
+    """Let one process in at a time: another waits for its turn. A process that dies lets go at once."""
+    with provisioning.owner_connection() as owner:
+        owner.autocommit = True
+        (is_free,) = owner.execute("SELECT pg_try_advisory_lock(%s)", [lock]).fetchone() or (False,)
+        if not is_free:
+            say("another process is at it: waiting")
+            owner.execute("SELECT pg_advisory_lock(%s)", [lock])
+        yield
 
 
 def migrate_public() -> None:
@@ -47,9 +65,13 @@ def migrate_public() -> None:
 
 def make_template() -> TemplateSchema:
     """Make the SQL of an empty tenant at the current head, unless it is there."""
-    found = TemplateSchema.objects.filter(head=template.current_head()).first()
-    if found is not None:
-        return found
+    with alone(TEMPLATE_LOCK):
+        found = TemplateSchema.objects.filter(head=template.current_head()).first()
+        return found or make_template_anew()
+
+
+def make_template_anew() -> TemplateSchema:
+    """Migrate an empty schema, dump it and drop it."""
     drop_template()
     with provisioning.owner_connection() as owner:
         owner.execute(sql.SQL("CREATE SCHEMA {}").format(sql.Identifier(template.TEMPLATE)))
@@ -79,23 +101,31 @@ def migrate_behind(say: Say) -> Iterator[Outcome]:
     total = sum(len(group.tenants) for group in groups)
     for group in groups:
         script = fleet.script_for(group)
-        for tenant in group.tenants:
-            done += 1
-            if done % SAY_EVERY in (0, 1) or done == total:
-                say(f"[{done}/{total}] {tenant.slug}")
-            yield migrate_one(tenant, script)
+        for start in range(0, len(group.tenants), SESSION_TENANTS):
+            with provisioning.owner_connection() as owner:
+                for tenant in group.tenants[start : start + SESSION_TENANTS]:
+                    done += 1
+                    if done % SAY_EVERY in (0, 1) or done == total:
+                        say(f"[{done}/{total}] {tenant.slug}")
+                    yield migrate_one(owner, tenant, script)
+            connection.close()
 
 
-def migrate_one(tenant: Tenant, script: fleet.Script | None) -> Outcome:
-    """Migrate one schema by script, or by Django where a migration runs Python; on failure, maintenance."""
+def migrate_one(owner: psycopg.Connection, tenant: Tenant, script: fleet.Script | None) -> Outcome:
+    """Migrate one schema by script, or by Django where a migration runs Python; on failure, maintenance.
+
+    Raises Unavailable if the database went away, which says nothing about this tenant.
+    """
     try:
         if script is None:
             call_command("migrate_schemas", schema_name=tenant.schema_name, interactive=False, verbosity=0)
-            with provisioning.owner_connection() as owner:
+            with owner.transaction():
                 provisioning.grant(owner, tenant.schema_name)
         else:
-            fleet.apply(tenant.schema_name, script)
+            fleet.apply(owner, tenant.schema_name, script)
     except (Error, psycopg.Error) as error:
+        if owner.closed:
+            raise Unavailable(f"the database went away: {str(error).splitlines()[0]}") from error
         connection.close()
         connection.set_schema_to_public()
         Tenant.objects.filter(pk=tenant.pk).update(state=Tenant.State.MAINTENANCE)

@@ -1,12 +1,17 @@
 """Bringing a fleet of tenants to the head: what is missing is found, run once each, and failures stay alone."""
 
+import threading
+from contextlib import suppress
+
 import psycopg
 import pytest
 from django.conf import settings
 from django.db import connection
+from django_tenants.utils import tenant_context
 
 from apps.tenants import fleet, migrating, provisioning
 from apps.tenants.models import Tenant
+from maestro.errors import Unavailable
 
 AUDIT = ("access", "0002_append_only_audit")
 TRIGGER = "SELECT count(*) FROM pg_trigger WHERE tgname = 'access_audit_append_only' AND tgrelid = %s::regclass"
@@ -71,3 +76,46 @@ def test_a_new_tenant_lacks_nothing(committed: Tenant) -> None:
     (group,) = fleet.group_by_missing([committed])
     assert group.missing == ()
     assert provisioning.fetch(committed.slug).schema_head == committed.schema_head
+
+
+def test_two_that_migrate_take_turns(committed: Tenant) -> None:
+    said: list[str] = []
+    entered = threading.Event()
+
+    def second() -> None:
+        with migrating.alone(migrating.FLEET_LOCK, said.append):
+            entered.set()
+
+    with migrating.alone(migrating.FLEET_LOCK):
+        thread = threading.Thread(target=second)
+        thread.start()
+        assert not entered.wait(0.5)
+    thread.join(10)
+    assert entered.is_set()
+    assert said == ["another process is at it: waiting"]
+
+
+def test_a_database_that_goes_away_puts_nobody_into_maintenance(committed: Tenant, other_committed: Tenant) -> None:
+    for tenant in (committed, other_committed):
+        put_behind(tenant.schema_name)
+    (group,) = fleet.group_by_missing([committed])
+    script = fleet.script_for(group)
+    owner = psycopg.connect(settings.OWNER_DATABASE_URL)
+    with suppress(psycopg.Error):
+        owner.execute("SELECT pg_terminate_backend(pg_backend_pid())")
+    with pytest.raises(Unavailable, match="went away"):
+        migrating.migrate_one(owner, committed, script)
+    states = set(Tenant.objects.filter(pk__in=[committed.pk, other_committed.pk]).values_list("state", flat=True))
+    assert states == {"active"}
+    assert {o.ok for o in migrating.migrate_behind(lambda line: None)} == {True}
+
+
+def test_a_migration_without_tables_grants_nothing_anew(committed: Tenant) -> None:
+    script = fleet.Script(
+        ("ALTER TABLE tracking_project ADD COLUMN shade text",), (("tracking", "9999_shade"),), False, False
+    )
+    with psycopg.connect(settings.OWNER_DATABASE_URL) as owner:
+        fleet.apply(owner, committed.schema_name, script)
+    with tenant_context(committed), connection.cursor() as cursor:
+        cursor.execute("SELECT shade FROM tracking_project")
+        assert cursor.fetchall() == [(None,)]

@@ -28,14 +28,19 @@ class Command(MaestroCommand):
         )
 
     def answer(self, *, template_only: bool, ensure_tenant: list[str], **options: Any) -> dict[str, Any]:
-        """Run the three steps."""
-        if not template_only:
-            self.say("migrating the public schema")
-            migrating.migrate_public()
+        """Run the three steps, one process at a time."""
+        if template_only:
+            self.say("making the template for new tenants")
+            return {"head": migrating.make_template().head[:12]}
+        with migrating.alone(migrating.FLEET_LOCK, self.say):
+            return self.migrate(ensure_tenant)
+
+    def migrate(self, ensure_tenant: list[str]) -> dict[str, Any]:
+        """Migrate all, then make the tenants that must be there."""
+        self.say("migrating the public schema")
+        migrating.migrate_public()
         self.say("making the template for new tenants")
         head = migrating.make_template().head
-        if template_only:
-            return {"head": head[:12]}
         outcomes = list(migrating.migrate_behind(self.say))
         failed = {o.schema: o.error for o in outcomes if not o.ok}
         if failed:

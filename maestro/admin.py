@@ -3,14 +3,19 @@
 A room adds what it shows from its own `admin` package: a line of the side navigation (`add_task`), a card on
 a page (`add_part`), a page of its own (`add_page`), a way to be found (`add_search`). The floor names
 no room; it only keeps the order.
+
+Somebody who has roles in projects only, and none in the tenant, meets just what says that it shows such people
+their projects and nothing else (`by_project`). Whatever does not say so is closed to them.
 """
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import update_wrapper
 from typing import Any
 
 from django.contrib.admin import AdminSite, ModelAdmin
 from django.contrib.admin.widgets import AdminSplitDateTime
+from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, URLResolver, path, reverse
@@ -28,6 +33,7 @@ class Task:
     order: int
     covers: tuple[str, ...] = ()
     permission: str = ""
+    by_project: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +60,7 @@ class Part:
     column: str = "work"
     order: int = 50
     permission: str = ""
+    by_project: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +96,7 @@ class _Parts:
     parts: dict[str, list[Part]] = field(default_factory=dict)
     pages: list[_Page] = field(default_factory=list)
     searches: list[Callable[[HttpRequest, str], Iterable[Hit]]] = field(default_factory=list)
+    by_project: set[str] = field(default_factory=set)
 
 
 class MaestroSite(AdminSite):
@@ -112,9 +120,11 @@ class MaestroSite(AdminSite):
         shown = [*self._parts.parts.get(page, []), part]
         self._parts.parts[page] = sorted(shown, key=lambda card: card.order)
 
-    def add_page(self, route: str, view: Callable[..., HttpResponse], name: str) -> None:
+    def add_page(self, route: str, view: Callable[..., HttpResponse], name: str, *, by_project: bool = False) -> None:
         """Serve `view` below this site, for signed-in people only, as `admin:<name>`."""
         self._parts.pages.append(_Page(route, view, name))
+        if by_project:
+            self._parts.by_project.add(name)
 
     def add_search(self, find: Callable[[HttpRequest, str], Iterable[Hit]]) -> None:
         """Let the search of the top bar ask `find` too."""
@@ -146,7 +156,7 @@ class MaestroSite(AdminSite):
         """The tasks this person may do; the one with the longest matching address is current."""
         home = Task("Home", f"{self.name}:index", "home", 0)
         last = Task("Settings", f"{self.name}:settings", "settings", 1000)
-        seen = [task for task in self._parts.tasks if self._may_see(request, task.permission)]
+        seen = [task for task in self._parts.tasks if self._may_see(request, task)]
         tasks = [home, *seen, last]
         lengths = [self._match_length(request.path, task) for task in tasks]
         best = max(lengths)
@@ -159,7 +169,7 @@ class MaestroSite(AdminSite):
         """The cards that rooms add to a page, as `work_cards` and `state_cards`."""
         made: dict[str, list[Card]] = {"work_cards": [], "state_cards": []}
         for part in self._parts.parts.get(page, []):
-            context = part.load(request, subject) if self._may_see(request, part.permission) else None
+            context = part.load(request, subject) if self._may_see(request, part) else None
             if context is not None:
                 made[f"{part.column}_cards"].append(Card(part.title, part.template, part.column, context))
         return made
@@ -192,8 +202,14 @@ class MaestroSite(AdminSite):
         context = {"title": "Search", "q": text, "hits": hits, "is_too_short": len(text) < MIN_SEARCH}
         return self.page(request, "admin/search.html", context)
 
-    def _may_see(self, request: HttpRequest, permission: str) -> bool:
-        return not permission or request.user.has_perm(permission)
+    def is_bound(self, request: HttpRequest) -> bool:
+        """Say whether this person has roles in projects only."""
+        return False
+
+    def _may_see(self, request: HttpRequest, shown: Task | Part) -> bool:
+        if self.is_bound(request):
+            return shown.by_project
+        return not shown.permission or request.user.has_perm(shown.permission)
 
     def _match_length(self, current: str, task: Task) -> int:
         """How much of the current address belongs to this task; the home page only matches itself."""
@@ -233,12 +249,39 @@ class LookOnlyAdmin(ModelAdmin):
         return False
 
 
+# What Django itself serves to everybody who is signed in.
+OPEN_PAGES = frozenset({"index", "login", "logout", "password_change", "password_change_done", "jsi18n", "search"})
+
+
 class TenantSite(MaestroSite):
-    """A tenant's people: projects, runs, artifacts, impact."""
+    """A tenant's people: projects, runs, artifacts, impact. The room of people says who is bound to projects."""
 
     site_title = "Maestro"
     site_header = "Maestro"
     index_title = "Home"
+    binds: Callable[[HttpRequest], bool] | None = None
+
+    def is_bound(self, request: HttpRequest) -> bool:
+        """Ask the room of people, if it said that it knows."""
+        return self.binds is not None and request.user.is_authenticated and self.binds(request)
+
+    def admin_view(self, view: Callable[..., HttpResponse], cacheable: bool = False) -> Callable[..., HttpResponse]:
+        """Close a page to who has roles in projects only, unless it says that it knows such people."""
+        inner = super().admin_view(view, cacheable)
+
+        def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+            if self.is_bound(request) and not self._knows_projects(request):
+                raise PermissionDenied
+            return inner(request, *args, **kwargs)
+
+        return update_wrapper(guarded, inner)
+
+    def _knows_projects(self, request: HttpRequest) -> bool:
+        name = request.resolver_match.url_name if request.resolver_match else None
+        if name is None or name in OPEN_PAGES or name in self._parts.by_project:
+            return name is not None
+        knowing = (model._meta for model, page in self._registry.items() if getattr(page, "by_project", False))
+        return any(name.startswith(f"{meta.app_label}_{meta.model_name}_") for meta in knowing)
 
 
 class OperatorSite(MaestroSite):

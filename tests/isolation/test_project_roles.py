@@ -56,7 +56,7 @@ def test_from_within_one_project_no_route_shows_or_changes_another(
         shown = text_of(answer)
         for said in (things.ids["run"], things.ids["name"], "proj-b"):
             shown = shown.replace(said, "") if answer.status_code >= 400 else shown
-        if MARK in shown or answer.status_code >= 500 and answer.status_code != 501:
+        if MARK in shown or (answer.status_code >= 500 and answer.status_code != 501):
             faults.append((method, route.pattern, answer.status_code, shown[:300]))
     assert tried > 100
     assert faults == []

@@ -9,9 +9,11 @@ from apps.recommendations.admin.impact import SHORT_UNITS, UNITS, forest_of
 from apps.recommendations.advising import UNIT_WORDS, advice_for, stored_for, team_size_for, untrained
 from apps.recommendations.models import Advice, Forecast, ImpactModel, ImpactScore
 from apps.registry.models import Artifact
+from apps.tenants.access.standing import looker
 from apps.tracking.models import Project
 from maestro import charts
 from maestro.admin import Part, tenant_site
+from maestro.api.auth import Reach
 
 UNITS_OF_TARGETS = {"success": "points of success", "duration": "days", "cost": "cost", "effort": "hours"}
 BASES = {
@@ -25,18 +27,18 @@ FEW = 8
 
 def advice_card(request: HttpRequest, project: Project) -> dict[str, Any]:
     """What to use next: stored advice of the models that serve, else made from the stored scores, else a refusal."""
-    stored = stored_for(project)
+    stored, reach = stored_for(project), looker(request).projects
     shown = {"more_url": reverse("admin:impact"), "more_text": "All impacts"}
     items = [row for row in stored if row.kind == Advice.Kind.ARTIFACT and row.artifact_id]
     if items:
         return shown | {
-            "items": [stored_item(row) for row in items],
+            "items": [stored_item(row, reach) for row in items],
             "unit": items[0].unit,
             "basis": BASES.get(items[0].basis, items[0].basis),
             "team": next((row for row in stored if row.kind == Advice.Kind.TEAM_SIZE), None),
         }
     answer = advice_for(project)
-    made = [fresh_item(item) for item in answer.items]
+    made = [fresh_item(item, reach) for item in answer.items]
     is_refused = answer.status == "refused"
     return shown | {
         "answer": answer,
@@ -48,7 +50,7 @@ def advice_card(request: HttpRequest, project: Project) -> dict[str, Any]:
     }
 
 
-def stored_item(row: Advice) -> dict[str, Any]:
+def stored_item(row: Advice, reach: Reach) -> dict[str, Any]:
     """A stored row as the card shows it."""
     return {
         "url": reverse("admin:registry_artifact_change", args=[row.artifact_id]),
@@ -60,12 +62,12 @@ def stored_item(row: Advice) -> dict[str, Any]:
         "standing": row.standing,
         "n": row.n_projects,
         "reasons": row.reasons,
-        "evidence": evidence_links(row.evidence),
+        "evidence": evidence_links(row.evidence, reach),
         "was_followed": row.was_followed,
     }
 
 
-def fresh_item(item: Any) -> dict[str, Any]:
+def fresh_item(item: Any, reach: Reach) -> dict[str, Any]:
     """An item made from scores as the card shows it."""
     return {
         "url": reverse("admin:registry_artifact_change", args=[item.artifact_id]),
@@ -77,14 +79,17 @@ def fresh_item(item: Any) -> dict[str, Any]:
         "standing": item.standing,
         "n": item.n_projects,
         "reasons": item.reasons,
-        "evidence": evidence_links(item.evidence),
+        "evidence": evidence_links(item.evidence, reach),
         "was_followed": None,
     }
 
 
-def evidence_links(ids: Any) -> list[str]:
-    """The addresses of the first projects behind a claim."""
-    known = [str(identity) for identity in ids or [] if isinstance(identity, str)]
+def evidence_links(ids: Any, reach: Reach) -> list[str]:
+    """The addresses of the first projects behind a claim that are within reach."""
+    near = None if reach is None else {str(one) for one in reach}
+    known = [
+        str(identity) for identity in ids or [] if isinstance(identity, str) and (near is None or identity in near)
+    ]
     return [reverse("admin:tracking_project_change", args=[identity]) for identity in known[:FEW]]
 
 
@@ -170,8 +175,12 @@ def ask_first(request: HttpRequest, _: None) -> dict[str, Any]:
 
 FOLDER = "admin/recommendations/card_{}.html"
 SEE_SCORES, SEE_FORECASTS = "recommendations.view_impactscore", "recommendations.view_forecast"
-tenant_site.add_part("project", Part("Forecast", FOLDER.format("forecast"), forecast_card, "work", 10, SEE_FORECASTS))
-tenant_site.add_part("project", Part("What to try next", FOLDER.format("advice"), advice_card, "state", 10, SEE_SCORES))
+tenant_site.add_part(
+    "project", Part("Forecast", FOLDER.format("forecast"), forecast_card, "work", 10, SEE_FORECASTS, True)
+)
+tenant_site.add_part(
+    "project", Part("What to try next", FOLDER.format("advice"), advice_card, "state", 10, SEE_SCORES, True)
+)
 tenant_site.add_part("artifact", Part("Impact", FOLDER.format("artifact"), artifact_card, "state", 10, SEE_SCORES))
 tenant_site.add_part("home", Part("Impact", FOLDER.format("leaderboard"), leaderboard, "work", 10, SEE_SCORES))
 tenant_site.add_part(

@@ -10,13 +10,17 @@ from django.urls import URLPattern, path, reverse
 
 from apps.registry.models import Alias, Artifact, ArtifactVersion, Usage
 from apps.tenants.access.audited_admin import AuditedAdmin
+from apps.tenants.access.scoped_admin import ChangedByProject
+from apps.tenants.access.standing import looker
+from apps.tracking.scoping import projects_for, runs_for
 from maestro.admin import tenant_site
+from maestro.api.auth import Principal
 from maestro.clock import from_ms
 
 VERSIONS_SHOWN, PROJECTS_SHOWN = 50, 20
 
 
-class ArtifactAdmin(AuditedAdmin):
+class ArtifactAdmin(ChangedByProject, AuditedAdmin):
     """The list, the form for words about it, and the artifact's own page."""
 
     list_display = ("name", "kind", "owner", "latest", "project_count")
@@ -76,13 +80,14 @@ class ArtifactAdmin(AuditedAdmin):
             raise Http404 from error
         if artifact is None or not self.has_view_permission(request, artifact):
             raise Http404
-        versions = versions_of(artifact)
+        who = looker(request)
+        versions = versions_of(artifact, who)
         context = {
             "title": artifact.name,
             "artifact": artifact,
             "may_edit": self.has_change_permission(request, artifact),
             "versions": versions,
-            "used_by": used_by(artifact),
+            "used_by": used_by(artifact, who),
             "snippet": snippet_for(artifact, versions),
             "tags": artifact.tags.order_by("key")[:50],
             **tenant_site.cards(request, "artifact", artifact),
@@ -90,20 +95,28 @@ class ArtifactAdmin(AuditedAdmin):
         return tenant_site.page(request, "admin/registry/artifact.html", context)
 
 
-def versions_of(artifact: Artifact) -> list[dict[str, Any]]:
-    """The newest versions with their aliases and how many runs used each."""
-    rows = artifact.versions.select_related("run").annotate(uses=Count("usages")).order_by("-number")[:VERSIONS_SHOWN]
+def versions_of(artifact: Artifact, who: Principal) -> list[dict[str, Any]]:
+    """The newest versions with their aliases, how many runs used each, and the run that made it, if it is within reach."""
+    rows = list(artifact.versions.annotate(uses=Count("usages")).order_by("-number")[:VERSIONS_SHOWN])
+    runs = runs_for(who).in_bulk([row.run_id for row in rows if row.run_id])
     aliases: dict[Any, list[str]] = {}
     for version_id, name in Alias.objects.filter(artifact=artifact).order_by("name").values_list("version_id", "name"):
         aliases.setdefault(version_id, []).append(name)
-    return [{"version": row, "made_at": from_ms(row.created_ms), "aliases": aliases.get(row.pk, [])} for row in rows]
+    return [
+        {
+            "version": row,
+            "run": runs.get(row.run_id),
+            "made_at": from_ms(row.created_ms),
+            "aliases": aliases.get(row.pk, []),
+        }
+        for row in rows
+    ]
 
 
-def used_by(artifact: Artifact) -> list[Any]:
-    """The projects that used any version, with how often and how they went."""
-    usages = Usage.objects.filter(version__artifact=artifact).values(
-        "project_id", "project__name", "project__success", "project__problem_class"
-    )
+def used_by(artifact: Artifact, who: Principal) -> list[Any]:
+    """The projects within reach that used any version, with how often and how they went."""
+    within = Usage.objects.filter(version__artifact=artifact, project__in=projects_for(who).values("pk"))
+    usages = within.values("project_id", "project__name", "project__success", "project__problem_class")
     counted = usages.annotate(uses=Count("id"), last=Max("at")).order_by("-last")
     return list(counted[:PROJECTS_SHOWN])
 

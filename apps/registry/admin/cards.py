@@ -6,6 +6,8 @@ from django.db.models import Count
 from django.http import HttpRequest
 
 from apps.registry.models import ArtifactVersion, Usage
+from apps.registry.scoping import artifacts_for
+from apps.tenants.access.standing import looker
 from apps.tracking.models import Project, Run
 from maestro.admin import Part, tenant_site
 
@@ -14,16 +16,24 @@ SHOWN = 30
 
 def run_card(request: HttpRequest, run: Run) -> dict[str, Any] | None:
     """What the run used, and what it produced."""
+    seen = artifacts_for(looker(request))
     used = list(
-        Usage.objects.filter(run=run).select_related("version__artifact").order_by("version__artifact__name")[:SHOWN]
+        Usage.objects.filter(run=run, version__artifact__in=seen)
+        .select_related("version__artifact")
+        .order_by("version__artifact__name")[:SHOWN]
     )
-    made = list(ArtifactVersion.objects.filter(run=run).select_related("artifact").order_by("artifact__name")[:SHOWN])
+    made = list(
+        ArtifactVersion.objects.filter(run=run, artifact__in=seen)
+        .select_related("artifact")
+        .order_by("artifact__name")[:SHOWN]
+    )
     return {"used": used, "made": made} if used or made else None
 
 
 def project_card(request: HttpRequest, project: Project) -> dict[str, Any] | None:
     """The artifacts that the project used, with how often."""
-    rows = Usage.objects.filter(project=project).values(
+    seen = artifacts_for(looker(request))
+    rows = Usage.objects.filter(project=project, version__artifact__in=seen).values(
         "version__artifact_id", "version__artifact__name", "version__artifact__kind"
     )
     used = list(rows.annotate(uses=Count("id")).order_by("-uses", "version__artifact__name")[:SHOWN])
@@ -39,6 +49,6 @@ def reuse(request: HttpRequest, _: None) -> dict[str, Any]:
 
 FOLDER = "admin/registry/card_{}.html"
 SEE = "registry.view_usage"
-tenant_site.add_part("run", Part("Artifacts", FOLDER.format("run"), run_card, "state", 20, SEE))
-tenant_site.add_part("project", Part("Artifacts used", FOLDER.format("project"), project_card, "state", 30, SEE))
+tenant_site.add_part("run", Part("Artifacts", FOLDER.format("run"), run_card, "state", 20, SEE, True))
+tenant_site.add_part("project", Part("Artifacts used", FOLDER.format("project"), project_card, "state", 30, SEE, True))
 tenant_site.add_part("home", Part("Reuse", FOLDER.format("reuse"), reuse, "state", 30, SEE))

@@ -8,8 +8,10 @@ from django.db.models import Q
 from django.urls import reverse
 
 from apps.registry.models import ArtifactVersion, Edge, LoggedModel, Usage
-from apps.tracking.models import Run
+from apps.registry.scoping import artifacts_for
+from apps.tracking.scoping import experiments_for, runs_for
 from maestro import charts
+from maestro.api.auth import Principal
 
 UP, DOWN, FAN, MOST = 3, 2, 8, 40
 Key = tuple[str, Any]
@@ -96,23 +98,26 @@ def spread(graph: Graph, frontier: list[Key], layer: int) -> list[Key]:
     return following
 
 
-def named(graph: Graph) -> dict[Key, tuple[str, str]]:
-    """Each thing's name and address: a query a kind."""
+def named(graph: Graph, who: Principal) -> dict[Key, tuple[str, str]]:
+    """The name and address of each thing within reach: a query a kind."""
     ids = parted(graph.layers)
     names: dict[Key, tuple[str, str]] = {}
-    for version in ArtifactVersion.objects.filter(pk__in=ids["v"]).select_related("artifact"):
+    for version in ArtifactVersion.objects.filter(pk__in=ids["v"], artifact__in=artifacts_for(who)).select_related(
+        "artifact"
+    ):
         url = reverse("admin:registry_artifactversion_change", args=[version.pk])
         names["v", version.pk] = (f"{version.artifact.name} v{version.number}", url)
-    for pk, name, place in Run.objects.filter(pk__in=ids["r"]).values_list("pk", "name", "experiment__name"):
+    for pk, name, place in runs_for(who).filter(pk__in=ids["r"]).values_list("pk", "name", "experiment__name"):
         names["r", pk] = (f"{name}, {place}", reverse("admin:tracking_run_change", args=[pk]))
-    for pk, name in LoggedModel.objects.filter(pk__in=ids["m"]).values_list("pk", "name"):
+    models = LoggedModel.objects.filter(pk__in=ids["m"], experiment__in=experiments_for(who))
+    for pk, name in models.values_list("pk", "name"):
         names["m", pk] = (f"model {name}", "")
     return names
 
 
-def drawn(graph: Graph, focus: Key) -> dict[str, Any]:
+def drawn(graph: Graph, focus: Key, who: Principal) -> dict[str, Any]:
     """The chart and the nested list of a walked graph."""
-    names = named(graph)
+    names = named(graph, who)
     first = min(graph.layers.values())
     places: dict[int, int] = {}
     nodes = []

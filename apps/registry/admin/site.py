@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from django.http import HttpRequest
 from django.urls import reverse
 
-from apps.registry.models import Artifact
+from apps.registry.scoping import artifacts_for
+from apps.tenants.access.standing import looker
 from maestro.admin import Hit, Task, tenant_site
 
 FEW = 8
@@ -14,7 +15,7 @@ FEW = 8
 def find(request: HttpRequest, text: str) -> Iterator[Hit]:
     """Artifacts whose name holds the text."""
     if request.user.has_perm("registry.view_artifact"):
-        for artifact in Artifact.objects.filter(name__icontains=text)[:FEW]:
+        for artifact in artifacts_for(looker(request)).filter(name__icontains=text)[:FEW]:
             url = reverse("admin:registry_artifact_change", args=[artifact.pk])
             yield Hit("artifact", artifact.name, url, artifact.get_kind_display())
 
@@ -27,6 +28,7 @@ tenant_site.add_task(
         40,
         covers=("admin:registry_artifactversion_changelist",),
         permission="registry.view_artifact",
+        by_project=True,
     )
 )
 tenant_site.add_search(find)

@@ -8,14 +8,18 @@ from django.urls import URLPattern, path, reverse
 
 from apps.registry.admin import lineage
 from apps.registry.models import ArtifactVersion, LoggedModelFile, VersionFile
+from apps.tenants.access.scoped_admin import ByProject
+from apps.tenants.access.standing import looker
 from apps.tracking import previews
+from apps.tracking.scoping import runs_for
 from maestro.admin import LookOnlyAdmin, tenant_site
 from maestro.clock import from_ms
 
 
-class ArtifactVersionAdmin(LookOnlyAdmin):
+class ArtifactVersionAdmin(ByProject, LookOnlyAdmin):
     """Versions never change; this shows one."""
 
+    project_path = "artifact__project_id"
     list_display = ("artifact", "number", "state", "created_by", "digest_shown")
     list_filter = ("state", "artifact__kind")
     list_select_related = ("artifact",)
@@ -28,7 +32,7 @@ class ArtifactVersionAdmin(LookOnlyAdmin):
     def get_urls(self) -> list[URLPattern]:
         """The version's files."""
         view = self.admin_site.admin_view(self.file_view)
-        return [path("<uuid:pk>/file/", view, name="registry_version_file"), *super().get_urls()]
+        return [path("<uuid:pk>/file/", view, name="registry_artifactversion_file"), *super().get_urls()]
 
     def fetch(self, request: HttpRequest, pk: str | uuid.UUID) -> ArtifactVersion:
         """The version this person may see. Raises Http404."""
@@ -36,7 +40,7 @@ class ArtifactVersionAdmin(LookOnlyAdmin):
             wanted = uuid.UUID(str(pk))
         except ValueError as error:
             raise Http404 from error
-        rows = self.get_queryset(request).select_related("artifact", "run__experiment", "logged_model")
+        rows = self.get_queryset(request).select_related("artifact", "logged_model")
         version = rows.filter(pk=wanted).first()
         if version is None or not self.has_view_permission(request, version):
             raise Http404
@@ -50,10 +54,11 @@ class ArtifactVersionAdmin(LookOnlyAdmin):
         rows = file_rows(version)
         chosen = request.GET.get("file", "")
         found = next((row for row in rows if row.path == chosen), None)
-        focus = ("v", version.pk)
+        focus, who = ("v", version.pk), looker(request)
         context = {
             "title": str(version),
             "version": version,
+            "run": runs_for(who).filter(pk=version.run_id).first() if version.run_id else None,
             "made_at": from_ms(version.created_ms),
             "aliases": version.aliases.order_by("name"),
             "tags": version.tags.order_by("key")[:50],
@@ -65,8 +70,8 @@ class ArtifactVersionAdmin(LookOnlyAdmin):
             "file_tree": previews.tree([(row.path, row.blob.size_bytes) for row in rows], chosen),
             "preview": previews.preview(found.path, found.blob) if found else None,
             "chosen_file": chosen,
-            "file_url": reverse("admin:registry_version_file", args=[version.pk]),
-            **lineage.drawn(lineage.walk(focus), focus),
+            "file_url": reverse("admin:registry_artifactversion_file", args=[version.pk]),
+            **lineage.drawn(lineage.walk(focus), focus, who),
             **tenant_site.cards(request, "version", version),
         }
         return tenant_site.page(request, "admin/registry/version.html", context)

@@ -10,7 +10,7 @@ from django.contrib.auth.models import User
 from django.db import transaction
 from django.http import HttpRequest
 
-from apps.tenants.access.models import AuditEvent
+from apps.tenants.access.models import AuditEvent, ProjectRole
 from maestro.api.addresses import client_address, group_of
 from maestro.api.throttling import limiter
 from maestro.database.base import PUBLIC
@@ -31,6 +31,18 @@ def counters(request: HttpRequest | None, username: str) -> list[tuple[str, int]
         (f"{schema}:password:@{where}", TRIES_ADDRESS),
         (f"{schema}:password:{who}@", TRIES_ACCOUNT),
     ]
+
+
+# What a role in a project lets a person ask for; which rows they then meet is the pages' matter.
+SEEN_IN_PROJECTS = frozenset(
+    {
+        "tracking.view_project",
+        "tracking.view_experiment",
+        "tracking.view_run",
+        "registry.view_artifact",
+        "registry.view_artifactversion",
+    }
+)
 
 
 class PasswordBackend(ModelBackend):
@@ -54,6 +66,21 @@ class PasswordBackend(ModelBackend):
         limiter.forget(tries[0][0], seconds=LOCK_SECONDS)
         note(request, "person.password", person.get_username())
         return person
+
+    def has_perm(self, user_obj: Any, perm: str, obj: Any = None) -> bool:
+        """Let a role in a project open the pages that show projects; elsewhere groups decide."""
+        if super().has_perm(user_obj, perm, obj):
+            return True
+        return obj is None and perm in SEEN_IN_PROJECTS and user_obj.is_active and has_project_role(user_obj)
+
+
+def has_project_role(person: Any) -> bool:
+    """Say whether somebody has a role in any project of this tenant; asked once for each request's person."""
+    if connection.schema_name == PUBLIC:
+        return False
+    if not hasattr(person, "has_project_role"):
+        person.has_project_role = ProjectRole.objects.filter(user_id=person.pk).exists()
+    return bool(person.has_project_role)
 
 
 def note(request: HttpRequest | None, action: str, username: str) -> None:

@@ -27,11 +27,12 @@ def enter(request: HttpRequest, provider: OidcProvider, claims: dict[str, Any]) 
         if not person.is_active:
             raise BadToken("this person is not active")
         role = settle_role(person, provider, claims)
-        if role is not None:
+        is_let_in = role is not None or person.project_roles.exists()
+        if is_let_in:
             person.is_staff = True
             person.save(update_fields=["is_staff"])
             record(request, "person.sign_in", subject=person, after={"provider": provider.slug, "role": role})
-    if role is None:
+    if not is_let_in:
         raise BadToken("no group of this person has a role here")
     return person
 

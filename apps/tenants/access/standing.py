@@ -1,6 +1,9 @@
 """The access room: what a person is here: a role in the tenant, roles in projects, or both."""
 
+from typing import Any
+
 from django.contrib.auth.models import User
+from django.http import HttpRequest
 
 from apps.tenants.access.models import ProjectRole, role_of_person
 from apps.tenants.routing import this_tenant
@@ -10,15 +13,39 @@ from maestro.errors import Forbidden
 
 def principal_of_person(person: User) -> Principal:
     """Read a person's roles as they are now. Raises Forbidden for who has none anywhere in the tenant."""
-    role = role_of_person(person)
-    roles = dict(ProjectRole.objects.filter(user=person).values_list("project_id", "role"))
-    if role is None and not roles:
+    found = described(person)
+    if not found.role and not found.project_roles:
         raise Forbidden("you have no role in this tenant", "no_role")
+    return found
+
+
+def described(person: User) -> Principal:
+    """Read a person's roles as they are now: perhaps none."""
     return Principal(
         kind="person",
         id=str(person.pk),
         name=person.get_username(),
-        role=role or "",
+        role=role_of_person(person) or "",
         schema=this_tenant().schema_name,
-        project_roles=roles,
+        project_roles=dict(ProjectRole.objects.filter(user=person).values_list("project_id", "role")),
     )
+
+
+def looker(request: HttpRequest) -> Principal:
+    """Who looks at a page, as far as they reach: everything, or their projects. Read once a request.
+
+    Somebody without any role of ours has what Django's permissions give them, and no project bounds that.
+    """
+    kept: Principal | None = getattr(request, "maestro_looker", None)
+    if kept is None:
+        person: Any = request.user
+        kept = described(person)
+        if kept.project_roles and not kept.role:
+            kept = kept.within("viewer")
+        request.maestro_looker = kept  # type: ignore[attr-defined]
+    return kept
+
+
+def is_bound(request: HttpRequest) -> bool:
+    """Say whether who looks at a page has roles in projects only."""
+    return looker(request).projects is not None

@@ -11,9 +11,11 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 
+from apps.tenants.access.standing import looker
 from apps.tracking.admin.columns import as_number
 from apps.tracking.admin.curves import MAX_RUNS, chosen_runs
 from apps.tracking.models import LatestMetric, Param, Run, Tag
+from apps.tracking.scoping import runs_for
 from maestro import charts
 from maestro.admin import tenant_site
 from maestro.clock import from_ms
@@ -122,7 +124,7 @@ def compare(request: HttpRequest) -> HttpResponse:
     if not request.user.has_perm("tracking.view_run"):
         raise PermissionDenied
     ids = chosen_runs(request.GET.getlist("run"), MAX_COMPARED)
-    found = Run.objects.select_related("experiment__project").in_bulk(ids)
+    found = runs_for(looker(request)).select_related("experiment__project").in_bulk(ids)
     runs = [found[run_id] for run_id in ids if run_id in found]
     lines = lines_of(runs) if runs else []
     numeric = [line for line in lines if line.is_numeric]

@@ -6,7 +6,9 @@ from collections.abc import Iterable, Sequence
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, JsonResponse
 
+from apps.tenants.access.standing import looker
 from apps.tracking.models import MetricChunk, MetricKey, MetricPoint, Run
+from apps.tracking.scoping import runs_for
 from maestro import charts
 
 MAX_RUNS, MAX_TOTAL = 20, 12_000
@@ -56,7 +58,7 @@ def curves(request: HttpRequest) -> JsonResponse:
     if not request.user.has_perm("tracking.view_run"):
         raise PermissionDenied
     ids = chosen_runs(request.GET.getlist("run"))
-    found = Run.objects.in_bulk(ids)
+    found = runs_for(looker(request)).in_bulk(ids)
     runs = [found[run_id] for run_id in ids if run_id in found]
     key = MetricKey.objects.filter(name=request.GET.get("key", "")).first()
     if key is None or not runs:

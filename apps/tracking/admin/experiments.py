@@ -8,11 +8,12 @@ from django.db.models import Count, Q, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 
+from apps.tenants.access.scoped_admin import ByProject
 from apps.tracking.models import Experiment
 from maestro.admin import LookOnlyAdmin, tenant_site
 
 
-class ExperimentAdmin(LookOnlyAdmin):
+class ExperimentAdmin(ByProject, LookOnlyAdmin):
     """The list of experiments; clients and the API make, rename and trash them."""
 
     list_display = ("name", "project", "run_count")

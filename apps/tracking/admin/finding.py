@@ -6,9 +6,12 @@ from typing import Any
 
 from django.http import HttpRequest
 
+from apps.tenants.access.standing import looker
 from apps.tracking import search
 from apps.tracking.listing import filter_text, terms_of, tree_of
 from apps.tracking.models import Experiment, Project, Run
+from apps.tracking.scoping import experiments_for, projects_for
+from maestro.api.auth import Reach
 from maestro.api.pagination import sign, unsign
 from maestro.errors import Invalid
 
@@ -18,10 +21,11 @@ PAGE, MAX_EXPERIMENTS, MAX_COUNTED, MAX_CHOSEN = 50, 2_000, 10_000, 50
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """What the list is cut down to: some experiments, a project, or nothing."""
+    """What the list is cut down to: some experiments, a project, or all that is within reach."""
 
     experiments: tuple[Experiment, ...] = ()
     project: Project | None = None
+    projects: Reach = None
 
     @property
     def experiment(self) -> Experiment | None:
@@ -32,7 +36,7 @@ class Scope:
         """The experiments whose runs are listed, newest first."""
         if self.experiments:
             return [experiment.pk for experiment in self.experiments]
-        found = Experiment.objects.active()
+        found = experiments_for(self).active()
         if self.project is not None:
             found = found.filter(project=self.project)
         return list(found.order_by("-updated_ms").values_list("pk", flat=True)[:MAX_EXPERIMENTS])
@@ -49,15 +53,17 @@ class Found:
 
 
 def scope_of(request: HttpRequest) -> Scope:
-    """The experiments or the project of the address."""
+    """The experiments or the project of the address, within the reach of who looks."""
+    who = looker(request)
     given = [text for text in request.GET.getlist("experiment") if text.isascii() and text.isdecimal()]
     numbers = [int(text) for text in given if len(text) <= 18][:MAX_CHOSEN]
     project_id = request.GET.get("project", "")
     if numbers:
-        found = tuple(Experiment.objects.select_related("project").filter(pk__in=numbers).order_by("pk"))
+        found = tuple(experiments_for(who).select_related("project").filter(pk__in=numbers).order_by("pk"))
         projects = {experiment.project for experiment in found}
-        return Scope(found, projects.pop() if len(projects) == 1 else None)
-    return Scope((), Project.objects.filter(pk=project_id).first() if is_uuid(project_id) else None)
+        return Scope(found, projects.pop() if len(projects) == 1 else None, who.projects)
+    project = projects_for(who).filter(pk=project_id).first() if is_uuid(project_id) else None
+    return Scope((), project, who.projects)
 
 
 def is_uuid(text: str) -> bool:

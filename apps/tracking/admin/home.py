@@ -6,7 +6,9 @@ from django.db.models import Count, Sum
 from django.http import HttpRequest
 from django.urls import reverse
 
-from apps.tracking.models import Blob, Project, Run
+from apps.tenants.access.standing import looker
+from apps.tracking.models import Blob, Run
+from apps.tracking.scoping import projects_for, runs_for
 from maestro.admin import Part, tenant_site
 from maestro.clock import from_ms
 
@@ -18,7 +20,7 @@ python -c "import mlflow; mlflow.start_run(); mlflow.log_metric('loss', 0.1)\"""
 
 def runs_now(request: HttpRequest, _: None) -> dict[str, Any]:
     """The newest runs, those that are at work first."""
-    runs = Run.objects.active().select_related("experiment__project")
+    runs = runs_for(looker(request)).active().select_related("experiment__project")
     live = list(runs.filter(status=Run.Status.RUNNING).order_by("-last_write_ms")[:FEW])
     ended = list(runs.exclude(status=Run.Status.RUNNING).order_by("-id")[: FEW - len(live)])
     return {
@@ -31,7 +33,7 @@ def runs_now(request: HttpRequest, _: None) -> dict[str, Any]:
 
 def projects_now(request: HttpRequest, _: None) -> dict[str, Any]:
     """This person's projects, or the newest of all for who has none."""
-    projects = Project.objects.annotate(experiments_n=Count("experiments", distinct=True))
+    projects = projects_for(looker(request)).annotate(experiments_n=Count("experiments", distinct=True))
     mine = list(projects.filter(members__user_id=request.user.pk or 0)[:FEW])
     return {
         "projects": mine or list(projects.order_by("-created_at")[:FEW]),
@@ -43,7 +45,7 @@ def projects_now(request: HttpRequest, _: None) -> dict[str, Any]:
 
 def run_states(request: HttpRequest, _: None) -> dict[str, Any]:
     """Runs by state: what failed or went silent wants a look."""
-    counted = Run.objects.active().values_list("status").annotate(n=Count("id")).order_by("-n")
+    counted = runs_for(looker(request)).active().values_list("status").annotate(n=Count("id")).order_by("-n")
     url = reverse("admin:tracking_run_changelist")
     return {"states": [(status.lower(), count, f"{url}?status={status}") for status, count in counted]}
 
@@ -54,11 +56,11 @@ def storage_used(request: HttpRequest, _: None) -> dict[str, Any]:
 
 
 FLOOR = "admin/tracking/home_{}.html"
-tenant_site.add_part("home", Part("Runs now", FLOOR.format("runs"), runs_now, "work", 20, "tracking.view_run"))
+tenant_site.add_part("home", Part("Runs now", FLOOR.format("runs"), runs_now, "work", 20, "tracking.view_run", True))
 tenant_site.add_part(
-    "home", Part("Projects", FLOOR.format("projects"), projects_now, "work", 30, "tracking.view_project")
+    "home", Part("Projects", FLOOR.format("projects"), projects_now, "work", 30, "tracking.view_project", True)
 )
 tenant_site.add_part(
-    "home", Part("Runs by state", FLOOR.format("states"), run_states, "state", 20, "tracking.view_run")
+    "home", Part("Runs by state", FLOOR.format("states"), run_states, "state", 20, "tracking.view_run", True)
 )
 tenant_site.add_part("home", Part("Storage", FLOOR.format("storage"), storage_used, "state", 90, "tracking.view_blob"))

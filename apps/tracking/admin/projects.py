@@ -12,6 +12,7 @@ from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 
 from apps.tenants.access.audited_admin import AuditedAdmin
+from apps.tenants.access.scoped_admin import ChangedByProject
 from apps.tracking.models import LatestMetric, Member, Project, Run
 from maestro import charts
 from maestro.admin import LabelledDateTime, tenant_site
@@ -28,9 +29,10 @@ class MemberInline(admin.TabularInline):
     autocomplete_fields = ("user",)
 
 
-class ProjectAdmin(AuditedAdmin):
+class ProjectAdmin(ChangedByProject, AuditedAdmin):
     """The list, the form, and the project's own page."""
 
+    project_path = "pk"
     list_display = ("name", "problem_class", "team", "success_shown", "run_count", "starts_at")
     list_filter = ("problem_class", "team")
     search_fields = ("name", "slug")

@@ -9,6 +9,7 @@ from django.db.models import Count, Sum
 from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import URLPattern, path, reverse
 
+from apps.tenants.access.scoped_admin import ByProject
 from apps.tracking import previews
 from apps.tracking.admin.run_list import run_list
 from apps.tracking.models import LatestMetric, MetricChunk, MetricPoint, Run, RunFile
@@ -55,9 +56,10 @@ def curve_cards(run: Run, metrics: list[Metric], wanted: str) -> list[dict[str, 
     ]
 
 
-class RunAdmin(LookOnlyAdmin):
+class RunAdmin(ByProject, LookOnlyAdmin):
     """Runs are written by the code that trains; people read, compare and annotate them."""
 
+    project_path = "experiment__project_id"
     search_fields = ("name",)
 
     def get_urls(self) -> list[URLPattern]:

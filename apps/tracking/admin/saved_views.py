@@ -13,14 +13,13 @@ from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpR
 from django.urls import reverse
 
 from apps.tenants.access.auditing import record
-from apps.tenants.access.models import role_of_person
+from apps.tenants.access.standing import looker
 from apps.tracking import saved_views
 from apps.tracking.admin.finding import Scope
 from apps.tracking.models import SavedView
 from apps.tracking.models.views import VIEW_NAME_CHARS
 from apps.tracking.saved_views import ViewState
 from maestro.api.auth import Principal
-from maestro.database.session import connection
 from maestro.errors import Invalid, MaestroError
 
 MENU = 100
@@ -33,12 +32,6 @@ class Line:
     view: SavedView
     url: str
     is_current: bool
-
-
-def person_of(request: HttpRequest, *, role: str = "") -> Principal:
-    """The signed-in person as a principal."""
-    user: Any = request.user
-    return Principal("person", str(user.pk), user.get_username(), role, connection.schema_name)
 
 
 def state_from(query: QueryDict) -> ViewState:
@@ -72,13 +65,13 @@ def opening(request: HttpRequest, scope: Scope) -> str:
     """Where the list of an experiment opens: its default view, if the address asks for nothing more."""
     if scope.experiment is None or set(request.GET) != {"experiment"}:
         return ""
-    found = saved_views.default_for(person_of(request), scope.experiment)
+    found = saved_views.default_for(looker(request), scope.experiment)
     return address_of(found) if found else ""
 
 
 def menu(request: HttpRequest, scope: Scope) -> dict[str, Any]:
     """The views that fit here, own ones first, and which of them the page shows, changed or as it was kept."""
-    person = person_of(request)
+    person = looker(request)
     fitting = saved_views.visible(person)
     if scope.experiments:
         fitting = fitting.filter(Q(experiment__in=scope.experiments) | Q(experiment=None))
@@ -145,13 +138,12 @@ def views(request: HttpRequest) -> HttpResponse:
     """The menu's buttons; afterwards the list as it was, with the view that was kept."""
     if request.method != "POST":
         return HttpResponseNotAllowed(["POST"])
-    role = role_of_person(request.user)  # type: ignore[arg-type]
-    if not request.user.has_perm("tracking.view_run") or role is None:
+    if not request.user.has_perm("tracking.view_run") or not looker(request).role:
         raise PermissionDenied
     query = QueryDict(request.POST.get("query", "")[:20_000].replace("\x00", ""), mutable=True)
     try:
         with transaction.atomic():
-            kept = act(request, person_of(request, role=role), query)
+            kept = act(request, looker(request), query)
     except MaestroError as problem:
         messages.error(request, f"The view was not saved: {problem.detail}.")
         kept = None

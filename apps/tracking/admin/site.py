@@ -5,11 +5,12 @@ from collections.abc import Iterator
 from django.http import HttpRequest
 from django.urls import reverse
 
+from apps.tenants.access.standing import looker
 from apps.tracking.admin.columns import keys
 from apps.tracking.admin.compare import compare
 from apps.tracking.admin.curves import curves
 from apps.tracking.admin.saved_views import views
-from apps.tracking.models import Experiment, Project, Run
+from apps.tracking.scoping import experiments_for, projects_for, runs_for
 from maestro.admin import Hit, Task, tenant_site
 
 FEW = 8
@@ -17,25 +18,33 @@ FEW = 8
 
 def find(request: HttpRequest, text: str) -> Iterator[Hit]:
     """Projects, experiments and runs whose name holds the text, newest first."""
+    who = looker(request)
     if request.user.has_perm("tracking.view_project"):
-        for project in Project.objects.filter(name__icontains=text)[:FEW]:
+        for project in projects_for(who).filter(name__icontains=text)[:FEW]:
             yield Hit(
                 "project", project.name, reverse("admin:tracking_project_change", args=[project.pk]), project.slug
             )
     if request.user.has_perm("tracking.view_experiment"):
-        for experiment in Experiment.objects.active().filter(name__icontains=text)[:FEW]:
+        for experiment in experiments_for(who).active().filter(name__icontains=text)[:FEW]:
             yield Hit("experiment", experiment.name, reverse("admin:tracking_experiment_change", args=[experiment.pk]))
     if request.user.has_perm("tracking.view_run"):
-        for run in Run.objects.active().filter(name__icontains=text).order_by("-id")[:FEW]:
+        for run in runs_for(who).active().filter(name__icontains=text).order_by("-id")[:FEW]:
             yield Hit("run", run.name, reverse("admin:tracking_run_change", args=[run.pk]), run.status.lower())
 
 
-tenant_site.add_page("curves/", curves, "curves")
-tenant_site.add_page("compare/", compare, "compare")
+tenant_site.add_page("curves/", curves, "curves", by_project=True)
+tenant_site.add_page("compare/", compare, "compare", by_project=True)
 tenant_site.add_page("keys/", keys, "keys")
-tenant_site.add_page("views/", views, "saved_views")
+tenant_site.add_page("views/", views, "saved_views", by_project=True)
 tenant_site.add_task(
-    Task("Projects", "admin:tracking_project_changelist", "projects", 10, permission="tracking.view_project")
+    Task(
+        "Projects",
+        "admin:tracking_project_changelist",
+        "projects",
+        10,
+        permission="tracking.view_project",
+        by_project=True,
+    )
 )
 tenant_site.add_task(
     Task(
@@ -45,7 +54,8 @@ tenant_site.add_task(
         20,
         covers=("admin:tracking_experiment_changelist",),
         permission="tracking.view_run",
+        by_project=True,
     )
 )
-tenant_site.add_task(Task("Compare", "admin:compare", "compare", 30, permission="tracking.view_run"))
+tenant_site.add_task(Task("Compare", "admin:compare", "compare", 30, permission="tracking.view_run", by_project=True))
 tenant_site.add_search(find)

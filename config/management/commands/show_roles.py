@@ -10,10 +10,21 @@ from config.routes import Route, all_routes
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 HEAD = """# Who may do what
 
-Made by `manage.py show_roles > docs/roles.md`; a test compares. Roles: viewer < contributor < approver < admin. A person's
-role in a project may be higher than in the tenant; a key of one project sees only that project. `open` routes say why
-below the table. Pages below `/admin/` ask for a signed-in person and the permissions of their role's group. The same
-MLflow routes are served below `/ajax-api/`.
+Made by `manage.py show_roles > docs/roles.md`; a test compares. Roles: viewer < contributor < approver < admin, in the
+tenant and in single projects; the table says the least that a method demands.
+
+- **In the tenant**: counts for everything. **In a project** (a person's, or a key of one project): counts for that project's
+  things. What belongs to others is answered as if it were not there (404), lists leave it out, and what needs the whole
+  tenant (making projects, trainings, the audit log) is refused (403).
+- **Both**: the higher counts. A viewer of the tenant who is a contributor of one project looks at everything and changes
+  that project; what else they try to change is refused (403), not denied to exist.
+- New things belong to the only project in reach; who has several says which (an experiment's tag `maestro.project`, a
+  `project` field). Artifacts without a project are everybody's to see, and the tenant's to change.
+- **Pages below `/admin/`** follow the same rules: who has roles in projects only meets projects, experiments, runs, their
+  files, comparisons and CSV, and artifacts, within these projects; every other page is closed (403). A project's form is
+  its contributors'. Else the permissions of the role's group decide.
+
+`open` routes say why below the table. The same MLflow routes are served below `/ajax-api/`.
 
 | route | GET | POST | PUT | PATCH | DELETE |
 |---|---|---|---|---|---|

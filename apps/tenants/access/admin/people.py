@@ -1,7 +1,10 @@
 """The access room's admin: people and roles, on both sites: each schema has its own."""
 
+import uuid
 from typing import Any
 
+from django import forms
+from django.contrib import admin
 from django.contrib.auth.admin import GroupAdmin, UserAdmin
 from django.contrib.auth.models import Group, User
 from django.db import transaction
@@ -11,6 +14,9 @@ from django.views.decorators.debug import sensitive_post_parameters
 
 from apps.tenants.access.audited_admin import AuditedAdmin
 from apps.tenants.access.auditing import record
+from apps.tenants.access.models import ProjectRole
+from apps.tenants.access.project_roles import project_choices, told
+from apps.tenants.access.standing import is_bound
 from maestro.admin import operator_site, tenant_site
 
 REDIRECT = 302
@@ -50,11 +56,47 @@ def own_password(request: HttpRequest) -> HttpResponse:
         return answer
 
 
+class ProjectRoleForm(forms.ModelForm[ProjectRole]):
+    """A role in a project, which is chosen by name."""
+
+    project_id = forms.TypedChoiceField(label="Project", coerce=uuid.UUID, choices=project_choices)
+
+    class Meta:
+        model = ProjectRole
+        fields = ("project_id", "role")
+
+
+class ProjectRoleInline(admin.TabularInline):
+    """Roles in projects, above the person's role in the tenant or instead of one."""
+
+    model = ProjectRole
+    form = ProjectRoleForm
+    extra = 0
+
+
+class TenantPersonAdmin(PersonAdmin):
+    """People of a tenant, who may have roles in projects."""
+
+    inlines = (ProjectRoleInline,)
+
+    def save_formset(self, request: HttpRequest, form: Any, formset: Any, change: bool) -> None:
+        """Write down each role that is given, changed or taken back."""
+        super().save_formset(request, form, formset, change)
+        for row in formset.new_objects:
+            record(request, "project_role.grant", subject=row, after=told(row))
+        for row, _ in formset.changed_objects:
+            record(request, "project_role.change", subject=row, after=told(row))
+        for row in formset.deleted_objects:
+            record(request, "project_role.withdraw", object_type="ProjectRole", before=told(row))
+
+
 class RoleAdmin(AuditedAdmin, GroupAdmin):
     """Roles, and further groups."""
 
 
+tenant_site.binds = is_bound
+tenant_site.register(User, TenantPersonAdmin)
+operator_site.register(User, PersonAdmin)
 for site in (tenant_site, operator_site):
-    site.register(User, PersonAdmin)
     site.register(Group, RoleAdmin)
 tenant_site.add_page("password_change/", own_password, "password_change")

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from apps.tenants.access.api import audit, keys, publishers, tokens
+from apps.tenants.access.api import audit, keys, publishers, roles, tokens
 
 urlpatterns = [
     path("auth/token/", tokens.Token.as_view()),
@@ -17,6 +17,8 @@ urlpatterns = [
     path("keys/self/rotate/", keys.OwnKeyRotation.as_view()),
     path("keys/<str:key>/", keys.KeyDetail.as_view()),
     path("keys/<str:key>/rotate/", keys.KeyRotation.as_view()),
+    path("projects/<str:project>/roles/", roles.ProjectRoles.as_view()),
+    path("projects/<str:project>/roles/<str:username>/", roles.ProjectRoleOf.as_view()),
     path("audit/", audit.AuditList.as_view()),
     path("audit/export/", audit.AuditExport.as_view()),
 ]

@@ -9,7 +9,7 @@ from django.db import transaction
 from django_tenants.utils import tenant_context
 
 from apps.tenants import provisioning
-from apps.tenants.access.models import AuditEvent
+from apps.tenants.access.models import ApiKey, AuditEvent, ProjectRole
 from maestro.api.auth import ROLES
 from maestro.commands import MaestroCommand
 
@@ -18,7 +18,8 @@ class Command(MaestroCommand):
     """Let a person into a tenant's admin, with a generated password that is printed once."""
 
     help = (
-        "Make a person in a tenant, or give one a new password and this role instead of another. "
+        "Make a person in a tenant, or give one a new password and this role instead of another: in the whole tenant, or "
+        "with --project in that project only. "
         "The password is generated and printed once."
     )
     example = "manage.py add_person --tenant acme --username ada --role approver"
@@ -29,8 +30,9 @@ class Command(MaestroCommand):
         parser.add_argument("--tenant", required=True, metavar="SLUG")
         parser.add_argument("--username", required=True)
         parser.add_argument("--role", required=True, choices=ROLES)
+        parser.add_argument("--project", metavar="SLUG", help="give the role in this project instead of the tenant")
 
-    def answer(self, *, tenant: str, username: str, role: str, **options: Any) -> dict[str, Any]:
+    def answer(self, *, tenant: str, username: str, role: str, project: str | None, **options: Any) -> dict[str, Any]:
         """Make or change the person inside the tenant, with the audit event."""
         found = provisioning.fetch(tenant)
         password = secrets.token_urlsafe(12)
@@ -39,12 +41,16 @@ class Command(MaestroCommand):
             person.is_staff = person.is_active = True
             person.set_password(password)
             person.save()
-            person.groups.set([*person.groups.exclude(name__in=ROLES), Group.objects.get(name=role)])
+            if project:
+                within = ApiKey.objects.project_id_of(project)
+                ProjectRole.objects.update_or_create(user=person, project_id=within, defaults={"role": role})
+            else:
+                person.groups.set([*person.groups.exclude(name__in=ROLES), Group.objects.get(name=role)])
             AuditEvent.objects.record(
                 "person.add" if created else "person.reset",
                 actor="operator",
                 object_type="User",
                 object_id=str(person.pk),
-                after={"username": username, "role": role},
+                after={"username": username, "role": role, "project": project},
             )
         return {"username": username, "password": password, "role": role, "created": created}

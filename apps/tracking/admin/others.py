@@ -4,8 +4,8 @@ from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
+from apps.tenants.access.standing import looker
 from apps.tracking import saved_views
-from apps.tracking.admin.saved_views import person_of
 from apps.tracking.models import Blob, Dataset, MetricKey, SavedView
 from maestro.admin import LookOnlyAdmin, tenant_site
 
@@ -45,4 +45,4 @@ class SavedViewAdmin(LookOnlyAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[SavedView]:
         """Nobody else's private ones."""
-        return saved_views.visible(person_of(request))
+        return saved_views.visible(looker(request))

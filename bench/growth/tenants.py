@@ -21,6 +21,7 @@ from django_tenants.utils import tenant_context  # isort: skip
 from apps.tenants import provisioning  # isort: skip
 from apps.tenants.access.models import ApiKey  # isort: skip
 from apps.tenants.models import Tenant  # isort: skip
+from apps.tracking import tasks  # isort: skip
 from maestro.database.session import connection  # isort: skip
 
 SAY_EVERY = 50
@@ -145,13 +146,27 @@ def serve(home: Path, port: int, count: int) -> dict[str, Any]:
     }
 
 
+def rest(postgres: int, count: int) -> dict[str, float]:
+    """Do what the worker does for idle tenants every 20 seconds; CPU milliseconds a tenant."""
+    schemas = list(
+        Tenant.objects.filter(slug__startswith="fleet-").order_by("slug").values_list("schema_name", flat=True)
+    )
+    before = time.process_time(), processes.cpu_seconds(postgres)
+    for schema in schemas[:count]:
+        tasks.fold_runs(schema=schema)
+    spent = time.process_time() - before[0], processes.cpu_seconds(postgres) - before[1]
+    connection.close()
+    return {"worker": 1000 * spent[0] / count, "pg": 1000 * spent[1] / count}
+
+
 def measure(home: Path, port: int, steps: Sequence[int]) -> None:
     """Measure each step and write the section."""
     load_before = os.getloadavg()[0]
-    made, served = [], []
+    made, served, idle = [], [], []
     for count in steps:
         made.append(step(count, machine.postmaster(home)))
         served.append((count, serve(home, port, count)))
+        idle.append((count, rest(machine.postmaster(home), count)))
     lines = ["`python -m bench.growth tenants`", "", *machine.describe(load_before), ""]
     lines += report.table(
         [
@@ -196,5 +211,14 @@ def measure(home: Path, port: int, steps: Sequence[int]) -> None:
             ]
             for count, s in served
         ],
+    )
+    lines += [
+        "",
+        "The folding task in idle tenants, one after the other, in one process (it runs every 20 seconds in each):",
+        "",
+    ]
+    lines += report.table(
+        ["tenants", "CPU ms a tenant: worker", "Postgres", "share of a core, all tenants"],
+        [[n, i["worker"], i["pg"], n * (i["worker"] + i["pg"]) / 20_000] for n, i in idle],
     )
     report.put("tenants", lines)

@@ -11,17 +11,17 @@ from typing import Any
 
 from apps.tenants.access.auditing import By
 from apps.tracking import search
+from apps.tracking.listing import LISTED_RUNS
 from apps.tracking.models import Run
 from maestro.database.statements import execute
 from maestro.errors import Conflict, Forbidden, Invalid, NotFound
-from maestro.filters import parse, parse_order
+from maestro.filters import Term, parse, parse_order
 
 PAGE = 500
 MOST_IDS = 1_000
 MOST_FOUND = 10_000
 HOLD = """SELECT r.id, r.deleted_ms, e.deleted_ms, e.project_id FROM tracking_run r
  JOIN tracking_experiment e ON e.id = r.experiment_id WHERE r.id = ANY(%(runs)s::uuid[]) ORDER BY r.id FOR UPDATE OF r"""
-LOST = Run.Status.LOST.value
 
 
 @dataclass(frozen=True)
@@ -50,16 +50,18 @@ class Wanted:
     view: str = "ACTIVE_ONLY"
     status: str = ""
 
+    terms: tuple[Term, ...] = ()
+
     def parsed(self) -> search.Search:
         """Read the filter and the order. Raises Invalid."""
         if self.view not in search.VIEWS:
             raise Invalid(f"view must be one of {', '.join(search.VIEWS)}", "bad_view")
         if self.status and self.status not in Run.Status.values:
             raise Invalid(f"status must be one of {', '.join(Run.Status.values)}", "bad_status")
-        clause = f"attributes.status = '{self.status}'" if self.status not in {"", LOST, Run.Status.RUNNING} else ""
-        parts = [f"({text})" for text in (self.filter.strip(), clause) if text]
-        tree = parse(parts[0][1:-1] if len(parts) == 1 else " AND ".join(parts), search.RUNS) if parts else None
-        return search.Search(tree, parse_order(list(self.order), search.RUNS), self.view)
+        clause = f"attributes.state = '{self.status}'" if self.status else ""
+        text = f"({self.filter}) AND {clause}" if clause and self.filter.strip() else clause or self.filter
+        terms = self.terms or parse_order(list(self.order), search.RUNS)
+        return search.Search(parse(text, LISTED_RUNS), terms, self.view)
 
 
 @dataclass(frozen=True)
@@ -87,19 +89,10 @@ def pages(wanted: Wanted, most: int = PAGE) -> Iterator[list[uuid.UUID]]:
         place: search.Place | None = None
         while True:
             ids, place = search.runs(asked, home, most=most, token=place)
-            kept = in_status(ids, wanted.status)
-            if kept:
-                yield kept
+            if ids:
+                yield ids
             if place is None:
                 break
-
-
-def in_status(ids: list[uuid.UUID], status: str) -> list[uuid.UUID]:
-    """Tell running runs from lost ones, which the search takes for one, as MLflow's clients do."""
-    if status not in {LOST, Run.Status.RUNNING}:
-        return ids
-    kept = set(Run.objects.filter(pk__in=ids, status=status).values_list("pk", flat=True))
-    return [run_id for run_id in ids if run_id in kept]
 
 
 @dataclass(frozen=True)

@@ -43,6 +43,7 @@ FACTS = (
     "seconds",
     "lifecycle_stage",
 )
+TYPES = {"csv": "text/csv; charset=utf-8", "jsonl": "application/x-ndjson"}
 GROUPS = ("metrics", "params", "tags")
 MOST_COLUMNS = 1_000
 FORMULA = ("=", "+", "-", "@", "\t", "\r")

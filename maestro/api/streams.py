@@ -118,6 +118,17 @@ def file_response(
     return StreamingHttpResponse(opened(read(start, stop)), status=status, headers=headers)
 
 
+def text_file(pieces: Iterator[bytes], *, name: str, kind: str) -> StreamingHttpResponse:
+    """Answer a file as it is written. Its first piece is made now, while a refusal can still be answered."""
+    headers = SAFETY | {
+        "Content-Disposition": disposition(name),
+        "Content-Type": kind,
+        "Cache-Control": "no-store",
+        "Accept-Ranges": "none",
+    }
+    return StreamingHttpResponse(opened(pieces), headers=headers)
+
+
 def opened(chunks: Iterator[bytes]) -> Iterator[bytes]:
     """Fetch the first piece now, while an error can still be answered."""
     first = next(chunks, b"")

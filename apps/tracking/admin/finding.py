@@ -4,7 +4,7 @@ import uuid
 from dataclasses import dataclass
 from typing import Any
 
-from django.http import HttpRequest
+from django.http import HttpRequest, QueryDict
 
 from apps.tenants.access.standing import looker
 from apps.tracking import search
@@ -54,10 +54,15 @@ class Found:
 
 def scope_of(request: HttpRequest) -> Scope:
     """The experiments or the project of the address, within the reach of who looks."""
+    return scope_in(request, request.GET)
+
+
+def scope_in(request: HttpRequest, query: QueryDict) -> Scope:
+    """The experiments or the project that an address or a form names, within the reach of who looks."""
     who = looker(request)
-    given = [text for text in request.GET.getlist("experiment") if text.isascii() and text.isdecimal()]
+    given = [text for text in query.getlist("experiment") if text.isascii() and text.isdecimal()]
     numbers = [int(text) for text in given if len(text) <= 18][:MAX_CHOSEN]
-    project_id = request.GET.get("project", "")
+    project_id = query.get("project", "")
     if numbers:
         found = tuple(experiments_for(who).select_related("project").filter(pk__in=numbers).order_by("pk"))
         projects = {experiment.project for experiment in found}

@@ -66,5 +66,8 @@ def endings(request: HttpRequest, project: Project) -> dict[str, Any] | None:
 
 
 tenant_site.add_part(
-    "project", Part("How runs end", "admin/tracking/card_endings.html", endings, "state", 40, "tracking.view_run")
+    "project",
+    Part(
+        "How runs end", "admin/tracking/card_endings.html", endings, "state", 40, "tracking.view_run", by_project=True
+    ),
 )

@@ -7,21 +7,23 @@ from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urlencode
 
+from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
 from django.urls import reverse
 
-from apps.tracking import key_names
+from apps.tracking import exporting, key_names
 from apps.tracking.admin import saved_views
 from apps.tracking.admin.columns import as_number
 from apps.tracking.admin.curves import MAX_RUNS, chosen_runs
 from apps.tracking.admin.finding import MAX_COUNTED, PAGE, Scope, find, scope_of
-from apps.tracking.admin.run_csv import csv_response
+from apps.tracking.admin.run_csv import file_response
 from apps.tracking.listing import KINDS, Column, parse_columns
 from apps.tracking.models import Project, Run
 from maestro import charts
 from maestro.admin import tenant_site
 from maestro.clock import from_ms
+from maestro.errors import Invalid
 
 DEFAULTS = {"m": 4, "p": 4, "t": 0}
 NAMED_RUNS, MAX_CHOICES, MAX_WORDS, DRAWN, MAX_FIGURES = 12, 20, 60, 10, 24
@@ -133,8 +135,12 @@ def run_list(request: HttpRequest) -> HttpResponse:
     if not request.user.has_perm("tracking.view_run"):
         raise PermissionDenied
     scope = scope_of(request)
-    if request.GET.get("format") == "csv":
-        return csv_response(request, scope, parse_columns(request.GET.getlist("c")))
+    if (kind := request.GET.get("format", "")) in exporting.TYPES:
+        try:
+            return file_response(request, scope, parse_columns(request.GET.getlist("c")), kind)
+        except Invalid as refusal:
+            messages.error(request, refusal.detail)
+            return HttpResponseRedirect(with_query(request, format=""))
     if url := saved_views.opening(request, scope):
         return HttpResponseRedirect(url)
     context = page_context(request, scope) | saved_views.menu(request, scope)
@@ -182,7 +188,8 @@ def column_context(request: HttpRequest, columns: Sequence[Column], names: dict[
         "words": [f"{KINDS[kind]}.{name}" for kind in KINDS for name in names[kind]],
         "name_url": with_query(request, sort="-name" if sort == "name" else "name", after=""),
         "start_url": with_query(request, sort="start" if sort == "-start" else "-start", after=""),
-        "csv_url": with_query(request, format="csv", c="") + "".join(f"&{urlencode({'c': c.key})}" for c in columns),
+        "csv_url": with_query(request, format="csv", c="", which="")
+        + "".join(f"&{urlencode({'c': c.key})}" for c in columns),
     }
 
 

@@ -6,10 +6,12 @@ from django.http import HttpRequest
 from django.urls import reverse
 
 from apps.tenants.access.standing import looker
+from apps.tracking.admin.acting import act
 from apps.tracking.admin.columns import keys
 from apps.tracking.admin.compare import compare
 from apps.tracking.admin.curves import curves
 from apps.tracking.admin.saved_views import views
+from apps.tracking.admin.trash import trash
 from apps.tracking.scoping import experiments_for, projects_for, runs_for
 from maestro.admin import Hit, Task, tenant_site
 
@@ -32,6 +34,8 @@ def find(request: HttpRequest, text: str) -> Iterator[Hit]:
             yield Hit("run", run.name, reverse("admin:tracking_run_change", args=[run.pk]), run.status.lower())
 
 
+tenant_site.add_page("runs/act/", act, "run_act", by_project=True)
+tenant_site.add_page("runs/trash/", trash, "run_trash", by_project=True)
 tenant_site.add_page("curves/", curves, "curves", by_project=True)
 tenant_site.add_page("compare/", compare, "compare", by_project=True)
 tenant_site.add_page("keys/", keys, "keys")
@@ -52,7 +56,7 @@ tenant_site.add_task(
         "admin:tracking_run_changelist",
         "runs",
         20,
-        covers=("admin:tracking_experiment_changelist",),
+        covers=("admin:tracking_experiment_changelist", "admin:run_act", "admin:run_trash"),
         permission="tracking.view_run",
         by_project=True,
     )

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from django.http import StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
@@ -15,16 +14,16 @@ from apps.tracking.api.bulk import wanted_of
 from apps.tracking.models import Run
 from maestro import limits
 from maestro.api.serializers import StrictSerializer, Text
+from maestro.api.streams import text_file
 from maestro.database.session import connection
 
-TYPES = {"csv": "text/csv; charset=utf-8", "jsonl": "application/x-ndjson"}
 VIEWS = {"active": "ACTIVE_ONLY", "deleted": "DELETED_ONLY", "all": "ALL"}
 
 
 class ExportAsked(StrictSerializer):
     """Which runs, as what, with which columns."""
 
-    format = serializers.ChoiceField(choices=[*TYPES], default="csv")
+    format = serializers.ChoiceField(choices=[*exporting.TYPES], default="csv")
     filter = Text(required=False, allow_blank=True, max_length=limits.FILTER_CHARS)
     status = serializers.ChoiceField(choices=Run.Status.values, required=False)
     project = Text(required=False, max_length=100)
@@ -43,23 +42,6 @@ def read_query(request: Request) -> dict[str, Any]:
     return dict(asked.validated_data)
 
 
-def text_file(pieces: Any, format: str) -> StreamingHttpResponse:
-    """Answer a file as it is written. Its first piece is made now, while a refusal can still be answered."""
-    walk = exporting.inside(connection.tenant, pieces)
-    first = next(walk, b"")
-    answer = StreamingHttpResponse(after(first, walk), content_type=TYPES[format])
-    answer["Content-Disposition"] = f'attachment; filename="runs.{format}"'
-    answer["X-Content-Type-Options"] = "nosniff"
-    answer["Cache-Control"] = "no-store"
-    return answer
-
-
-def after(first: bytes, rest: Any) -> Any:
-    """Hand the first piece on, then the rest."""
-    yield first
-    yield from rest
-
-
 class RunExport(APIView):
     """Runs as a file."""
 
@@ -72,7 +54,7 @@ class RunExport(APIView):
     @extend_schema(
         operation_id="runs_export",
         parameters=[
-            OpenApiParameter("format", str, enum=[*TYPES], default="csv"),
+            OpenApiParameter("format", str, enum=[*exporting.TYPES], default="csv"),
             OpenApiParameter("filter", str, description="as in MLflow's runs/search, with OR and NOT"),
             OpenApiParameter("status", str, enum=Run.Status.values),
             OpenApiParameter("project", str, description="id or slug"),
@@ -90,4 +72,5 @@ class RunExport(APIView):
         wanted = wanted_of(request, asked | named | {"order": asked.get("order_by", ())}, view=VIEWS[asked["view"]])
         wanted.parsed()
         pieces = exporting.pieces(asked["format"], lambda: choosing.pages(wanted), asked.get("column", ()))
-        return text_file(pieces, asked["format"])
+        kind = asked["format"]
+        return text_file(exporting.inside(connection.tenant, pieces), name=f"runs.{kind}", kind=exporting.TYPES[kind])

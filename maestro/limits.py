@@ -38,6 +38,10 @@ TRACE_NOTES: Final = 500  # tags, and metadata, of one trace
 TRACE_ASSESSMENTS: Final = 1_000
 TRACE_PAGE_MAX: Final = 500
 
+# Evaluation datasets (MLflow protocol)
+EVALUATION_RECORDS: Final = 10_000  # in one call
+EVALUATION_RECORDS_PAGE: Final = 1_000
+
 # Pages
 PAGE_DEFAULT: Final = 50
 PAGE_MAX: Final = 500

@@ -2,7 +2,7 @@
 
 from typing import Any, Protocol
 
-from apps.tracking.models import Experiment, Project, Run, Trace
+from apps.tracking.models import EvaluationDataset, Experiment, Project, Run, Trace
 from maestro.api.auth import Reach
 from maestro.errors import Forbidden
 
@@ -45,3 +45,10 @@ def require_tenant_wide(principal: Asking, what: str) -> None:
 def traces_for(principal: Asking) -> Any:
     """Traces that a principal may see, by their experiments."""
     return Trace.objects.filter(experiment__in=experiments_for(principal))
+
+
+def evaluation_datasets_for(principal: Asking) -> Any:
+    """Evaluation datasets that a principal may see, by their project."""
+    if principal.projects is None:
+        return EvaluationDataset.objects.all()
+    return EvaluationDataset.objects.filter(project_id__in=principal.projects)

@@ -36,7 +36,7 @@ def run_script(
     }
     command = [str(python), "-c", script]
     done = subprocess.run(
-        command, env=values | more, cwd=folder, capture_output=True, text=True, timeout=240, check=False
+        command, env=values | more, cwd=folder, capture_output=True, text=True, timeout=400, check=False
     )
     assert done.returncode == 0, done.stderr[-3000:]
     return done.stdout

@@ -7,7 +7,7 @@ from pathlib import Path
 from django_tenants.utils import tenant_context
 
 from apps.tenants.models import Tenant
-from apps.tracking.models import Assessment, Trace, TraceFile
+from apps.tracking.models import Assessment, EvaluationDataset, Trace, TraceFile
 from tests.protocol.clients import run_script
 from tests.web import WebServer
 
@@ -131,3 +131,46 @@ def test_another_tenant_finds_no_trace(
     with tenant_context(committed):
         trace = Trace.objects.get()
         assert (trace.pk, trace.tags.get("a"), trace.assessments.count()) == (identity, None, 0)
+
+
+EVALUATING = """
+import json, mlflow
+from mlflow.genai import datasets
+home = mlflow.set_experiment("asked").experiment_id
+made = datasets.create_dataset(name="faq", experiment_id=home, tags={"team": "blue"})
+made.merge_records([
+    {"inputs": {"question": f"q{i}"}, "expectations": {"answer": i}} for i in range(3)
+])
+made.merge_records([{"inputs": {"question": "q1"}, "expectations": {"tone": "kind"}}])
+with mlflow.start_span("served") as span:
+    span.set_inputs({"question": "from a trace"})
+    span.set_outputs("yes")
+mlflow.flush_trace_async_logging()
+made.merge_records(mlflow.search_traces(locations=[home], return_type="list"))
+read = datasets.get_dataset(dataset_id=made.dataset_id)
+records = {row["inputs"]["question"]: row for row in read.to_df().to_dict("records")}
+datasets.set_dataset_tags(made.dataset_id, {"state": "checked"})
+datasets.delete_dataset_tag(made.dataset_id, "team")
+removed = read.delete_records([records["q2"]["dataset_record_id"]])
+found = datasets.search_datasets(experiment_ids=[home], filter_string="tags.state = 'checked'")
+left = datasets.get_dataset(dataset_id=made.dataset_id)
+print(json.dumps({
+    "name": read.name, "questions": sorted(records), "merged": records["q1"]["expectations"],
+    "from": [records["from a trace"]["source_type"], records["from a trace"]["source_id"] == span.trace_id],
+    "removed": removed, "found": [d.dataset_id == made.dataset_id for d in found], "tags": left.tags,
+    "left": len(left.to_df()), "home": left.experiment_ids == [home],
+}))
+datasets.delete_dataset(dataset_id=made.dataset_id)
+"""
+
+
+def test_evaluation_datasets_live_as_the_documentation_says(
+    committed: Tenant, web: WebServer, key_for: KeyFor, tmp_path: Path
+) -> None:
+    told = json.loads(run_script(web, key_for(committed), EVALUATING, tmp_path).splitlines()[-1])
+    assert told["questions"] == ["from a trace", "q0", "q1", "q2"]
+    assert (told["merged"], told["from"]) == ({"answer": 1, "tone": "kind"}, ["TRACE", True])
+    assert (told["removed"], told["found"], told["left"], told["home"]) == (1, [True], 3, True)
+    assert (told["name"], told["tags"]["state"], "team" in told["tags"]) == ("faq", "checked", False)
+    with tenant_context(committed):
+        assert not EvaluationDataset.objects.exists()

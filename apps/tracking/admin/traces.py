@@ -2,7 +2,7 @@
 
 from django.contrib import admin
 
-from apps.tracking.models import Assessment, Trace
+from apps.tracking.models import Assessment, EvaluationDataset, Trace
 from maestro.admin import LookOnlyAdmin, tenant_site
 
 
@@ -24,3 +24,12 @@ class AssessmentAdmin(LookOnlyAdmin):
     list_filter = ("kind", "source_type", "is_valid")
     list_select_related = ("trace",)
     search_fields = ("name", "trace__id")
+
+
+@admin.register(EvaluationDataset, site=tenant_site)
+class EvaluationDatasetAdmin(LookOnlyAdmin):
+    """Questions that applications are asked again and again."""
+
+    list_display = ("name", "id", "project", "created_ms", "updated_ms")
+    list_select_related = ("project",)
+    search_fields = ("name", "id__startswith")

@@ -29,7 +29,7 @@ TRACE_ID = re.compile(r"[A-Za-z0-9][\w-]*", re.ASCII)
 NOT_IDS = frozenset({"get", "search", "batchGet", "batchGetInfos", "metrics", "delete-traces", "link-to-run"})
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:\d\d)")
 DURATION = re.compile(r"\d{1,12}(?:\.\d{1,9})?s")
-SOURCE_TYPES = ("HUMAN", "LLM_JUDGE", "CODE", "AI_JUDGE", "SOURCE_TYPE_UNSPECIFIED")
+SOURCE_TYPES = ("HUMAN", "LLM_JUDGE", "CODE", "SOURCE_TYPE_UNSPECIFIED")
 STATES = tuple(Trace.State.values)
 JSON_FORMAT = "JSON_FORMAT"
 

@@ -8,6 +8,7 @@ from apps.tenants.access.auditing import record
 from apps.tracking import trace_search, traces
 from apps.tracking.batches import run_uuid
 from apps.tracking.mlflow.base import TrackingView, as_experiment_number, experiment_number
+from apps.tracking.mlflow.searches import experiment_numbers
 from apps.tracking.mlflow.trace_fields import as_identity, read_note, read_trace, trace_info
 from apps.tracking.models import Trace
 from apps.tracking.refusals import no_experiment
@@ -53,10 +54,14 @@ class BatchInfos(TrackingView):
 
     def post(self, request: MlflowRequest) -> dict[str, Any]:
         """Show some traces without their spans; what is not there is left out."""
-        wanted = read.texts(self.fields(request), "trace_ids", MOST_AT_ONCE)
+        fields = self.fields(request)
+        wanted = read.texts(fields, "trace_ids", MOST_AT_ONCE)
         if not wanted:
             raise read.missing("trace_ids")
-        found = traces.ordered(traces_for(request.user), wanted)
+        chosen = traces_for(request.user)
+        if fields.get("experiment_ids") is not None:
+            chosen = chosen.filter(experiment__in=experiment_numbers(fields))
+        found = traces.ordered(chosen, wanted)
         return {"trace_infos": [trace_info(trace) for trace in found]} if found else {}
 
 

@@ -3,7 +3,18 @@
 from django.urls import URLPattern, path
 from django.views import View
 
-from apps.tracking.mlflow import assessments, experiments, files, inputs, metrics, runs, searches, server, traces
+from apps.tracking.mlflow import (
+    assessments,
+    evaluation,
+    experiments,
+    files,
+    inputs,
+    metrics,
+    runs,
+    searches,
+    server,
+    traces,
+)
 
 CALLS: dict[str, type[View]] = {
     "2.0/mlflow/experiments/create": experiments.CreateExperiment,
@@ -43,6 +54,15 @@ CALLS: dict[str, type[View]] = {
     "2.0/mlflow/traces/link-to-run": traces.LinkToRun,
     "3.0/mlflow/traces/<str:trace_id>/assessments": assessments.Assess,
     "3.0/mlflow/traces/<str:trace_id>/assessments/<str:assessment_id>": assessments.OneAssessment,
+    "3.0/mlflow/datasets/create": evaluation.CreateDataset,
+    "3.0/mlflow/datasets/search": evaluation.SearchDatasets,
+    "3.0/mlflow/datasets/<str:dataset_id>": evaluation.OneDataset,
+    "3.0/mlflow/datasets/<str:dataset_id>/records": evaluation.Records,
+    "3.0/mlflow/datasets/<str:dataset_id>/tags": evaluation.DatasetTags,
+    "3.0/mlflow/datasets/<str:dataset_id>/tags/<path:key>": evaluation.OneDatasetTag,
+    "3.0/mlflow/datasets/<str:dataset_id>/add-experiments": evaluation.AddExperiments,
+    "3.0/mlflow/datasets/<str:dataset_id>/remove-experiments": evaluation.RemoveExperiments,
+    "3.0/mlflow/datasets/<str:dataset_id>/experiment-ids": evaluation.ExperimentIds,
 }
 
 urlpatterns: list[URLPattern] = [

@@ -1,6 +1,7 @@
 """The tracking room: projects, experiments, runs, what they log, how work went."""
 
 from apps.tracking.models.datasets import Dataset, RunInput
+from apps.tracking.models.evaluation import EvaluationDataset, EvaluationRecord
 from apps.tracking.models.experiments import Experiment, ExperimentTag
 from apps.tracking.models.files import Blob, RunFile
 from apps.tracking.models.keeping import LifeRule
@@ -15,6 +16,8 @@ __all__ = [
     "Assessment",
     "Blob",
     "Dataset",
+    "EvaluationDataset",
+    "EvaluationRecord",
     "Experiment",
     "ExperimentTag",
     "LatestMetric",

@@ -1,0 +1,170 @@
+"""The tracking room: evaluation datasets: made, found, filled with records, and deleted."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+import orjson
+from django.db import transaction
+from django.db.models import QuerySet
+
+from apps.tracking.models import DEFAULT_PROJECT_ID, EvaluationDataset, EvaluationRecord, Experiment
+from maestro import limits
+from maestro.api.auth import Reach, home_of
+from maestro.errors import Invalid, NotFound
+
+PARTS = ("inputs", "outputs", "expectations")
+SORTED = orjson.OPT_SORT_KEYS
+TYPES = {bool: "boolean", int: "integer", float: "float", str: "string", list: "array", dict: "object"}
+
+
+@dataclass(frozen=True)
+class GivenRecord:
+    """A record as a client tells it; `given` names the parts that it told."""
+
+    inputs: dict[str, Any]
+    outputs: Any = None
+    expectations: dict[str, Any] | None = None
+    tags: dict[str, str] = field(default_factory=dict)
+    source: dict[str, Any] | None = None
+    given: frozenset[str] = frozenset()
+
+    @property
+    def sha256(self) -> str:
+        """What makes it the same record as another."""
+        return hashlib.sha256(orjson.dumps(self.inputs, option=SORTED)).hexdigest()
+
+
+def create(
+    name: str, *, tags: dict[str, str], experiments: Sequence[Experiment], projects: Reach, by: str, now: int
+) -> EvaluationDataset:
+    """Make a dataset, in the project of its first experiment, else in the caller's own, else in the default one."""
+    home: UUID = (
+        experiments[0].project_id if experiments else home_of(projects, "name its experiments") or DEFAULT_PROJECT_ID
+    )
+    made = EvaluationDataset(
+        project_id=home, name=name, tags=tags, created_ms=now, updated_ms=now, created_by=by, updated_by=by
+    )
+    with transaction.atomic():
+        made.save()
+        made.experiments.set(experiments)
+    return made
+
+
+def chosen(experiments: "QuerySet[Experiment]", numbers: Sequence[int]) -> list[Experiment]:
+    """Fetch experiments by their numbers, in that order. Raises NotFound if one is not there."""
+    found = experiments.in_bulk(list(numbers))
+    for number in numbers:
+        if number not in found:
+            raise NotFound(f"No Experiment with id={number} exists")
+    return [found[number] for number in numbers]
+
+
+def note(datasets: "QuerySet[EvaluationDataset]", identity: str, tags: dict[str, str], *, by: str, now: int) -> None:
+    """Add to a dataset's tags. Raises NotFound, or Invalid for too many."""
+    with transaction.atomic():
+        dataset = datasets.select_for_update().fetch(identity)  # type: ignore[attr-defined]
+        merged = dataset.tags | tags
+        if len(merged) > limits.TRACE_NOTES:
+            raise Invalid(f"A dataset takes at most {limits.TRACE_NOTES} tags.", "too_many_items")
+        dataset.tags, dataset.updated_by, dataset.updated_ms = merged, by, max(now, dataset.created_ms)
+        dataset.save(update_fields=["tags", "updated_by", "updated_ms"])
+
+
+def drop_tag(datasets: "QuerySet[EvaluationDataset]", identity: str, key: str) -> None:
+    """Take a note off a dataset; one that is not there is no error. Raises NotFound for the dataset."""
+    with transaction.atomic():
+        dataset = datasets.select_for_update().fetch(identity)  # type: ignore[attr-defined]
+        if dataset.tags.pop(key, None) is not None:
+            dataset.save(update_fields=["tags"])
+
+
+def put_records(
+    datasets: "QuerySet[EvaluationDataset]", identity: str, given: Sequence[GivenRecord], *, by: str, now: int
+) -> tuple[int, int]:
+    """Add records; one whose inputs are there already is merged into it. Returns how many are new, and how many not."""
+    with transaction.atomic():
+        dataset = datasets.select_for_update().fetch(identity)  # type: ignore[attr-defined]
+        kept = dataset.records.filter(input_sha256__in={record.sha256 for record in given})
+        known = {row.input_sha256: row for row in kept}
+        fresh: dict[str, EvaluationRecord] = {}
+        updated = 0
+        for record in given:
+            row = known.get(record.sha256) or fresh.get(record.sha256)
+            if row is None:
+                fresh[record.sha256] = new_row(dataset, record, by=by, now=now)
+            else:
+                merge(row, record, by=by, now=now)
+                updated += 1
+        EvaluationRecord.objects.bulk_create(fresh.values(), batch_size=500)
+        merged = ["outputs", "expectations", "tags", "updated_ms", "updated_by"]
+        EvaluationRecord.objects.bulk_update(known.values(), merged, batch_size=500)
+        dataset.schema, dataset.record_count = extended(dataset.schema, given), dataset.record_count + len(fresh)
+        dataset.updated_by, dataset.updated_ms = by, max(now, dataset.created_ms)
+        dataset.save(update_fields=["schema", "record_count", "updated_by", "updated_ms"])
+    return len(fresh), updated
+
+
+def new_row(dataset: EvaluationDataset, record: GivenRecord, *, by: str, now: int) -> EvaluationRecord:
+    """Lay a new record out as a row."""
+    return EvaluationRecord(
+        dataset=dataset,
+        input_sha256=record.sha256,
+        inputs=record.inputs,
+        outputs=record.outputs,
+        expectations=record.expectations,
+        tags=record.tags,
+        source=record.source,
+        created_ms=now,
+        updated_ms=now,
+        created_by=by,
+        updated_by=by,
+    )
+
+
+def merge(row: EvaluationRecord, record: GivenRecord, *, by: str, now: int) -> None:
+    """Put new outputs, expectations and tags into a record that is there."""
+    if "outputs" in record.given:
+        row.outputs = record.outputs
+    if record.expectations:
+        row.expectations = (row.expectations or {}) | record.expectations
+    row.tags = row.tags | record.tags
+    row.updated_ms, row.updated_by = max(now, row.created_ms), by
+
+
+def extended(schema: dict[str, Any] | None, given: Sequence[GivenRecord]) -> dict[str, Any] | None:
+    """Add the fields of new records to a dataset's schema, each with the type it had first."""
+    if not given:
+        return schema
+    found: dict[str, Any] = schema or {"inputs": {}, "outputs": {}, "expectations": {}, "version": "1.0"}
+    for record in given:
+        for part in PARTS:
+            told = getattr(record, part)
+            if isinstance(told, dict) and isinstance(found[part], dict):
+                found[part] = {key: type_of(value) for key, value in told.items()} | found[part]
+            elif told is not None and not found[part]:
+                found[part] = type_of(told)
+    return found
+
+
+def type_of(value: Any) -> str:
+    """Name a value's type, as MLflow does."""
+    return TYPES.get(type(value), "null")
+
+
+def remove_records(datasets: "QuerySet[EvaluationDataset]", identity: str, records: Sequence[str], *, now: int) -> int:
+    """Delete some records; returns how many were there. Raises NotFound for the dataset."""
+    with transaction.atomic():
+        dataset = datasets.select_for_update().fetch(identity)  # type: ignore[attr-defined]
+        gone: int = dataset.records.filter(pk__in=records).delete()[0]
+        if gone:
+            dataset.record_count, dataset.updated_ms = dataset.record_count - gone, max(now, dataset.created_ms)
+            dataset.save(update_fields=["record_count", "updated_ms"])
+    return gone
+
+
+def digest_of(dataset: EvaluationDataset) -> str:
+    """Name a dataset's state in eight digits."""
+    return hashlib.sha256(f"{dataset.name}:{dataset.updated_ms}".encode()).hexdigest()[:8]

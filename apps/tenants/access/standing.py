@@ -10,6 +10,8 @@ from apps.tenants.routing import this_tenant
 from maestro.api.auth import Principal
 from maestro.errors import Forbidden
 
+NOBODY = Principal("person", "", "", "", "")
+
 
 def principal_of_person(person: User) -> Principal:
     """Read a person's roles as they are now. Raises Forbidden for who has none anywhere in the tenant."""
@@ -39,7 +41,7 @@ def looker(request: HttpRequest) -> Principal:
     kept: Principal | None = getattr(request, "maestro_looker", None)
     if kept is None:
         person: Any = request.user
-        kept = described(person)
+        kept = described(person) if person.is_authenticated else NOBODY
         if kept.project_roles and not kept.role:
             kept = kept.within("viewer")
         request.maestro_looker = kept  # type: ignore[attr-defined]

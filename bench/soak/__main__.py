@@ -1,0 +1,154 @@
+"""`python -m bench.soak --requests 100000`: start an installation, let 64 clients of two tenants at it, break things.
+
+It starts its own Postgres, Valkey, web server and Celery worker in a folder of its own, and ends them. While the
+clients work, database sessions are ended in the middle of their transactions and tasks of both tenants run.
+Afterwards the tables themselves are searched for rows of the other tenant, and everything that was acknowledged
+for what is missing. Exits with 1 if anything is foreign, lost, stored by halves or answered with a fault of ours.
+"""
+
+import argparse
+import json
+import os
+import secrets
+import subprocess
+import sys
+import tempfile
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+from bench.soak.evidence import Evidence, examine
+from bench.soak.faults import TaskSender, Terminator
+from bench.soak.visitors import Ledger, Place, visit
+from tests import servers
+from tests.web import ROOT, start_web
+
+RESULTS = ROOT / "bench" / "results" / "soak.md"
+SLUGS = ("soak-one", "soak-two")
+
+
+def environment(database: str, folder: Path) -> dict[str, str]:
+    """Write the environment of processes that work on one database and one folder of bytes."""
+    postgres = servers.start_postgres()
+    return {
+        "DJANGO_SETTINGS_MODULE": "config.settings_test",
+        "MAESTRO_DATABASE_URL": postgres.dsn("maestro_app", database),
+        "MAESTRO_OWNER_DATABASE_URL": postgres.dsn("maestro_owner", database),
+        "MAESTRO_REDIS_URL": servers.start_valkey(),
+        "MAESTRO_STORAGE": f"file://{folder}",
+        "MAESTRO_BASE_HOST": "localhost",
+        "MAESTRO_HOME": str(folder.parent),
+    }
+
+
+def manage(values: dict[str, str], *words: str) -> str:
+    """Run one of our commands."""
+    command = [sys.executable, str(ROOT / "manage.py"), *words]
+    return subprocess.run(command, env=os.environ | values, check=True, capture_output=True, text=True).stdout
+
+
+def make_place(values: dict[str, str], slug: str) -> Place:
+    """Issue a tenant's key and choose its marker."""
+    words = ["--tenant", slug, "--role", "contributor", "--name", "soak", "--output", "json"]
+    return Place(slug, json.loads(manage(values, "issue_key", *words))["key"], f"of-{secrets.token_hex(6)}")
+
+
+def start_worker(values: dict[str, str], log: Path) -> subprocess.Popen[bytes]:
+    """Start a Celery worker with two processes."""
+    command = [sys.executable, "-m", "celery", "-A", "config", "worker", "--loglevel", "INFO", "--concurrency", "2"]
+    with open(log, "wb") as out:
+        settings = os.environ | values | {"MAESTRO_LOG_LEVEL": "INFO"}
+        return subprocess.Popen(command, cwd=ROOT, env=settings, stdout=out, stderr=out)
+
+
+def tasks_in(log: Path) -> dict[str, int]:
+    """Count what the worker says of its tasks."""
+    text = log.read_text(errors="replace")
+    words = {"received": " received", "succeeded": " succeeded in ", "failed": " raised ", "tried again": " retry: "}
+    return {name: text.count(word) for name, word in words.items()}
+
+
+def report(asked: argparse.Namespace, ledger: Ledger, found: Evidence, told: dict[str, object]) -> str:
+    """Write the figures."""
+    statuses = ", ".join(f"{status}: {n:,}" for status, n in sorted(ledger.statuses.items()))
+    lines = [
+        "# Isolation soak",
+        "",
+        f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC, commit {told['commit']}, {os.cpu_count()} cores, load average before"
+        f" {told['load']}. Command: `python -m bench.soak {' '.join(sys.argv[1:])}`.",
+        "",
+        "| | |",
+        "|---|---|",
+        f"| requests | {sum(ledger.statuses.values()):,} answered, {ledger.cut} cut off, {asked.threads} threads |",
+        f"| answers by status | {statuses} |",
+        f"| seconds | {told['seconds']} |",
+        f"| database sessions ended | {told['ended']} |",
+        f"| tasks of both tenants | {told['sent']} sent, {told['tasks']} |",
+        f"| rows searched | {found.rows:,} |",
+        f"| foreign rows | {found.foreign_rows} |",
+        f"| files searched, foreign | {found.files:,}, {found.foreign_files} |",
+        f"| acknowledged and lost | {found.lost} |",
+        f"| batches stored by halves | {found.partial} |",
+        f"| differences between the tenants' catalogs | {len(found.catalog_differences)} |",
+        f"| wrong answers | {len(ledger.wrong)} |",
+        "",
+        "503 is what a client gets whose database session was ended; it may repeat the request.",
+    ]
+    return "\n".join([*lines, *(f"- {line}" for line in ledger.wrong[:20]), ""])
+
+
+def main() -> int:
+    """Run, look, write."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--requests", type=int, default=100_000)
+    parser.add_argument("--threads", type=int, default=64)
+    parser.add_argument("--end-session-every", type=float, default=2.0, metavar="SECONDS")
+    parser.add_argument("--send-task-every", type=float, default=0.5, metavar="SECONDS")
+    parser.add_argument("--out", type=Path, default=RESULTS)
+    asked = parser.parse_args()
+    load = f"{os.getloadavg()[0]:.1f}"
+    with tempfile.TemporaryDirectory(prefix="maestro-soak-") as home:
+        ledger, found, told = run(asked, Path(home))
+    head = ["git", "rev-parse", "--short", "HEAD"]
+    told |= {
+        "commit": subprocess.run(head, cwd=ROOT, capture_output=True, text=True, check=False).stdout.strip(),
+        "load": load,
+    }
+    text = report(asked, ledger, found, told)
+    asked.out.write_text(text)
+    print(text)
+    bad = found.foreign_rows + found.foreign_files + found.lost + found.partial + len(found.catalog_differences)
+    return 1 if bad or ledger.wrong else 0
+
+
+def run(asked: argparse.Namespace, home: Path) -> tuple[Ledger, Evidence, dict[str, object]]:
+    """Start everything, let the clients at it, and look at what is left."""
+    postgres = servers.start_postgres()
+    servers.create_database("maestro_soak")
+    values = environment("maestro_soak", home / "bytes") | {"PYTHONPATH": str(ROOT)}
+    manage(values, "migrate_tenants", *(word for slug in SLUGS for word in ("--ensure-tenant", slug)))
+    places = {slug: make_place(values, slug) for slug in SLUGS}
+    schemas = {slug: slug.replace("-", "_") for slug in SLUGS}
+    web, worker = start_web(values, workers=2, threads=16), start_worker(values, home / "worker.log")
+    dsn_super = postgres.dsn("maestro", "maestro_soak")
+    terminator = Terminator(dsn_super, "maestro_soak", asked.end_session_every)
+    sender = TaskSender(values["MAESTRO_REDIS_URL"], list(schemas.values()), asked.send_task_every)
+    try:
+        terminator.start()
+        sender.start()
+        began = time.monotonic()
+        ledger = visit(web.port, list(places.values()), requests=asked.requests, threads=asked.threads)
+        seconds = round(time.monotonic() - began)
+        told: dict[str, object] = {"ended": terminator.stop(), "sent": sender.stop(), "seconds": seconds}
+        time.sleep(5)
+        told["tasks"] = ", ".join(f"{n} {word}" for word, n in tasks_in(home / "worker.log").items() if n)
+        found = examine(dsn_super, schemas, places, ledger, home / "bytes")
+    finally:
+        web.stop()
+        worker.terminate()
+        worker.wait(30)
+    return ledger, found, told
+
+
+if __name__ == "__main__":
+    sys.exit(main())

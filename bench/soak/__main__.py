@@ -102,6 +102,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--requests", type=int, default=100_000)
     parser.add_argument("--threads", type=int, default=64)
+    parser.add_argument("--most-seconds", type=float, default=86_400, help="end the clients' work after this time")
     parser.add_argument("--end-session-every", type=float, default=2.0, metavar="SECONDS")
     parser.add_argument("--send-task-every", type=float, default=0.5, metavar="SECONDS")
     parser.add_argument("--out", type=Path, default=RESULTS)
@@ -137,7 +138,13 @@ def run(asked: argparse.Namespace, home: Path) -> tuple[Ledger, Evidence, dict[s
         terminator.start()
         sender.start()
         began = time.monotonic()
-        ledger = visit(web.port, list(places.values()), requests=asked.requests, threads=asked.threads)
+        ledger = visit(
+            web.port,
+            list(places.values()),
+            requests=asked.requests,
+            threads=asked.threads,
+            most_seconds=asked.most_seconds,
+        )
         seconds = round(time.monotonic() - began)
         told: dict[str, object] = {"ended": terminator.stop(), "sent": sender.stop(), "seconds": seconds}
         time.sleep(5)

@@ -8,6 +8,7 @@ import http.client
 import json
 import random
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -57,8 +58,9 @@ class Ledger:
 class Visitor(threading.Thread):
     """One client. Answers of 503 are outages that the faults cause; anything else of 500 and above is wrong."""
 
-    def __init__(self, number: int, port: int, places: list[Place], requests: int) -> None:
+    def __init__(self, number: int, port: int, places: list[Place], requests: int, until: float) -> None:
         super().__init__(daemon=True)
+        self.until = until
         self.chance = random.Random(number)
         self.number, self.port, self.places, self.requests = number, port, places, requests
         self.ledger, self.sent, self.turn = Ledger(), 0, 0
@@ -68,7 +70,7 @@ class Visitor(threading.Thread):
         """Send requests until there were enough."""
         moves = [self.make, self.look, self.track, self.track, self.read, self.publish, self.fail, self.ask]
         try:
-            while self.sent < self.requests:
+            while self.sent < self.requests and time.monotonic() < self.until:
                 self.turn += 1
                 self.chance.choice(moves)(self.chance.choice(self.places))
         except Exception as error:  # noqa: BLE001 a thread tells its maker
@@ -165,9 +167,10 @@ class Visitor(threading.Thread):
             self.ledger.wrong.append(f"{place.slug}'s key is somebody else's")
 
 
-def visit(port: int, places: list[Place], *, requests: int, threads: int) -> Ledger:
+def visit(port: int, places: list[Place], *, requests: int, threads: int, most_seconds: float = 86_400) -> Ledger:
     """Let so many clients send so many requests, together."""
-    visitors = [Visitor(number, port, places, -(-requests // threads)) for number in range(threads)]
+    until = time.monotonic() + most_seconds
+    visitors = [Visitor(number, port, places, -(-requests // threads), until) for number in range(threads)]
     for visitor in visitors:
         visitor.start()
     whole = Ledger()

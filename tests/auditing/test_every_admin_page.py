@@ -18,7 +18,7 @@ from django.test import Client, RequestFactory
 
 from apps.registry.models import Artifact
 from apps.tenants.access.audited_admin import AuditedAdmin
-from apps.tenants.access.models import AuditEvent, OidcProvider
+from apps.tenants.access.models import AuditEvent, AuditRetention, OidcProvider
 from apps.tenants.access.models.audit import AuditQuerySet
 from apps.tenants.models import Tenant
 from apps.tracking.models import Project
@@ -46,6 +46,7 @@ ADDED: dict[type[Model], dict[str, str]] = {
     User: PERSON,
     Group: {"name": "fresh"},
     OidcProvider: PROVIDER | {"name": "Fresh"},
+    AuditRetention: {"keep_days": "400"},
     Project: {"slug": "fresh", "name": "Fresh", "dataset_facts": "{}", "labels": "{}"},
 }
 PAGES: dict[str, Callable[[User], tuple[str, dict[str, str], str]]] = {

@@ -3,7 +3,7 @@
 from celery import shared_task
 from django.utils import timezone
 
-from apps.tenants.access import exchange, idempotency
+from apps.tenants.access import audit_pruning, exchange, idempotency
 from apps.tenants.access.models import RefreshToken
 from maestro.tasks import fan_out, tenant_task
 
@@ -20,3 +20,15 @@ def forget_expired() -> int:
 def forget_expired_everywhere() -> int:
     """Send the task above to every active tenant."""
     return fan_out(forget_expired, jitter_seconds=300)
+
+
+@tenant_task(soft_time_limit=300)
+def prune_audit() -> int:
+    """Delete audit events that the tenant's retention no longer keeps. The database writes down what went."""
+    return audit_pruning.prune()
+
+
+@shared_task
+def prune_audit_everywhere() -> int:
+    """Send the task above to every active tenant."""
+    return fan_out(prune_audit, jitter_seconds=3600)

@@ -1,11 +1,11 @@
-"""The access room's REST door: the audit log, to search and to take away."""
+"""The access room's REST door: the audit log, to look at and to take away."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import orjson
-from django.db.models import Q
-from django.http import HttpResponse
-from django.utils.dateparse import parse_datetime
+from django.http import StreamingHttpResponse
+from django_tenants.utils import tenant_context
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.generics import GenericAPIView
@@ -13,12 +13,13 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from apps.tenants.access.api.serializers import EventShown
+from apps.tenants.access.audit_search import EXACT, after, in_batches, matching
 from apps.tenants.access.models import AuditEvent
 from maestro.api.auth import asking
 from maestro.api.pagination import read_limit, sign, unsign
-from maestro.errors import Forbidden, Invalid
+from maestro.database.session import connection
+from maestro.errors import Forbidden
 
-EXACT = ("action", "actor", "object_type", "object_id", "request_id")
 EXPORT_ROWS = 10_000
 PURPOSE = "access.audit.export"
 FILTERS = [OpenApiParameter(name, str, description="exactly this") for name in EXACT] + [
@@ -27,30 +28,11 @@ FILTERS = [OpenApiParameter(name, str, description="exactly this") for name in E
 ]
 
 
-def moment(text: str) -> Any:
-    """Read an RFC 3339 time. Raises Invalid."""
-    try:
-        found = parse_datetime(text)
-    except ValueError:
-        found = None
-    if found is None or found.tzinfo is None:
-        raise Invalid("since and until must be RFC 3339 times with an offset", "bad_time")
-    return found
-
-
 def events_for(request: Request) -> Any:
     """Filter by the query's words. The log is the tenant's, so a key of one project does not see it."""
-    if asking(request).projects is not None:
-        raise Forbidden("a key of one project, or a role in projects alone, can't read the tenant's audit log")
-    found, query = AuditEvent.objects.all(), request.query_params
-    for name in EXACT:
-        if name in query:
-            found = found.filter(**{name: query[name]})
-    if "since" in query:
-        found = found.filter(at__gte=moment(query["since"]))
-    if "until" in query:
-        found = found.filter(at__lt=moment(query["until"]))
-    return found
+    if asking(request).project_id is not None:
+        raise Forbidden("a key of one project can't read the tenant's audit log")
+    return matching(request.query_params)
 
 
 class AuditList(GenericAPIView[AuditEvent]):
@@ -68,6 +50,18 @@ class AuditList(GenericAPIView[AuditEvent]):
         return self.get_paginated_response(EventShown(page, many=True).data)
 
 
+def lines(tenant: Any, found: Any, most: int | None) -> Iterator[bytes]:
+    """Write events as JSON Lines. The thread may serve another tenant between two parts, so each enters its own."""
+    parts = in_batches(found, most)
+    while True:
+        with tenant_context(tenant):
+            rows = next(parts, None)
+            text = b"".join(orjson.dumps(EventShown(row).data) + b"\n" for row in rows or ())
+        if rows is None:
+            return
+        yield text
+
+
 class AuditExport(GenericAPIView[AuditEvent]):
     """The log as JSON Lines."""
 
@@ -80,20 +74,29 @@ class AuditExport(GenericAPIView[AuditEvent]):
         parameters=[*FILTERS, OpenApiParameter("limit", int), OpenApiParameter("cursor", str)],
         responses={(200, "application/jsonl"): OpenApiTypes.STR},
     )
-    def get(self, request: Request) -> HttpResponse:
-        """Export events, oldest first, one JSON object a line; the header Link names the next part, if there is one."""
-        limit = read_limit(request.query_params.get("limit"), EXPORT_ROWS, EXPORT_ROWS)
-        found = events_for(request).order_by("at", "id")
-        cursor = request.query_params.get("cursor")
+    def get(self, request: Request) -> StreamingHttpResponse:
+        """Export events, oldest first, one JSON object a line, as a stream of any length.
+
+        With `limit` the export comes in parts; the header Link names the next one, if there is one.
+        """
+        found, cursor = events_for(request).order_by("at", "id"), request.query_params.get("cursor")
         if cursor:
-            at, last = unsign(cursor, PURPOSE)
-            found = found.filter(Q(at__gt=at) | Q(at=at, id__gt=last))
-        rows = list(found[: limit + 1])
-        lines = b"".join(orjson.dumps(EventShown(row).data) + b"\n" for row in rows[:limit])
-        answer = HttpResponse(lines, content_type="application/jsonl")
+            found = after(found, *unsign(cursor, PURPOSE))
+        limit, link = None, ""
+        if "limit" in request.query_params or cursor:
+            limit = read_limit(request.query_params.get("limit"), EXPORT_ROWS, EXPORT_ROWS)
+            link = self.next_part(request, found, limit)
+        answer = StreamingHttpResponse(lines(connection.tenant, found, limit), content_type="application/jsonl")
         answer["Content-Disposition"] = 'attachment; filename="audit.jsonl"'
-        if len(rows) > limit:
-            query = request.query_params.copy()
-            query["cursor"] = sign([rows[limit - 1].at.isoformat(), str(rows[limit - 1].id)], PURPOSE)
-            answer["Link"] = f'<{request.build_absolute_uri(request.path)}?{query.urlencode()}>; rel="next"'
+        if link:
+            answer["Link"] = link
         return answer
+
+    def next_part(self, request: Request, found: Any, limit: int) -> str:
+        """Write where the next part begins; nothing after the last one."""
+        edge = list(found.values_list("at", "id")[limit - 1 : limit + 1])
+        if len(edge) < 2:
+            return ""
+        query = request.query_params.copy()
+        query["cursor"] = sign([edge[0][0].isoformat(), str(edge[0][1])], PURPOSE)
+        return f'<{request.build_absolute_uri(request.path)}?{query.urlencode()}>; rel="next"'

@@ -1,6 +1,6 @@
 """The access room: keys, publishers, people's sign-in, roles, audit."""
 
-from apps.tenants.access.models.audit import AuditEvent
+from apps.tenants.access.models.audit import AuditEvent, AuditRetention
 from apps.tenants.access.models.idempotency import IdempotentRequest
 from apps.tenants.access.models.keys import ApiKey
 from apps.tenants.access.models.people import OidcLink, OidcProvider, RefreshToken
@@ -10,6 +10,7 @@ from apps.tenants.access.models.roles import ProjectRole, role_of_person
 __all__ = [
     "ApiKey",
     "AuditEvent",
+    "AuditRetention",
     "IdempotentRequest",
     "OidcLink",
     "OidcProvider",

@@ -22,7 +22,7 @@ def put_behind(schema: str) -> None:
     with psycopg.connect(settings.OWNER_DATABASE_URL) as owner:
         owner.execute(f'SET search_path = "{schema}"')
         owner.execute("DROP TRIGGER access_audit_append_only ON access_auditevent")
-        owner.execute("DROP FUNCTION access_refuse_audit_change()")
+        owner.execute("DROP FUNCTION access_refuse_audit_change() CASCADE")
         owner.execute("DELETE FROM django_migrations WHERE app = %s AND name = %s", AUDIT)
     connection.set_schema_to_public()
     Tenant.objects.filter(schema_name=schema).update(schema_head="old")

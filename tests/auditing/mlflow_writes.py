@@ -1,6 +1,7 @@
 """Every writing route of the MLflow door. What runs log of themselves is exempt, by decision: each run's own rows say
 who made it and when, and a log of the log would cost as much as the log. Trash, names and places are not exempt."""
 
+import uuid
 from typing import Any
 
 from tests.auditing.stage import MLFLOW, Call, Stage, Write
@@ -68,6 +69,31 @@ def new_version(stage: Stage) -> dict[str, str]:
     return {"name": stage.artifact(), "source": f"{run['artifact_uri']}/model", "run_id": run["run_id"]}
 
 
+T = "/api/3.0/mlflow/traces"
+
+
+def trace(stage: Stage) -> tuple[str, str]:
+    """A trace, and its experiment."""
+    identity, number = f"tr-{uuid.uuid4().hex}", stage.experiment()
+    place = {"type": "MLFLOW_EXPERIMENT", "mlflow_experiment": {"experiment_id": number}}
+    info = {"trace_id": identity, "trace_location": place, "request_time": "2024-01-01T00:00:00Z", "state": "OK"}
+    stage.ask("POST", T, {"trace": {"trace_info": info}})
+    return identity, number
+
+
+def trashed_trace(stage: Stage) -> dict[str, Any]:
+    identity, number = trace(stage)
+    return {"experiment_id": number, "request_ids": [identity]}
+
+
+def assessed_trace(stage: Stage) -> Call:
+    path = f"{T}/{trace(stage)[0]}/assessments"
+    source = {"source_type": "HUMAN", "source_id": "ada"}
+    body = {"assessment": {"assessment_name": "good", "feedback": {"value": True}, "source": source}}
+    made = stage.ask("POST", path, body).json()["assessment"]
+    return Call("DELETE", f"{path}/{made['assessment_id']}")
+
+
 WRITES: dict[str, Write] = {
     f"POST {A}experiments/create": Write(
         post("experiments/create", lambda s: {"name": s.name("new")}), ("experiment.create",)
@@ -98,6 +124,8 @@ WRITES: dict[str, Write] = {
     f"POST {A}runs/delete-tag": Write(post("runs/delete-tag", tagged_run), ("run.untag",)),
     f"PUT {FILES}": Write(replaced_file, ("files.replace",)),
     f"DELETE {FILES}": Write(lambda s: Call("DELETE", s.file_of_a_run()), ("files.delete",)),
+    f"POST {A}traces/delete-traces": Write(post("traces/delete-traces", trashed_trace), ("traces.delete",)),
+    f"DELETE {T}/<str:trace_id>/assessments/<str:assessment_id>": Write(assessed_trace, ("assessment.delete",)),
     f"DELETE {A}logged-models/<str:model_id>": Write(
         lambda s: Call("DELETE", f"{MLFLOW}logged-models/{s.logged_model()}"), ("logged_model.delete",)
     ),
@@ -166,7 +194,21 @@ EXEMPT: dict[str, str] = {
     f"PATCH {A}logged-models/<str:model_id>/tags": INGEST,
     f"POST {A}logged-models/<str:model_id>/params": INGEST,
 }
+OF_TRACES = "what traced code, and those who judge it, log; deleting traces and judgements is recorded"
+EXEMPT |= {
+    f"POST {T}": OF_TRACES,
+    f"POST {A}traces/link-to-run": OF_TRACES,
+    f"POST {T}/<str:trace_id>/assessments": OF_TRACES,
+    f"PATCH {T}/<str:trace_id>/assessments/<str:assessment_id>": OF_TRACES,
+    f"PATCH {T}/<str:trace_id>/tags": OF_TRACES,
+    f"DELETE {T}/<str:trace_id>/tags": OF_TRACES,
+    f"PATCH {A}traces/<str:trace_id>/tags": OF_TRACES,
+    f"DELETE {A}traces/<str:trace_id>/tags": OF_TRACES,
+}
 READS: dict[str, str] = {
+    f"POST {T}/search": "searches",
+    f"POST {T}/batchGetInfos": "reads",
+    "POST /v1/traces": "refuses",
     f"POST {A}experiments/search": "searches",
     f"POST {A}experiments/search-datasets": "searches",
     f"POST {A}runs/search": "searches",

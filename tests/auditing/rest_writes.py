@@ -177,6 +177,16 @@ def own_view(stage: Stage, method: str, body: Any) -> Call:
     return Call(method, path, body, {"if-match": made["ETag"]} if made.has_header("ETag") else {}, client=client)
 
 
+def role_of(stage: Stage) -> str:
+    return f"{V1}projects/{stage.project()}/roles/{person(stage)[0]}/"
+
+
+def existing_role(stage: Stage) -> Call:
+    path = role_of(stage)
+    stage.ask("PUT", path, {"role": "approver"})
+    return Call("DELETE", path)
+
+
 WRITES: dict[str, Write] = {
     "POST /api/v1/projects/": Write(
         lambda s: Call("POST", f"{V1}projects/", {"slug": s.name("new")}), ("project.create",)
@@ -195,6 +205,20 @@ WRITES: dict[str, Write] = {
         lambda s: Call("PUT", member(s), {"title": "lead"}), ("member.put",)
     ),
     "DELETE /api/v1/projects/<str:project>/members/<str:username>/": Write(existing_member, ("member.delete",)),
+    "PUT /api/v1/projects/<str:project>/roles/<str:username>/": Write(
+        lambda s: Call("PUT", role_of(s), {"role": "approver"}), ("project_role.grant",), "admin"
+    ),
+    "DELETE /api/v1/projects/<str:project>/roles/<str:username>/": Write(
+        existing_role, ("project_role.withdraw",), "admin"
+    ),
+    "PUT /api/v1/projects/<str:project>/retention/": Write(
+        lambda s: Call("PUT", f"{V1}projects/{s.project()}/retention/", {"trash_days": 40}),
+        ("retention.change",),
+        "admin",
+    ),
+    "PUT /api/v1/retention/": Write(
+        lambda s: Call("PUT", f"{V1}retention/", {"trash_days": 40}), ("retention.change",), "admin"
+    ),
     "PUT /api/v1/projects/<str:project>/usages/": Write(usages, ("project.usages",)),
     "POST /api/v1/experiments/": Write(
         lambda s: Call("POST", f"{V1}experiments/", {"name": s.name("new")}), ("experiment.create",)

@@ -129,7 +129,7 @@ def two_champions() -> Training:
     states = {"before": ImpactModel.State.RETIRED, "now": ImpactModel.State.CHAMPION}
     for why, state in states.items():
         training = Training.objects.create(why=why, state=Training.State.DONE)
-        ImpactModel.objects.create(training=training, target="impact", unit="project", state=state)
+        ImpactModel.objects.create(training=training, target="impact", unit="project", state=state, model_text="{}")
     ImpactModel.objects.filter(state=ImpactModel.State.RETIRED).update(retired_at=timezone.now())
     return training
 

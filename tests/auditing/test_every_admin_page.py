@@ -21,7 +21,7 @@ from apps.tenants.access.audited_admin import AuditedAdmin
 from apps.tenants.access.models import AuditEvent, AuditRetention, OidcProvider
 from apps.tenants.access.models.audit import AuditQuerySet
 from apps.tenants.models import Tenant
-from apps.tracking.models import Project
+from apps.tracking.models import LifeRule, Project
 from config.routes import all_routes
 from maestro.admin import operator_site, tenant_site
 from tests.auditing import state
@@ -37,6 +37,8 @@ ROWS: dict[type[Model], tuple[Callable[[], Model], dict[str, str]]] = {
     Group: (lambda: Group.objects.create(name="old"), {"name": "new"}),
     OidcProvider: (lambda: OidcProvider.objects.create(**PROVIDER), {"name": "New"}),
     Project: (lambda: Project.objects.create(slug="old", name="Old"), {"name": "New"}),
+    AuditRetention: (lambda: AuditRetention.objects.create(keep_days=400), {"keep_days": "90"}),
+    LifeRule: (lambda: LifeRule.objects.create(trash_days=40), {"trash_days": "50"}),
     Artifact: (
         lambda: Artifact.objects.create(name="old", kind="model", created_ms=1, updated_ms=1),
         {"description": "new"},
@@ -46,6 +48,7 @@ ADDED: dict[type[Model], dict[str, str]] = {
     User: PERSON,
     Group: {"name": "fresh"},
     OidcProvider: PROVIDER | {"name": "Fresh"},
+    LifeRule: {"trash_days": "40"},
     AuditRetention: {"keep_days": "400"},
     Project: {"slug": "fresh", "name": "Fresh", "dataset_facts": "{}", "labels": "{}"},
 }

@@ -59,8 +59,9 @@ def grant(by: By, giver: Principal, username: str, *, project: uuid.UUID, role: 
         row, is_new = ProjectRole.objects.update_or_create(user=person, project_id=project, defaults={"role": role})
         if not person.is_staff:
             User.objects.filter(pk=person.pk).update(is_staff=True)
-        was = {"role": before.role} if before else None
-        record(by, "project_role.grant", subject=row, before=was, after=told(row))
+        if before is None or before.role != role:
+            was = {"role": before.role} if before else None
+            record(by, "project_role.grant", subject=row, before=was, after=told(row))
     return row, is_new
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from django.contrib.auth.models import User
 from django.utils import timezone
 
-from apps.recommendations.models import Advice, Forecast, ImpactModel, ImpactScore, Training
+from apps.recommendations.models import Advice, Forecast, ImpactModel, ImpactScore, Training, WhatIf
 from apps.registry.models import Alias, Artifact, ArtifactVersion, Edge, Usage, VersionFile
 from apps.tracking import blobs
 from apps.tracking.models import (
@@ -43,6 +43,7 @@ class Scene:
     runs: list[Run] = field(default_factory=list)
     artifacts: list[Artifact] = field(default_factory=list)
     version: ArtifactVersion | None = None
+    questions: dict[str, WhatIf] = field(default_factory=dict)
 
 
 def build() -> Scene:
@@ -55,6 +56,7 @@ def build() -> Scene:
     scene.runs = [make_run(scene, index, now) for index in range(12)]
     scene.version = make_model(scene, now)
     make_words(scene, projects, now)
+    scene.questions = make_questions(scene)
     return scene
 
 
@@ -239,3 +241,32 @@ def forecast(model: ImpactModel, project: Project, now: datetime, **more: Any) -
     Forecast.objects.create(
         model=model, project=project, target="success", status="ok", basis="model", made_at=now, **more
     )
+
+
+def make_questions(scene: Scene) -> dict[str, WhatIf]:
+    """What-if questions: one answered, one refused, one that no worker has taken."""
+    facts = {"complexity": 60, "team_size": 4, "dataset_facts": {"rows": 900}, "artifacts": [scene.artifacts[0].name]}
+    words = {
+        "code": "",
+        "reason": "Based on 41 projects.",
+        "needs": [],
+        "level": 0.8,
+        "basis": "model",
+        "unit": "points",
+    }
+    reasons = [{"covariate": "complexity", "amount": -3.0}, {"covariate": "team_size", "amount": 2.0}]
+    success = {"target": "success", "status": "early", "value": 58.0, "low": 41.0, "high": 74.0, "planned": None}
+    missing = [{"what": "projects with this outcome", "have": 9, "at_least": 20}]
+    nothing = {"value": None, "low": None, "high": None, "contributions": [], "planned": None}
+    cost = {"target": "cost", "status": "refused", "reason": "Only 9 projects have this outcome.", "needs": missing}
+    chosen = {"artifact": scene.artifacts[0].name, "status": "ok", "reason": "", "effect": 0.8, "low": 0.4, "high": 1.2,
+              "unit": "run", "n_projects": 9}  # fmt: skip
+    answers = {
+        "answer": {
+            "results": [words | success | {"contributions": reasons}, words | nothing | cost],
+            "artifacts": [chosen],
+        },
+        "refused": {"results": [words | nothing | cost | {"target": name} for name in ("success", "cost")]},
+    }
+    made = {name: WhatIf.objects.create(state="done", facts=facts, answer=one) for name, one in answers.items()}
+    return made | {"waiting": WhatIf.objects.create(facts={}, asked_by="ada")}

@@ -152,8 +152,8 @@ def test_a_team_range_is_refused_where_nothing_tells_of_it():
     assert team.lo is None
 
 
-def test_a_hundred_thousand_runs_give_the_effects():
-    rows = 100_000
+@pytest.mark.parametrize("rows", [100_000, pytest.param(1_000_000, marks=pytest.mark.slow)])
+def test_many_runs_give_the_effects(rows):
     draw = np.random.default_rng(3)
     owners = tuple(f"project {row % 50:02d}" for row in range(rows))
     usage = (draw.random((rows, 2)) < 0.3).astype(float)

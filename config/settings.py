@@ -32,6 +32,7 @@ PEOPLE = [
     "django.contrib.auth",
     "django.contrib.sessions",
     "django.contrib.admin",
+    "apps.tenants.factors",
 ]
 SHARED_APPS = [
     "apps.tenants",

@@ -9,94 +9,31 @@ their projects and nothing else (`by_project`). Whatever does not say so is clos
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
 from functools import update_wrapper
 from typing import Any
+from urllib.parse import urlencode
 
 from django.contrib.admin import AdminSite, ModelAdmin
 from django.contrib.admin.widgets import AdminSplitDateTime
 from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, URLResolver, path, reverse
 
+from maestro.admin_parts import Card, Hit, NavLine, Page, Part, Parts, Task
+
+__all__ = [
+    "Card",
+    "Hit",
+    "LabelledDateTime",
+    "LookOnlyAdmin",
+    "NavLine",
+    "Part",
+    "Task",
+    "operator_site",
+    "tenant_site",
+]
 MIN_SEARCH, MAX_HITS = 2, 20
-
-
-@dataclass(frozen=True, slots=True)
-class Task:
-    """A line of the side navigation: something a person comes here to do."""
-
-    label: str
-    url_name: str
-    icon: str
-    order: int
-    covers: tuple[str, ...] = ()
-    permission: str = ""
-    by_project: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class NavLine:
-    """A task as one person sees it on one page."""
-
-    label: str
-    url: str
-    icon: str
-    is_current: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """A card that a room adds to a page: `home`, `project`, `run`, `artifact` or `version`.
-
-    `load(request, subject)` answers the template's context, or None to leave the card out; `subject` is the
-    page's object, or None on the home page. `column` is `work` (left) or `state` (right).
-    """
-
-    title: str
-    template: str
-    load: Callable[[HttpRequest, Any], Mapping[str, Any] | None]
-    column: str = "work"
-    order: int = 50
-    permission: str = ""
-    by_project: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Card:
-    """A part as it is shown."""
-
-    title: str
-    template: str
-    column: str
-    context: Mapping[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Hit:
-    """Something the search of the top bar found."""
-
-    kind: str
-    text: str
-    url: str
-    note: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class _Page:
-    route: str
-    view: Callable[..., HttpResponse]
-    name: str
-
-
-@dataclass(slots=True)
-class _Parts:
-    tasks: list[Task] = field(default_factory=list)
-    parts: dict[str, list[Part]] = field(default_factory=dict)
-    pages: list[_Page] = field(default_factory=list)
-    searches: list[Callable[[HttpRequest, str], Iterable[Hit]]] = field(default_factory=list)
-    by_project: set[str] = field(default_factory=set)
 
 
 class MaestroSite(AdminSite):
@@ -106,10 +43,11 @@ class MaestroSite(AdminSite):
     empty_value_display = "–"
     site_url = None
     product = "Maestro"
+    gate: Callable[[HttpRequest], str] | None = None
 
     def __init__(self, name: str = "admin") -> None:
         super().__init__(name)
-        self._parts = _Parts()
+        self._parts = Parts()
 
     def add_task(self, task: Task) -> None:
         """Show `task` in the side navigation."""
@@ -122,9 +60,28 @@ class MaestroSite(AdminSite):
 
     def add_page(self, route: str, view: Callable[..., HttpResponse], name: str, *, by_project: bool = False) -> None:
         """Serve `view` below this site, for signed-in people only, as `admin:<name>`."""
-        self._parts.pages.append(_Page(route, view, name))
+        self._parts.pages.append(Page(route, view, name))
         if by_project:
             self._parts.by_project.add(name)
+
+    def add_gate_page(self, route: str, view: Callable[..., HttpResponse], name: str) -> None:
+        """Serve `view` below this site also to who is held at the gate. The view itself looks who that is."""
+        self._parts.gate_pages.append(Page(route, view, name))
+
+    def has_permission(self, request: HttpRequest) -> bool:
+        """Let in who is staff, unless they have to see another page first."""
+        return super().has_permission(request) and not self.held_at(request)
+
+    def held_at(self, request: HttpRequest) -> str:
+        """Name the page that somebody has to see before all others; empty for none."""
+        return self.gate(request) if self.gate is not None else ""
+
+    def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        """Sign in; who is signed in and held at the gate is led there."""
+        if request.method == "GET" and super().has_permission(request) and (name := self.held_at(request)):
+            after = urlencode({"next": request.GET.get("next", "")})
+            return HttpResponseRedirect(f"{reverse(f'admin:{name}', current_app=self.name)}?{after}")
+        return super().login(request, extra_context)
 
     def add_search(self, find: Callable[[HttpRequest, str], Iterable[Hit]]) -> None:
         """Let the search of the top bar ask `find` too."""
@@ -135,6 +92,7 @@ class MaestroSite(AdminSite):
         own: list[URLResolver | URLPattern] = [
             path(page.route, self.admin_view(page.view), name=page.name) for page in self._parts.pages
         ]
+        own += [path(page.route, page.view, name=page.name) for page in self._parts.gate_pages]
         own += [
             path("settings/", self.admin_view(self.settings_page), name="settings"),
             path("search/", self.admin_view(self.search_page), name="search"),

@@ -6,7 +6,7 @@ from django.db.models import Q
 from maestro.api.auth import ROLES
 
 ROOMS = ("tracking", "registry", "recommendations")
-GUARDED = Q(content_type__app_label="access") | Q(content_type__app_label="auth")
+GUARDED = Q(content_type__app_label="access") | Q(content_type__app_label__in=("auth", "factors"))
 
 
 def make_groups() -> None:

@@ -4,7 +4,7 @@ import uuid
 from typing import Any
 
 from django import forms
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.contrib.auth.admin import GroupAdmin, UserAdmin
 from django.contrib.auth.models import Group, User
 from django.db import transaction
@@ -12,14 +12,23 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.decorators import method_decorator
 from django.views.decorators.debug import sensitive_post_parameters
 
+from apps.tenants.access import second_factor
 from apps.tenants.access.audited_admin import AuditedAdmin
 from apps.tenants.access.auditing import record
 from apps.tenants.access.models import ProjectRole
 from apps.tenants.access.project_roles import project_choices, told
 from apps.tenants.access.standing import is_bound
 from maestro.admin import operator_site, tenant_site
+from maestro.database.base import PUBLIC
+from maestro.database.session import connection
 
 REDIRECT = 302
+
+
+def note_reset(request: HttpRequest, person: User) -> None:
+    """Write a reset down, in the tenant's log; the operators' schema has none."""
+    if connection.schema_name != PUBLIC:
+        record(request, "second_factor.reset", subject=person, before={"has_factor": True}, after={"has_factor": False})
 
 
 class PersonAdmin(AuditedAdmin, UserAdmin):
@@ -27,6 +36,7 @@ class PersonAdmin(AuditedAdmin, UserAdmin):
 
     list_display = ("username", "email", "first_name", "last_name", "is_active", "last_login")
     list_filter = ("is_active", "groups")
+    actions = ("reset_second_factor",)
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         """Close the fields through which an admin could raise themselves."""
@@ -38,6 +48,14 @@ class PersonAdmin(AuditedAdmin, UserAdmin):
         if obj is not None and obj.is_superuser and not request.user.is_superuser:
             return False
         return super().has_change_permission(request, obj)
+
+    @admin.action(description="Take the second factor away (a lost phone)", permissions=["change"])
+    def reset_second_factor(self, request: HttpRequest, people: Any) -> None:
+        """Let people who lost theirs in by password alone, until they set up a new one."""
+        for person in people:
+            if self.has_change_permission(request, person) and second_factor.remove(person):
+                note_reset(request, person)
+                messages.success(request, f"{person} signs in by password alone now.")
 
     @method_decorator(sensitive_post_parameters())
     def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> HttpResponse:

@@ -68,6 +68,7 @@ class SignIn(StrictSerializer):
 
     username = Text(max_length=150)
     password = Text(max_length=1_000)
+    code = Text(required=False, max_length=40, help_text="of the authenticator app, from who has set one up")
 
 
 class Refresh(StrictSerializer):

@@ -12,13 +12,13 @@ from rest_framework.generics import GenericAPIView
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from apps.tenants.access import tokens
+from apps.tenants.access import second_factor, tokens
 from apps.tenants.access.api.serializers import PairShown, Refresh, SignIn, Whoami
 from apps.tenants.access.auditing import record
 from apps.tenants.access.standing import principal_of_person
 from apps.tenants.routing import this_tenant
 from maestro.api.auth import asking, public_route
-from maestro.errors import Unauthenticated
+from maestro.errors import Forbidden, Unauthenticated
 
 
 class OpenView(GenericAPIView[Any]):
@@ -39,15 +39,30 @@ class Token(OpenView):
         this_tenant()
         asked = SignIn(data=request.data)
         asked.is_valid(raise_exception=True)
+        code = asked.validated_data.pop("code", "")
         person = authenticate(request._request, **asked.validated_data)
         if not isinstance(person, User):
             raise Unauthenticated("the name or the password is wrong")
         principal_of_person(person)
+        require_second_factor(request, person, code)
         with transaction.atomic():
             pair = tokens.issue(person, timezone.now())
             request._request.user = person
             record(request._request, "person.token", subject=person)
         return Response(asdict(pair))
+
+
+def require_second_factor(request: Request, person: User, code: str) -> None:
+    """Ask for the second factor of who has one. Raises Unauthenticated, TooMany, or Forbidden if one is demanded."""
+    identity, is_required = second_factor.standing_of(person)
+    if identity is None and is_required:
+        raise Forbidden("set up a second factor first, on your tenant's pages", "second_factor_missing")
+    if identity is None:
+        return
+    if not code:
+        raise Unauthenticated("send the code of your authenticator app as `code`", "second_factor_required")
+    if second_factor.check(request._request, person, code, timezone.now()) is None:
+        raise Unauthenticated("the code is wrong, or it was used before", "second_factor_wrong")
 
 
 @public_route("a refresh token is the credential, and works once")

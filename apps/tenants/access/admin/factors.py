@@ -1,0 +1,26 @@
+"""The access room's admin: second factors: the pages, the rule, and taking a lost one away; on both sites."""
+
+from django.http import HttpRequest
+
+from apps.tenants.access.audited_admin import AuditedAdmin
+from apps.tenants.access.pages.second_factor import Enter, Manage, gate
+from apps.tenants.factors.models import FactorRule
+from maestro.admin import operator_site, tenant_site
+
+
+class FactorRuleAdmin(AuditedAdmin):
+    """Whether people who sign in by password must have a second factor."""
+
+    list_display = ("__str__", "is_required")
+    fields = ("is_required",)
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """There is one rule."""
+        return super().has_add_permission(request) and not FactorRule.objects.exists()
+
+
+for site in (tenant_site, operator_site):
+    site.gate = gate
+    site.add_gate_page("second-factor/", Manage.as_view(site=site), "second_factor")
+    site.add_gate_page("second-factor/enter/", Enter.as_view(site=site), "second_factor_enter")
+    site.register(FactorRule, FactorRuleAdmin)

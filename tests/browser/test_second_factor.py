@@ -48,7 +48,8 @@ def assert_clean(seen: Look, width: int) -> None:
     assert seen.complaints == []
     assert seen.page.evaluate("document.documentElement.scrollWidth") <= width
     found = Axe().run(seen.page).response["violations"]
-    assert [item["id"] for item in found if item["impact"] in {"critical", "serious"}] == []
+    grave = [item for item in found if item["impact"] in {"critical", "serious"}]
+    assert [(item["id"], item["nodes"][0]["html"][:200]) for item in grave] == []
 
 
 @pytest.mark.parametrize("width", [1440, 390])

@@ -87,8 +87,8 @@ def series(owner_dsn: str, schema: str, points: int) -> tuple[str, float]:
         if is_new:
             values = {"run": corpora.run_id(1, points % 2**31), "key": key_id(db), "home": home, "ms": corpora.EPOCH_MS}
             db.execute(
-                """INSERT INTO tracking_run (id, experiment_id, name, status, start_ms, last_write_ms)
-                VALUES (%(run)s, %(home)s, 'long', 'FINISHED', %(ms)s, %(ms)s)""",
+                """INSERT INTO tracking_run (id, experiment_id, name, user_name, created_by, status, start_ms, last_write_ms)
+                VALUES (%(run)s, %(home)s, 'long', '', '', 'FINISHED', %(ms)s, %(ms)s)""",
                 values,
             )
             for first, last in spans(points // CHUNK):

@@ -64,10 +64,9 @@ def watched(found: list[Plan]) -> Iterator[None]:
 
     def explained(sql: str, params: Any, prepare: bool) -> Any:
         with transaction.atomic():
-            connection._handle_search_path()
+            # The first statement of a session makes it ready: tenant, role, and the types of ours.
+            run("SELECT 1", (), False)
             raw = connection.connection
-            if not getattr(raw, "knows_packed_arrays", False):
-                statements.adapt(raw)
             with psycopg.Cursor(raw) as cursor:
                 cursor.execute(EXPLAIN + sql, params or None)  # type: ignore[arg-type]
                 found.append(plan_of(sql, cursor.fetchone()[0]))  # type: ignore[index]

@@ -73,7 +73,7 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("--projects", type=int, default=500)
     parser.add_argument("--artifacts", type=int, default=30)
     parser.add_argument("--concurrency", type=int, default=2)
-    parser.add_argument("--seconds", type=float, default=4 * 3600, help="give up after so long")
+    parser.add_argument("--seconds", type=float, default=4 * 3600, help="stop after so long, and say what had ended")
     parser.add_argument("--output", type=Path, default=RESULT)
     return parser.parse_args()
 
@@ -154,6 +154,7 @@ def describe(night: Night, tenants: list[Tenant]) -> str:
     peaks = [row["peak_bytes"] for row in rows if row["peak_bytes"]]
     failed = sorted({row["reason"][:120] for row in rows if row["state"] == "failed"})
     tries = sum(row["tries"] > 1 for row in rows)
+    over = ended["done"] + ended["failed"]
     lines = [
         "# A night of trainings", "",
         f"Written by `python -m bench.learning.nightly --tenants {night.tenants} --projects {night.projects} "
@@ -163,11 +164,11 @@ def describe(night: Night, tenants: list[Tenant]) -> str:
         f"| worker processes, cores | {night.concurrency}, {os.cpu_count()} |",
         f"| load of the machine at the end (15 minutes) | {night.load:.1f} |",
         f"| trainings that ended: done, failed, other | {ended['done']}, {ended['failed']}, "
-        f"{len(tenants) - ended['done'] - ended['failed']} |",
+        f"{len(tenants) - over} |",
         f"| trainings that needed a second try | {tries} |",
         f"| wall clock | {night.wall:.0f} s |",
         f"| processor time of the worker and all that it started | {night.processor:.0f} s, "
-        f"{night.processor / max(len(tenants), 1):.1f} s a tenant |",
+        f"{night.processor / max(over, 1):.1f} s for each that ended |",
         f"| fitting, wall clock of one training: median, slowest | {middle(fits):.1f}, {max(fits, default=0):.1f} s |",
         f"| reading, wall clock of one training: median, slowest | {middle(reads):.0f}, {max(reads, default=0):.0f} ms |",
         f"| most memory of a training's process | {max(peaks, default=0) / MB:.0f} MB |",

@@ -4,7 +4,6 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
-from uuid import UUID
 
 import orjson
 from django.db import transaction
@@ -41,11 +40,15 @@ def create(
     name: str, *, tags: dict[str, str], experiments: Sequence[Experiment], projects: Reach, by: str, now: int
 ) -> EvaluationDataset:
     """Make a dataset, in the project of its first experiment, else in the caller's own, else in the default one."""
-    home: UUID = (
-        experiments[0].project_id if experiments else home_of(projects, "name its experiments") or DEFAULT_PROJECT_ID
-    )
+    home = experiments[0].project_id if experiments else home_of(projects, "name its experiments")
     made = EvaluationDataset(
-        project_id=home, name=name, tags=tags, created_ms=now, updated_ms=now, created_by=by, updated_by=by
+        project_id=home or DEFAULT_PROJECT_ID,
+        name=name,
+        tags=tags,
+        created_ms=now,
+        updated_ms=now,
+        created_by=by,
+        updated_by=by,
     )
     with transaction.atomic():
         made.save()
@@ -62,6 +65,21 @@ def chosen(experiments: "QuerySet[Experiment]", numbers: Sequence[int]) -> list[
     return [found[number] for number in numbers]
 
 
+def link(dataset: EvaluationDataset, experiments: Sequence[Experiment]) -> list[int]:
+    """Say that experiments use a dataset; returns the numbers of those that did not before."""
+    linked = set(dataset.experiments.values_list("pk", flat=True))
+    fresh = [home.pk for home in experiments if home.pk not in linked]
+    dataset.experiments.add(*fresh)
+    return fresh
+
+
+def unlink(dataset: EvaluationDataset, experiments: Sequence[Experiment]) -> list[int]:
+    """Say that experiments do not use a dataset; returns the numbers of those that did."""
+    gone = list(dataset.experiments.filter(pk__in=[home.pk for home in experiments]).values_list("pk", flat=True))
+    dataset.experiments.remove(*gone)
+    return gone
+
+
 def note(datasets: "QuerySet[EvaluationDataset]", identity: str, tags: dict[str, str], *, by: str, now: int) -> None:
     """Add to a dataset's tags. Raises NotFound, or Invalid for too many."""
     with transaction.atomic():
@@ -73,12 +91,14 @@ def note(datasets: "QuerySet[EvaluationDataset]", identity: str, tags: dict[str,
         dataset.save(update_fields=["tags", "updated_by", "updated_ms"])
 
 
-def drop_tag(datasets: "QuerySet[EvaluationDataset]", identity: str, key: str) -> None:
-    """Take a note off a dataset; one that is not there is no error. Raises NotFound for the dataset."""
+def drop_tag(datasets: "QuerySet[EvaluationDataset]", identity: str, key: str) -> bool:
+    """Take a note off a dataset and say whether it was there. Raises NotFound for the dataset."""
     with transaction.atomic():
         dataset = datasets.select_for_update().fetch(identity)  # type: ignore[attr-defined]
-        if dataset.tags.pop(key, None) is not None:
+        was_there = dataset.tags.pop(key, None) is not None
+        if was_there:
             dataset.save(update_fields=["tags"])
+    return was_there
 
 
 def put_records(

@@ -1,6 +1,7 @@
 """Every writing route of the MLflow door. What runs log of themselves is exempt, by decision: each run's own rows say
 who made it and when, and a log of the log would cost as much as the log. Trash, names and places are not exempt."""
 
+import json
 import uuid
 from typing import Any
 
@@ -94,7 +95,47 @@ def assessed_trace(stage: Stage) -> Call:
     return Call("DELETE", f"{path}/{made['assessment_id']}")
 
 
-WRITES: dict[str, Write] = {
+D = "/api/3.0/mlflow/datasets"
+
+
+def dataset(stage: Stage, *tail: str) -> str:
+    """The address of a new evaluation dataset, or of something below it."""
+    made = stage.ask("POST", f"{D}/create", {"name": stage.name("asked"), "tags": '{"k": "v"}'}).json()["dataset"]
+    return "/".join((D, made["dataset_id"], *tail))
+
+
+def removed_records(stage: Stage) -> Call:
+    path = dataset(stage, "records")
+    stage.ask("POST", path, {"records": '[{"inputs": {"q": 1}}]'})
+    rows = json.loads(stage.ask("GET", path).json()["records"])
+    return Call("DELETE", path, {"dataset_record_ids": [row["dataset_record_id"] for row in rows]})
+
+
+def unlinked_experiment(stage: Stage) -> Call:
+    path, body = dataset(stage), {"experiment_ids": [stage.experiment()]}
+    stage.ask("POST", f"{path}/add-experiments", body)
+    return Call("POST", f"{path}/remove-experiments", body)
+
+
+OF_DATASETS: dict[str, Write] = {
+    f"POST {D}/create": Write(lambda s: Call("POST", f"{D}/create", {"name": s.name("asked")}), ("dataset.create",)),
+    f"DELETE {D}/<str:dataset_id>": Write(lambda s: Call("DELETE", dataset(s)), ("dataset.delete",)),
+    f"POST {D}/<str:dataset_id>/records": Write(
+        lambda s: Call("POST", dataset(s, "records"), {"records": '[{"inputs": {"q": 1}}]'}), ("records.put",)
+    ),
+    f"DELETE {D}/<str:dataset_id>/records": Write(removed_records, ("records.delete",)),
+    f"PATCH {D}/<str:dataset_id>/tags": Write(
+        lambda s: Call("PATCH", dataset(s, "tags"), {"tags": '{"a": "b"}'}), ("dataset.tag",)
+    ),
+    f"DELETE {D}/<str:dataset_id>/tags/<path:key>": Write(
+        lambda s: Call("DELETE", dataset(s, "tags", "k")), ("dataset.untag",)
+    ),
+    f"POST {D}/<str:dataset_id>/add-experiments": Write(
+        lambda s: Call("POST", dataset(s, "add-experiments"), {"experiment_ids": [s.experiment()]}), ("dataset.link",)
+    ),
+    f"POST {D}/<str:dataset_id>/remove-experiments": Write(unlinked_experiment, ("dataset.unlink",)),
+}
+WRITES: dict[str, Write] = OF_DATASETS | {
     f"POST {A}experiments/create": Write(
         post("experiments/create", lambda s: {"name": s.name("new")}), ("experiment.create",)
     ),
@@ -125,6 +166,9 @@ WRITES: dict[str, Write] = {
     f"PUT {FILES}": Write(replaced_file, ("files.replace",)),
     f"DELETE {FILES}": Write(lambda s: Call("DELETE", s.file_of_a_run()), ("files.delete",)),
     f"POST {A}traces/delete-traces": Write(post("traces/delete-traces", trashed_trace), ("traces.delete",)),
+    f"POST {T}/delete-traces": Write(
+        lambda s: Call("POST", f"{T}/delete-traces", trashed_trace(s)), ("traces.delete",)
+    ),
     f"DELETE {T}/<str:trace_id>/assessments/<str:assessment_id>": Write(assessed_trace, ("assessment.delete",)),
     f"DELETE {A}logged-models/<str:model_id>": Write(
         lambda s: Call("DELETE", f"{MLFLOW}logged-models/{s.logged_model()}"), ("logged_model.delete",)
@@ -207,6 +251,7 @@ EXEMPT |= {
 }
 READS: dict[str, str] = {
     f"POST {T}/search": "searches",
+    f"POST {D}/search": "searches",
     f"POST {T}/batchGetInfos": "reads",
     "POST /v1/traces": "refuses",
     f"POST {A}experiments/search": "searches",

@@ -123,7 +123,7 @@ def test_records_and_datasets_are_deleted_and_it_is_written_down(door: Door) -> 
     assert call(door, "DELETE", PATH + identity)[0] == 404
     assert not EvaluationRecord.objects.exists()
     actions = AuditEvent.objects.filter(object_type="EvaluationDataset").values_list("action", flat=True)
-    assert sorted(actions) == ["dataset.delete", "records.delete"]
+    assert sorted(actions) == ["dataset.create", "dataset.delete", "records.delete", "records.put"]
 
 
 def test_searches_filter_order_and_page(door: Door) -> None:

@@ -38,6 +38,11 @@ class DatasetView(TrackingView):
         return {"dataset": dataset_info(dataset, seen.order_by("pk").values_list("pk", flat=True))}
 
 
+def note(request: MlflowRequest, action: str, identity: str, *, before: Any = None, after: Any = None) -> None:
+    """Write down what was done to a dataset."""
+    record(request, action, object_type="EvaluationDataset", object_id=identity, before=before, after=after)
+
+
 def read_experiments(fields: dict[str, Any]) -> list[int]:
     """Read experiments' numbers. Raises NotFound for what can't be one."""
     texts = read.texts(fields, "experiment_ids", MOST_EXPERIMENTS)
@@ -50,14 +55,12 @@ class CreateDataset(DatasetView):
     def post(self, request: MlflowRequest) -> dict[str, Any]:
         """Make a dataset."""
         fields = self.fields(request)
-        made = evaluation.create(
-            read.text(fields, "name", limits.NAME_CHARS),
-            tags=read_json_notes(fields, "tags"),
-            experiments=evaluation.chosen(experiments_for(request.user), read_experiments(fields)),
-            projects=request.user.projects,
-            by=str(request.user)[:250],
-            now=now_ms(),
-        )
+        name, tags = read.text(fields, "name", limits.NAME_CHARS), read_json_notes(fields, "tags")
+        experiments = evaluation.chosen(experiments_for(request.user), read_experiments(fields))
+        by, projects = str(request.user)[:250], request.user.projects
+        with transaction.atomic():
+            made = evaluation.create(name, tags=tags, experiments=experiments, projects=projects, by=by, now=now_ms())
+            note(request, "dataset.create", made.pk, after={"name": name, "tags": tags})
         return self.shown(request, made)
 
 
@@ -73,7 +76,7 @@ class OneDataset(DatasetView):
         with transaction.atomic():
             dataset = self.dataset(request, dataset_id)
             before = {"name": dataset.name, "records": dataset.record_count}
-            record(request, "dataset.delete", object_type="EvaluationDataset", object_id=dataset.pk, before=before)
+            note(request, "dataset.delete", dataset.pk, before=before)
             dataset.delete()
         return {}
 
@@ -105,6 +108,8 @@ class SearchDatasets(DatasetView):
             answer["next_page_token"] = write_token(following, DATASETS)
         return answer
 
+    get = post
+
 
 class Records(DatasetView):
     """GET, POST and DELETE datasets/<id>/records"""
@@ -125,9 +130,10 @@ class Records(DatasetView):
     def post(self, request: MlflowRequest, dataset_id: str) -> dict[str, Any]:
         """Add records, or merge them into those with the same inputs."""
         given = read_records(self.fields(request))
-        fresh, updated = evaluation.put_records(
-            evaluation_datasets_for(request.user), dataset_id, given, by=str(request.user)[:250], now=now_ms()
-        )
+        datasets, by = evaluation_datasets_for(request.user), str(request.user)[:250]
+        with transaction.atomic():
+            fresh, updated = evaluation.put_records(datasets, dataset_id, given, by=by, now=now_ms())
+            note(request, "records.put", dataset_id, after={"inserted": fresh, "updated": updated})
         return {"inserted_count": fresh, "updated_count": updated}
 
     def delete(self, request: MlflowRequest, dataset_id: str) -> dict[str, Any]:
@@ -138,7 +144,7 @@ class Records(DatasetView):
             gone = evaluation.remove_records(datasets, dataset_id, identities, now=now_ms())
             if gone:
                 before = {"records": gone, "ids": identities[:100]}
-                record(request, "records.delete", object_type="EvaluationDataset", object_id=dataset_id, before=before)
+                note(request, "records.delete", dataset_id, before=before)
         return {"deleted_count": gone}
 
 
@@ -151,7 +157,9 @@ class DatasetTags(DatasetView):
         if fields.get("tags") is None:
             raise read.missing("tags")
         tags, by = read_json_notes(fields, "tags"), str(request.user)[:250]
-        evaluation.note(evaluation_datasets_for(request.user), dataset_id, tags, by=by, now=now_ms())
+        with transaction.atomic():
+            evaluation.note(evaluation_datasets_for(request.user), dataset_id, tags, by=by, now=now_ms())
+            note(request, "dataset.tag", dataset_id, after=tags)
         return {}
 
 
@@ -160,7 +168,9 @@ class OneDatasetTag(DatasetView):
 
     def delete(self, request: MlflowRequest, dataset_id: str, key: str) -> dict[str, Any]:
         """Take a note off a dataset."""
-        evaluation.drop_tag(evaluation_datasets_for(request.user), dataset_id, key)
+        with transaction.atomic():
+            if evaluation.drop_tag(evaluation_datasets_for(request.user), dataset_id, key):
+                note(request, "dataset.untag", dataset_id, before={"key": key})
         return {}
 
 
@@ -170,9 +180,11 @@ class AddExperiments(DatasetView):
     def post(self, request: MlflowRequest, dataset_id: str) -> dict[str, Any]:
         """Say that experiments use a dataset."""
         dataset = self.dataset(request, dataset_id)
-        dataset.experiments.add(
-            *evaluation.chosen(experiments_for(request.user), read_experiments(self.fields(request)))
-        )
+        chosen = evaluation.chosen(experiments_for(request.user), read_experiments(self.fields(request)))
+        with transaction.atomic():
+            added = evaluation.link(dataset, chosen)
+            if added:
+                note(request, "dataset.link", dataset.pk, after={"experiments": added})
         return self.shown(request, dataset)
 
 
@@ -182,9 +194,11 @@ class RemoveExperiments(DatasetView):
     def post(self, request: MlflowRequest, dataset_id: str) -> dict[str, Any]:
         """Say that experiments do not use a dataset."""
         dataset = self.dataset(request, dataset_id)
-        dataset.experiments.remove(
-            *evaluation.chosen(experiments_for(request.user), read_experiments(self.fields(request)))
-        )
+        chosen = evaluation.chosen(experiments_for(request.user), read_experiments(self.fields(request)))
+        with transaction.atomic():
+            removed = evaluation.unlink(dataset, chosen)
+            if removed:
+                note(request, "dataset.unlink", dataset.pk, before={"experiments": removed})
         return self.shown(request, dataset)
 
 

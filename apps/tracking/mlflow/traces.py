@@ -5,7 +5,7 @@ from typing import Any
 from django.db import transaction
 
 from apps.tenants.access.auditing import record
-from apps.tracking import trace_search, traces
+from apps.tracking import spans, trace_search, traces
 from apps.tracking.batches import run_uuid
 from apps.tracking.mlflow.base import TrackingView, as_experiment_number, experiment_number
 from apps.tracking.mlflow.searches import experiment_numbers
@@ -24,7 +24,7 @@ from maestro.mlflow.paging import page_size, read_token, write_token
 from maestro.mlflow.views import MlflowRequest, snake_case
 
 PURPOSE = "mlflow.traces.search"
-MOST_AT_ONCE = 1_000
+MOST_AT_ONCE, MOST_WHOLE = 1_000, 20
 # The client looks for these very words, stops sending spans there, and uploads them as a file instead.
 NO_SPANS = "REST OTLP span logging is not supported: upload the spans as traces.json, by way of the artifact proxy"
 
@@ -47,6 +47,25 @@ class OneTrace(TrackingView):
         return shown(traces_for(request.user).fetch(trace_id))
 
 
+class WholeTrace(TrackingView):
+    """GET traces/get"""
+
+    def get(self, request: MlflowRequest) -> dict[str, Any]:
+        """Show a trace with its spans."""
+        trace = traces_for(request.user).fetch(read.text(self.fields(request), "trace_id"))
+        return {"trace": {"trace_info": trace_info(trace), "spans": spans.load(trace)}}
+
+
+class WholeTraces(TrackingView):
+    """GET traces/batchGet"""
+
+    def get(self, request: MlflowRequest) -> dict[str, Any]:
+        """Show some traces with their spans; what is not there is left out."""
+        found = chosen_traces(request, self.fields(request), MOST_WHOLE)
+        whole = [{"trace_info": trace_info(trace), "spans": spans.load_or_none(trace)} for trace in found]
+        return {"traces": whole} if whole else {}
+
+
 class BatchInfos(TrackingView):
     """POST traces/batchGetInfos"""
 
@@ -54,15 +73,19 @@ class BatchInfos(TrackingView):
 
     def post(self, request: MlflowRequest) -> dict[str, Any]:
         """Show some traces without their spans; what is not there is left out."""
-        fields = self.fields(request)
-        wanted = read.texts(fields, "trace_ids", MOST_AT_ONCE)
-        if not wanted:
-            raise read.missing("trace_ids")
-        chosen = traces_for(request.user)
-        if fields.get("experiment_ids") is not None:
-            chosen = chosen.filter(experiment__in=experiment_numbers(fields))
-        found = traces.ordered(chosen, wanted)
+        found = chosen_traces(request, self.fields(request), MOST_AT_ONCE)
         return {"trace_infos": [trace_info(trace) for trace in found]} if found else {}
+
+
+def chosen_traces(request: MlflowRequest, fields: dict[str, Any], most: int) -> list[Trace]:
+    """Fetch the traces that a call names, of some experiments if it names these too."""
+    wanted = read.texts(fields, "trace_ids", most)
+    if not wanted:
+        raise read.missing("trace_ids")
+    chosen = traces_for(request.user)
+    if fields.get("experiment_ids") is not None:
+        chosen = chosen.filter(experiment__in=experiment_numbers(fields))
+    return traces.ordered(chosen, wanted)
 
 
 class SearchTraces(TrackingView):

@@ -3,6 +3,7 @@
 The prefix is the tenant's immutable id, never a name that a client chose.
 """
 
+import uuid
 from functools import lru_cache
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -53,6 +54,11 @@ def tenant_prefix() -> str:
     identity = getattr(connection.tenant, "id", None)
     if identity is None:
         raise Unavailable("bytes belong to a tenant, and none is chosen")
+    return prefix_of(identity)
+
+
+def prefix_of(identity: uuid.UUID) -> str:
+    """Name the prefix of a tenant by its id."""
     return f"tenants/{identity}"
 
 

@@ -1,4 +1,4 @@
-"""The tenants room: create, suspend and erase a tenant.
+"""The tenants room: create a tenant, and drop its schema.
 
 Schemas and roles are made over a connection of the owner's, which only operators' commands have.
 """
@@ -119,22 +119,26 @@ def fetch(slug: str) -> Tenant:
     return tenant
 
 
-def set_suspended(slug: str, *, suspended: bool) -> Tenant:
-    """Close a tenant to requests and tasks, or open it again."""
-    tenant = fetch(slug)
-    tenant.state = Tenant.State.SUSPENDED if suspended else Tenant.State.ACTIVE
-    tenant.save(update_fields=["state"])
-    return tenant
-
-
 def erase(slug: str) -> None:
-    """Drop a tenant's schema, role and rows. Its bytes are swept by the caller, who knows the storage."""
+    """Drop a tenant's schema, role and rows at once. Its bytes stay: `ending.erase` is the whole way."""
     tenant = fetch(slug)
     Tenant.objects.filter(pk=tenant.pk).update(state=Tenant.State.ERASING)
+    drop_schema(tenant)
+    forget_tenant(tenant)
+
+
+def drop_schema(tenant: Tenant) -> None:
+    """Drop a tenant's schema and role. Raises psycopg's LockNotAvailable if work holds the tables for a minute."""
     schema, role = sql.Identifier(tenant.schema_name), sql.Identifier(role_of(tenant.schema_name))
     with owner_connection() as owner:
+        owner.execute("SET LOCAL lock_timeout = '60s'")
         owner.execute(sql.SQL("DROP SCHEMA IF EXISTS {} CASCADE").format(schema))
         drop_role(owner, role)
+
+
+def forget_tenant(tenant: Tenant) -> None:
+    """Delete a tenant's row and hosts, and what is cached of it."""
+    connection.set_schema_to_public()
     Tenant.objects.filter(pk=tenant.pk).delete()
     forget_cached(tenant.schema_name)
 

@@ -179,6 +179,15 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
 ]
 LOGIN_URL = "/admin/login/"
+PASSWORD_RESET_TIMEOUT = 3600
+# Without a mail server nobody gets a letter, and the page for a forgotten password says so.
+EMAIL_HOST = env.text("MAESTRO_EMAIL_HOST", " ").strip()
+EMAIL_PORT = env.number("MAESTRO_EMAIL_PORT", 587)
+EMAIL_HOST_USER = env.text("MAESTRO_EMAIL_USER", " ").strip()
+EMAIL_HOST_PASSWORD = env.secret("MAESTRO_EMAIL_PASSWORD", " ").strip()
+EMAIL_USE_TLS = env.flag("MAESTRO_EMAIL_STARTTLS", True)
+EMAIL_TIMEOUT = 10
+DEFAULT_FROM_EMAIL = env.text("MAESTRO_EMAIL_FROM", f"maestro@{BASE_HOST}")
 SESSION_COOKIE_NAME = "__Host-session" if TLS else "maestro_session"
 CSRF_COOKIE_NAME = "__Host-csrf" if TLS else "maestro_csrf"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = TLS

@@ -58,6 +58,10 @@ class OidcBackend(OIDCAuthenticationBackend):
         """Read nothing: which provider is meant is known only with the request."""
         self.UserModel = User
 
+    def get_user(self, user_id: int) -> User | None:
+        """Fetch the person of a session, who may have been closed out since."""
+        return User.objects.filter(pk=user_id, is_active=True).first()
+
     def get_settings(self, attr: str, *args: Any) -> Any:
         """Read a setting of this sign-in's provider instead of one for the whole installation."""
         return self.settings.get(attr, args[0] if args else None)

@@ -3,7 +3,7 @@
 from celery import shared_task
 from django.utils import timezone
 
-from apps.tenants.access import audit_pruning, exchange, idempotency
+from apps.tenants.access import audit_pruning, exchange, idempotency, resetting
 from apps.tenants.access.models import RefreshToken
 from maestro.tasks import fan_out, tenant_task
 
@@ -20,6 +20,12 @@ def forget_expired() -> int:
 def forget_expired_everywhere() -> int:
     """Send the task above to every active tenant."""
     return fan_out(forget_expired, jitter_seconds=300)
+
+
+@tenant_task(soft_time_limit=60, acks_late=False, ignore_result=True)
+def send_reset_letters(email: str, domain: str, secure: bool) -> None:
+    """Send a link to set a new password to who has an address. Once: a lost letter is asked for again."""
+    resetting.send_letters(email, domain=domain, secure=secure)
 
 
 @tenant_task(soft_time_limit=300)

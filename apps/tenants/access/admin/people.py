@@ -17,6 +17,7 @@ from apps.tenants.access.audited_admin import AuditedAdmin
 from apps.tenants.access.auditing import record
 from apps.tenants.access.models import ProjectRole
 from apps.tenants.access.project_roles import project_choices, told
+from apps.tenants.access.resetting import end_all
 from apps.tenants.access.standing import is_bound
 from maestro.admin import operator_site, tenant_site
 from maestro.database.base import PUBLIC
@@ -61,7 +62,10 @@ class PersonAdmin(AuditedAdmin, UserAdmin):
     def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> HttpResponse:
         """Set a person's password and write it down, together."""
         with transaction.atomic():
-            return super().user_change_password(request, id, form_url)
+            answer = super().user_change_password(request, id, form_url)
+            if request.method == "POST" and answer.status_code == REDIRECT and connection.schema_name != PUBLIC:
+                end_all(User.objects.get(pk=id))
+            return answer
 
 
 @sensitive_post_parameters()
@@ -70,6 +74,7 @@ def own_password(request: HttpRequest) -> HttpResponse:
     with transaction.atomic():
         answer = tenant_site.password_change(request)
         if request.method == "POST" and answer.status_code == REDIRECT:
+            end_all(User.objects.get(pk=request.user.pk))
             record(request, "person.new_password", subject=request.user, after={"told": "changed by themselves"})
         return answer
 

@@ -10,6 +10,7 @@ from django_tenants.utils import tenant_context
 
 from apps.tenants import provisioning
 from apps.tenants.access.models import ApiKey, AuditEvent, ProjectRole
+from apps.tenants.access.resetting import end_all
 from maestro.api.auth import ROLES
 from maestro.commands import MaestroCommand
 
@@ -41,6 +42,7 @@ class Command(MaestroCommand):
             person.is_staff = person.is_active = True
             person.set_password(password)
             person.save()
+            end_all(person)
             if project:
                 within = ApiKey.objects.project_id_of(project)
                 ProjectRole.objects.update_or_create(user=person, project_id=within, defaults={"role": role})

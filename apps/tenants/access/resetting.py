@@ -1,0 +1,57 @@
+"""The access room: a new password for who forgot theirs, by mail: to whom, and what happens when it is set.
+
+The page answers alike and does the same work for every address; whether somebody has it is found out by a worker.
+"""
+
+from django.conf import settings
+from django.contrib.auth.forms import PasswordResetForm
+from django.contrib.auth.models import User
+from django.core.mail import EmailMessage
+from django.db import transaction
+from django.utils import timezone
+
+from apps.tenants.access.models import AuditEvent, RefreshToken
+from apps.tenants.routing import this_tenant
+from maestro.api.throttling import limiter
+from maestro.database.session import connection
+from maestro.errors import TooMany
+
+MAILS_AN_HOUR = 3
+TITLE = "A new password for {name}"
+
+
+class Letters(PasswordResetForm):
+    """Writes the letters: to active people with a password of ours, at the address that their row has."""
+
+    def send_mail(
+        self, subject_template_name, email_template_name, context, from_email, to_email, html_email_template_name=None
+    ):  # type: ignore[no-untyped-def]
+        """Send one, unless this person had too many in the last hour; and write it down."""
+        person: User = context["user"]
+        try:
+            limiter.take(f"{connection.schema_name}:reset:{person.pk}", MAILS_AN_HOUR, seconds=3600)
+        except TooMany:
+            return
+        where = f"{context['protocol']}://{context['domain']}/password-reset/{context['uid']}/{context['token']}/"
+        hours = settings.PASSWORD_RESET_TIMEOUT // 3600
+        body = (
+            f"Somebody, probably you, asked for a new password of {person.get_username()} in {this_tenant().name}.\n\n"
+            f"Set it within {hours} h: {where}\n\nIf it was not you, do nothing: the old one goes on working.\n"
+        )
+        EmailMessage(TITLE.format(name=this_tenant().name), body, from_email, [to_email]).send()
+        with transaction.atomic():
+            AuditEvent.objects.record(
+                "person.reset_mail", actor="anonymous", object_type="User", object_id=str(person.pk)
+            )
+
+
+def send_letters(email: str, *, domain: str, secure: bool) -> None:
+    """Send a letter to everybody of the current tenant who has this address and a password of ours."""
+    form = Letters({"email": email})
+    if form.is_valid():
+        form.save(domain_override=domain, use_https=secure, from_email=settings.DEFAULT_FROM_EMAIL)
+
+
+def end_all(person: User) -> None:
+    """End every token of a person: what an old password opened closes with it. Sessions end by themselves."""
+    RefreshToken.objects.filter(user=person, revoked_at=None).update(revoked_at=timezone.now())

@@ -13,6 +13,7 @@ from apps.tenants.models import Tenant
 from config.management.commands.show_roles import page
 from config.routes import Route, all_routes
 from maestro.api.auth import RANK, ROLES
+from maestro.mlflow.errors import is_mlflow_path
 
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 SAMPLES = {"uuid": str(uuid.UUID(int=7)), "int": "1", "path": "a/b.txt", "str": "nothing-here", "slug": "nothing-here"}
@@ -51,7 +52,7 @@ def call(client: Client, method: str, pattern: str) -> Any:
 def in_words_of_its_door(answer: Any, pattern: str) -> bool:
     """Say whether a refusal is JSON of the right door."""
     body = answer.json()
-    return "error_code" in body if "mlflow" in pattern else body.get("status") == answer.status_code
+    return "error_code" in body if is_mlflow_path(f"/{pattern}") else body.get("status") == answer.status_code
 
 
 def test_there_are_routes_to_test() -> None:

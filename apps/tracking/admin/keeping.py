@@ -1,6 +1,7 @@
 """The tracking room's admin: rules for runs' lives, and on a project's page: how its runs end, and what becomes of them."""
 
 from typing import Any
+from urllib.parse import urlencode
 
 from django.contrib import admin
 from django.db.models import QuerySet
@@ -22,6 +23,7 @@ class LifeRuleAdmin(AuditedAdmin):
     """How long runs are kept; only admins say so, since it deletes."""
 
     list_display = ("subject", "trash_days", "keep_runs_days", "lost_after_hours", "set_by", "set_at")
+    autocomplete_fields = ("project",)
     fields = ("project", "trash_days", "keep_runs_days", "lost_after_hours")
     show_full_result_count = False
 
@@ -59,6 +61,7 @@ def endings(request: HttpRequest, project: Project) -> dict[str, Any] | None:
         "rate_percent": None if counted.success_rate is None else counted.success_rate * 100,
         "lost_url": f"{reverse('admin:tracking_run_changelist')}?project={project.pk}&status=LOST",
         "trash": Run.objects.exclude(deleted_ms=None).filter(experiment__project=project).count(),
+        "trash_url": f"{reverse('admin:run_trash')}?{urlencode({'project': project.slug})}",
         "rules": keeping.in_force(project),
         "more_url": (change or f"{reverse('admin:tracking_liferule_add')}?project={project.pk}") if may else "",
         "more_text": "Change the rules",

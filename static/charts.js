@@ -31,6 +31,7 @@
 
   function shownOptions(state) {
     const isCurve = state.figure.dataset.kind === "curve";
+    if (isCurve && state.options.legend && document.querySelector("[data-dots-tell]")) state.options.legend.show = false;
     return resolve(common(isCurve ? curveOptions(seenSeries(state.options), view()) : state.options));
   }
 
@@ -45,6 +46,12 @@
   function draw(state) {
     const canvas = state.figure.querySelector(".chart-canvas");
     if (canvas.hidden || !state.options) return;
+    if (!state.options.series.length) {
+      if (state.chart) state.chart.dispose();
+      state.chart = null;
+      state.figure.dataset.drawn = "1";
+      return;
+    }
     if (!state.chart) {
       state.chart = echarts.init(canvas, THEME, { renderer: "canvas" });
       state.chart.on("click", follow);
@@ -75,13 +82,52 @@
     });
   }
 
-  async function fetchOptions(state) {
-    const answer = await fetch(state.figure.dataset.source, { headers: { Accept: "application/json" }, credentials: "same-origin" });
-    if (!answer.ok) throw new Error(`${answer.status}`);
-    const body = await answer.json();
-    state.options = body.options;
-    if (state.figure.dataset.kind === "curve") paintDots(body.options);
-    return Boolean(body.live);
+  /** Charts of the same runs that are wanted at about the same time are asked for in one request, 25 at most. */
+  const BATCH_MS = 40;
+  const BATCH = 25;
+  const batches = new Map();
+
+  function fetchOptions(state) {
+    const url = new URL(state.figure.dataset.source, location.href);
+    const key = url.searchParams.get("key");
+    url.searchParams.delete("key");
+    return new Promise((resolve_, reject) => {
+      const waiting = batches.get(url.href) || [];
+      waiting.push({ key, state, done: resolve_, failed: reject });
+      batches.set(url.href, waiting);
+      if (waiting.length === 1) setTimeout(() => sendBatch(url), BATCH_MS);
+    });
+  }
+
+  function sendBatch(url) {
+    const waiting = batches.get(url.href);
+    batches.delete(url.href);
+    for (let at = 0; at < waiting.length; at += BATCH) fetchBatch(url, waiting.slice(at, at + BATCH));
+  }
+
+  async function fetchBatch(base, waiting) {
+    try {
+      const url = new URL(base);
+      waiting.forEach(({ key }) => url.searchParams.append("key", key));
+      const answer = await fetch(url, { headers: { Accept: "application/json" }, credentials: "same-origin" });
+      if (!answer.ok && answer.status !== 404) throw new Error(`${answer.status}`);
+      const body = await answer.json();
+      waiting.forEach(({ key, state, done }) => {
+        const made = (body.charts || {})[key];
+        if (made) take(state, made);
+        else state.options = { series: [], xAxis: {}, yAxis: {} };
+        done(Boolean(body.live));
+      });
+    } catch (error) {
+      waiting.forEach(({ failed }) => failed(error));
+    }
+  }
+
+  function take(state, made) {
+    state.options = made.options;
+    const summary = state.figure.querySelector(".chart-summary");
+    if (summary) summary.textContent = made.summary;
+    if (state.figure.dataset.kind === "curve") paintDots(made.options);
   }
 
   function say(state, text) {
@@ -94,8 +140,9 @@
     let live = false;
     try {
       live = await fetchOptions(state);
-      say(state, "");
+      if (state.options.series.length) say(state, "");
       draw(state);
+      if (!state.options.series.length) say(state, "None of these runs has logged this metric.");
       state.failures = 0;
     } catch (error) {
       state.failures = (state.failures || 0) + 1;
@@ -122,7 +169,7 @@
       url.searchParams.delete("run");
       ids.forEach((id) => url.searchParams.append("run", id));
       state.figure.dataset.source = `${url.pathname}${url.search}`;
-      if (state.options && state.options.series.length) load(state);
+      if (state.options) load(state);
     });
   }
 

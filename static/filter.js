@@ -62,7 +62,7 @@
       if (!answer.ok) return;
       (await answer.json()).names.forEach((item) => words.add(quoted(`${KINDS[item.kind]}.${item.name}`)));
       const now = token();
-      if (now && now[1].toLowerCase() === typed && document.activeElement === box) open();
+      if (now && now[1].toLowerCase() === typed && document.activeElement === box && at < 0) open();
     }
 
     function open() {

@@ -120,6 +120,9 @@
       if (answer.ok && mine === asked) show((await answer.json()).names);
     }
 
+    picker.addEventListener("toggle", () => {
+      if (picker.open && !picker.querySelector("fieldset[data-kind] label")) find();
+    });
     box.addEventListener("input", () => { clearTimeout(timer); timer = setTimeout(find, 150); });
     box.addEventListener("keydown", (event) => { if (event.key === "Enter") event.preventDefault(); });
   }

@@ -5,12 +5,19 @@ hopping from one to the next; the number of rows behind a name does not matter.
 """
 
 import uuid
+from collections import Counter
 from collections.abc import Sequence
+from typing import Any
+
+from django.contrib.postgres.expressions import ArraySubquery
+from django.db.models import OuterRef
 
 from apps.tracking.listing import Column
+from apps.tracking.models import LatestMetric, Param, Tag
+from apps.tracking.models.runs import RunQuerySet
 from maestro.database.statements import execute
 
-MAX_HOPS, MAX_HOMES = 20_000, 20
+MAX_HOPS = 20_000
 OWN = "mlflow.%"  # what the client notes of itself
 METRICS = """SELECT k.name FROM tracking_metrickey k WHERE k.name ILIKE %(like)s ESCAPE '!'
   AND (%(homes)s::bigint[] IS NULL OR EXISTS (SELECT FROM unnest(%(homes)s::bigint[]) AS h (id) WHERE EXISTS
@@ -21,22 +28,25 @@ HOP = """WITH RECURSIVE names (key, hop) AS (
   UNION ALL SELECT (SELECT t.key FROM {table} t WHERE t.key > n.key ORDER BY t.key LIMIT 1), n.hop + 1
    FROM names n WHERE n.key IS NOT NULL AND n.hop < %(hops)s)
  SELECT key FROM names WHERE key ILIKE %(like)s ESCAPE '!' AND key NOT LIKE %(own)s LIMIT %(most)s"""
-SAMPLE = """SELECT s.kind, s.name FROM (
-  SELECT 'm' AS kind, k.name, count(*) AS n FROM unnest(%(runs)s::uuid[]) AS r (id)
-   CROSS JOIN LATERAL (SELECT key_id FROM tracking_latestmetric WHERE run_id = r.id LIMIT %(each)s) l
-   JOIN tracking_metrickey k ON k.id = l.key_id GROUP BY k.name
-  UNION ALL SELECT 'p', l.key, count(*) FROM unnest(%(runs)s::uuid[]) AS r (id)
-   CROSS JOIN LATERAL (SELECT key FROM tracking_param WHERE run_id = r.id LIMIT %(each)s) l GROUP BY l.key
-  UNION ALL SELECT 't', l.key, count(*) FROM unnest(%(runs)s::uuid[]) AS r (id)
-   CROSS JOIN LATERAL (SELECT key FROM tracking_tag WHERE run_id = r.id AND key NOT LIKE %(own)s LIMIT %(each)s) l
-   GROUP BY l.key) s
- ORDER BY s.n DESC, s.name"""
-VALUES = """SELECT l.run_id, 'm', k.name, l.value, NULL FROM tracking_latestmetric l JOIN tracking_metrickey k ON k.id = l.key_id
-  WHERE l.run_id = ANY(%(runs)s::uuid[]) AND l.key_id = ANY(ARRAY(SELECT id FROM tracking_metrickey WHERE name = ANY(%(m)s::text[])))
- UNION ALL SELECT run_id, 'p', key, NULL, left(value, %(chars)s) FROM tracking_param
-  WHERE run_id = ANY(%(runs)s::uuid[]) AND key = ANY(%(p)s::text[])
- UNION ALL SELECT run_id, 't', key, NULL, left(value, %(chars)s) FROM tracking_tag
-  WHERE run_id = ANY(%(runs)s::uuid[]) AND key = ANY(%(t)s::text[])"""
+OF_RUNS = """SELECT DISTINCT t.key FROM unnest(%(runs)s::uuid[]) AS r (id)
+  CROSS JOIN LATERAL (SELECT key FROM {table} WHERE run_id = r.id AND key ILIKE %(like)s ESCAPE '!'
+   AND key NOT LIKE %(own)s LIMIT %(most)s) t ORDER BY 1 LIMIT %(most)s"""
+VALUES = """SELECT r.id, 'm', k.name, l.value, NULL FROM unnest(%(runs)s::uuid[]) AS r (id)
+  CROSS JOIN (SELECT id, name FROM tracking_metrickey WHERE name = ANY(%(m)s::text[])) k
+  CROSS JOIN LATERAL (SELECT value FROM tracking_latestmetric WHERE run_id = r.id AND key_id = k.id OFFSET 0) l
+ UNION ALL SELECT r.id, 'p', k.key, NULL, left(l.value, %(chars)s) FROM unnest(%(runs)s::uuid[]) AS r (id)
+  CROSS JOIN unnest(%(p)s::text[]) AS k (key)
+  CROSS JOIN LATERAL (SELECT value FROM tracking_param WHERE run_id = r.id AND key = k.key OFFSET 0) l
+ UNION ALL SELECT r.id, 't', k.key, NULL, left(l.value, %(chars)s) FROM unnest(%(runs)s::uuid[]) AS r (id)
+  CROSS JOIN unnest(%(t)s::text[]) AS k (key)
+  CROSS JOIN LATERAL (SELECT value FROM tracking_tag WHERE run_id = r.id AND key = k.key OFFSET 0) l
+ UNION ALL SELECT NULL, 'n', NULL, (SELECT count(*) FROM (SELECT FROM tracking_run
+  WHERE experiment_id = ANY(%(homes)s::bigint[]) AND deleted_ms IS NULL LIMIT %(counted)s) c)::float8, NULL"""
+CURVED = """SELECT k.name FROM (SELECT x.key_id FROM (
+   SELECT key_id, sum(count) AS n FROM tracking_metricchunk WHERE run_id = %(run)s GROUP BY key_id
+   UNION ALL SELECT key_id, count(*) FROM tracking_metricpoint WHERE run_id = %(run)s GROUP BY key_id) x
+  GROUP BY x.key_id HAVING sum(x.n) > 1) c
+ JOIN tracking_metrickey k ON k.id = c.key_id WHERE k.name ILIKE %(like)s ESCAPE '!' ORDER BY k.name LIMIT %(most)s"""
 STATEMENTS = {"m": METRICS, "p": HOP.format(table="tracking_param"), "t": HOP.format(table="tracking_tag")}
 
 
@@ -45,26 +55,62 @@ def escaped(text: str) -> str:
     return text.replace("!", "!!").replace("%", "!%").replace("_", "!_")
 
 
-def containing(kind: str, text: str, *, most: int, experiments: Sequence[int] = ()) -> list[str]:
-    """Find names of a kind (m, p or t) that hold a text; metrics of these experiments, if they are few."""
-    homes = list(experiments) if 0 < len(experiments) <= MAX_HOMES else None
+def containing(kind: str, text: str, *, most: int, experiments: Sequence[int] | None = None) -> list[str]:
+    """Find names of a kind (m, p or t) that hold a text; of metrics those of some experiments, if they are given."""
+    homes = list(experiments) if experiments is not None else None
     params = {"like": f"%{escaped(text)}%", "most": most, "hops": MAX_HOPS, "own": OWN, "homes": homes}
     return [row[0] for row in execute(STATEMENTS[kind], params, prepare=False)]
 
 
-def common(runs: Sequence[uuid.UUID], *, most: int, each: int = 200) -> dict[str, list[str]]:
-    """Name what these runs logged, most common first, by kind; of a run with very many keys only the first few."""
-    found: dict[str, list[str]] = {"m": [], "p": [], "t": []}
-    for kind, name in execute(SAMPLE, {"runs": list(runs), "each": each, "own": OWN}, prepare=False):
-        if len(found[kind]) < most:
-            found[kind].append(name)
+def containing_in(kind: str, text: str, *, most: int, runs: Sequence[uuid.UUID]) -> list[str]:
+    """Find names of params (p) or tags (t) of these runs that hold a text: for who may see these alone."""
+    params = {"like": f"%{escaped(text)}%", "most": most, "own": OWN, "runs": list(runs)}
+    statement = OF_RUNS.format(table={"p": "tracking_param", "t": "tracking_tag"}[kind])
+    return [row[0] for row in execute(statement, params, prepare=False)]
+
+
+def with_names(runs: RunQuerySet, *, each: int) -> RunQuerySet:
+    """Annotate `metric_names`, `param_names` and `tag_names`: of a run with very many keys only the first few."""
+    own = {"run": OuterRef("pk")}
+    metrics = LatestMetric.objects.filter(**own).values("key__name")
+    params = Param.objects.filter(**own).values("key")
+    tags = Tag.objects.filter(**own).exclude(key__startswith="mlflow.").values("key")
+    return runs.annotate(
+        metric_names=ArraySubquery(metrics[:each]),
+        param_names=ArraySubquery(params[:each]),
+        tag_names=ArraySubquery(tags[:each]),
+    )
+
+
+def common(runs: Sequence[Any], *, most: int) -> dict[str, list[str]]:
+    """Name what runs `with_names` logged, most common first, by kind."""
+    found = {}
+    for kind, field in (("m", "metric_names"), ("p", "param_names"), ("t", "tag_names")):
+        counted = Counter(name for run in runs for name in getattr(run, field))
+        found[kind] = sorted(counted, key=lambda name: (-counted[name], name))[:most]
     return found
 
 
-def values(
-    runs: Sequence[uuid.UUID], columns: Sequence[Column], *, chars: int = 200
-) -> dict[tuple[uuid.UUID, str], float | str]:
+Values = dict[tuple[uuid.UUID, str], float | str]
+
+
+def values(runs: Sequence[uuid.UUID], columns: Sequence[Column], *, chars: int = 200) -> Values:
     """Look up chosen columns of some runs by (run, column's key): each is one place in an index. Texts are cut."""
-    names = {kind: [column.name for column in columns if column.kind == kind] for kind in STATEMENTS}
-    rows = execute(VALUES, {"runs": list(runs), "chars": chars, **names}, prepare=False)
-    return {(run, f"{kind}.{name}"): text if number is None else number for run, kind, name, number, text in rows}
+    return values_and_count(runs, columns, (), chars=chars)[0]
+
+
+def values_and_count(
+    runs: Sequence[uuid.UUID], columns: Sequence[Column], homes: Sequence[int], *, most: int = 0, chars: int = 200
+) -> tuple[Values, int]:
+    """Look up the same, and count the runs of some experiments up to a bound, in one statement."""
+    names = {kind: sorted({column.name for column in columns if column.kind == kind}) for kind in STATEMENTS}
+    params = {"runs": list(runs), "chars": chars, "homes": list(homes), "counted": most, **names}
+    rows = execute(VALUES, params, prepare=False)
+    found = {(run, f"{kind}.{name}"): text if number is None else number for run, kind, name, number, text in rows}
+    return found, int(found.pop((None, "n.None"), 0))
+
+
+def curved(run_id: uuid.UUID, text: str, *, most: int) -> list[str]:
+    """Name the metrics of a run that have more than one point, and so a curve, whose name holds a text."""
+    params = {"run": run_id, "like": f"%{escaped(text)}%", "most": most}
+    return [row[0] for row in execute(CURVED, params, prepare=False)]

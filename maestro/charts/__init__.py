@@ -4,11 +4,11 @@ Every function answers a Chart: options for charts.js, and the same facts as row
 Options hold no functions; charts.js knows the few named ones (`interval`, `sig`).
 """
 
-from maestro.charts.comparisons import parallel, scatter
+from maestro.charts.comparisons import Mark, parallel, scatter
 from maestro.charts.curves import MAX_POINTS, Curve, Point, curves, thin
 from maestro.charts.estimates import Effect, calibration, contributions, forest, intervals
 from maestro.charts.flows import Node, lineage, timeline
-from maestro.charts.shapes import SERIES_COLORS, Cell, Chart, Options, Row, slots
+from maestro.charts.shapes import SERIES_COLORS, Cell, Chart, Options, Row, series_color, slots
 
 __all__ = [
     "MAX_POINTS",
@@ -17,6 +17,7 @@ __all__ = [
     "Chart",
     "Curve",
     "Effect",
+    "Mark",
     "Node",
     "Options",
     "Point",
@@ -29,6 +30,7 @@ __all__ = [
     "lineage",
     "parallel",
     "scatter",
+    "series_color",
     "slots",
     "thin",
     "timeline",

@@ -2,13 +2,26 @@
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from maestro.charts.shapes import Cell, Chart, Options, number, value_axis
 
 
-def scatter(title: str, points: Sequence[tuple[str, float, float]], *, x: str, y: str) -> Chart:
-    """One mark a run: (name, x, y)."""
-    data = [{"name": name, "value": [number(left), number(right)]} for name, left, right in points]
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """How a point looks, and what a click on it opens."""
+
+    color: str
+    url: str = ""
+
+
+def scatter(
+    title: str, points: Sequence[tuple[str, float, float]], *, x: str, y: str, marks: Sequence[Mark] = ()
+) -> Chart:
+    """One mark a run: (name, x, y), all alike or each with a look of its own."""
+    data: list[Options] = [{"name": name, "value": [number(left), number(right)]} for name, left, right in points]
+    for item, mark in zip(data, marks, strict=False):
+        item |= {"itemStyle": {"color": mark.color}, "url": mark.url}
     options = {
         "grid": {"left": 30, "right": 20, "top": 16, "bottom": 34, "containLabel": True},
         "xAxis": value_axis(x, nameGap=26),

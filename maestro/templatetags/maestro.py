@@ -3,10 +3,12 @@
 import math
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 import nh3
 from django import template
+from django.template.loader import render_to_string
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
@@ -171,18 +173,23 @@ def ago(at: datetime | None) -> str | SafeString:
     )
 
 
-@register.inclusion_tag("maestro/status.html")
-def status(value: object) -> dict[str, str]:
+@register.simple_tag
+def status(value: object) -> SafeString:
     """A state as colour, word and icon."""
-    word = str(value).lower()
+    return status_of(str(value).lower())
+
+
+@lru_cache(maxsize=256)
+def status_of(word: str) -> SafeString:
+    """A state's mark: lists show it once a row, so it is written once a state."""
     tone, icon, shown = TONES.get(word, ("muted", "clock", word))
-    return {"tone": tone, "icon": icon, "word": shown}
+    return mark_safe(render_to_string("maestro/status.html", {"tone": tone, "icon": icon, "word": shown}).rstrip())  # noqa: S308 a template of ours
 
 
 @register.inclusion_tag("maestro/chart.html")
 def chart(made: Chart, chart_id: str, source: str = "", live: bool = False) -> dict[str, Any]:
     """A figure for charts.js: options by json_script, table and CSV twin; `source` loads points later."""
-    payload = {"options": made.options, "columns": made.columns}
+    payload = None if source else {"options": made.options, "columns": made.columns}
     return {
         "chart": made,
         "chart_id": chart_id,

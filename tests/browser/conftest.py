@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import User
 from django_tenants.utils import tenant_context
 from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
 
@@ -18,6 +19,7 @@ from tests.web import WebServer
 
 # A role is the whole server's, so the databases of two workers must not share its name.
 SLUG = f"look-{os.getpid()}"
+OPERATOR = "operator-to-look"
 
 
 @dataclass
@@ -36,8 +38,8 @@ class Look:
     page: Page
     complaints: list[str] = field(default_factory=list)
 
-    def open(self, url: str) -> None:
-        """Go there and scroll through, so that what waits to be seen is drawn."""
+    def open(self, url: str) -> int:
+        """Go there and scroll through, so that what waits to be seen is drawn. Returns the bytes of HTML."""
         self.complaints.clear()
         answer = self.page.goto(url)
         assert answer is not None
@@ -45,9 +47,11 @@ class Look:
         height = self.page.evaluate("document.documentElement.scrollHeight")
         for top in range(0, min(height, 12_000), 900):
             self.page.evaluate("top => window.scrollTo(0, top)", top)
-            self.page.wait_for_timeout(30)
+            self.page.wait_for_timeout(20)
         self.page.evaluate("window.scrollTo(0, 0)")
-        self.page.wait_for_load_state("networkidle")
+        if self.page.locator("[data-chart]").count():
+            self.page.wait_for_function("!document.querySelector('[data-chart]:not([data-drawn])')", timeout=15_000)
+        return len(answer.body())
 
 
 def apart(work: Callable[[], Any]) -> Any:
@@ -85,42 +89,86 @@ def browser() -> Iterator[Browser]:
         launched.close()
 
 
+def sign_in(browser: Browser, url: str, name: str) -> list[Any]:
+    """The cookies of somebody who typed their password."""
+    context = browser.new_context()
+    page = context.new_page()
+    page.goto(f"{url}/login/")
+    page.fill("#id_username", name)
+    page.fill("#id_password", PASSWORD)
+    page.click("input[type=submit]")
+    page.wait_for_selector("#side")
+    cookies = context.cookies()
+    context.close()
+    return list(cookies)
+
+
 @pytest.fixture(scope="module")
 def site(web: WebServer, browser: Browser, django_db_setup: None, django_db_blocker: Any) -> Iterator[Site]:
     """A tenant with rows to look at, and the cookies of a person signed in to it."""
     with django_db_blocker.unblock():
         scene = apart(furnish)
     made = Site(f"{web.url_of(SLUG)}/admin", scene)
-    context = browser.new_context()
-    page = context.new_page()
-    page.goto(f"{made.url}/login/")
-    page.fill("#id_username", "ada")
-    page.fill("#id_password", PASSWORD)
-    page.click("input[type=submit]")
-    page.wait_for_selector("#side")
-    made.cookies = context.cookies()
-    context.close()
+    made.cookies = sign_in(browser, made.url, "ada")
     yield made
     with django_db_blocker.unblock():
         apart(clear)
 
 
-@pytest.fixture(scope="module")
-def look(browser: Browser, site: Site) -> Iterator[Callable[..., Look]]:
-    """A window, kept for the module: look(width=390, theme="dark")."""
+Windows = Callable[..., Look]
+
+
+def windows_of(browser: Browser, cookies: list[Any]) -> Iterator[Windows]:
+    """Windows of one person, kept for the module: look(width=390, theme="dark")."""
     windows: dict[tuple[int, str], Look] = {}
 
     def window(width: int = 1440, theme: str = "light") -> Look:
         if (width, theme) not in windows:
             scheme: Any = theme
             context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
-            context.add_cookies(site.cookies)
+            context.add_cookies(cookies)
             windows[width, theme] = watched(context.new_page())
         return windows[width, theme]
 
     yield window
     for made in windows.values():
         made.page.context.close()
+
+
+@pytest.fixture(scope="module")
+def look(browser: Browser, site: Site) -> Iterator[Windows]:
+    """The windows of the tenant's admin."""
+    yield from windows_of(browser, site.cookies)
+
+
+@pytest.fixture(scope="module")
+def stranger(browser: Browser, site: Site) -> Iterator[Windows]:
+    """The windows of somebody who has not signed in."""
+    yield from windows_of(browser, [])
+
+
+def make_operator() -> None:
+    """Make an operator in the public schema."""
+    try:
+        connection.set_schema_to_public()
+        User.objects.filter(username=OPERATOR).delete()
+        User.objects.create_superuser(OPERATOR, "", PASSWORD)
+    finally:
+        connection.close()
+
+
+@pytest.fixture(scope="module")
+def operator_url(site: Site, web: WebServer) -> str:
+    """The operators' site; there is a tenant to see."""
+    return f"{web.url}/admin"
+
+
+@pytest.fixture(scope="module")
+def operator(browser: Browser, operator_url: str, django_db_blocker: Any) -> Iterator[Windows]:
+    """The windows of an operator."""
+    with django_db_blocker.unblock():
+        apart(make_operator)
+    yield from windows_of(browser, sign_in(browser, operator_url, OPERATOR))
 
 
 def watched(page: Page) -> Look:

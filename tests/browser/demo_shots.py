@@ -6,12 +6,26 @@ is the demo's real history.
 
 import sys
 from pathlib import Path
+from urllib.parse import quote
 
 from playwright.sync_api import Page, sync_playwright
 
 from tests.browser.chromium import ARGUMENTS, CHROMIUM
 
 RUN_LINKS = "table[data-rows] tbody th a"
+OF_MODEL = "params.model = 'lightgbm'"
+PLAIN = {
+    "impact": "impact/",
+    "trainings": "impact/trainings/",
+    "calibration": "impact/calibration/",
+    "what-if": "what-if/",
+    "projects": "tracking/project/",
+    "experiments": "tracking/experiment/",
+    "artifacts": "registry/artifact/",
+    "settings": "settings/",
+    "keys": "access/apikey/",
+    "audit": "access/auditevent/",
+}
 
 
 def read_env(path: Path) -> dict[str, str]:
@@ -36,25 +50,33 @@ def shoot(page: Page, path: Path) -> None:
     page.screenshot(path=path)
 
 
+def go(page: Page, url: str, path: Path) -> None:
+    """Open a page and take its picture."""
+    page.goto(url)
+    shoot(page, path)
+
+
 def walk(page: Page, folder: Path, mark: str) -> None:
-    """Home, impact, runs, comparison, a run with curves, a project, an artifact, trainings."""
+    """Home, lists, charts, a comparison, a run and its files, a project, artifacts, impact, settings."""
     home = page.url
     shoot(page, folder / f"home{mark}.png")
-    page.goto(f"{home}impact/")
-    shoot(page, folder / f"impact{mark}.png")
-    page.goto(f"{home}impact/trainings/")
-    shoot(page, folder / f"trainings{mark}.png")
-    page.goto(f"{home}tracking/run/?q=params.model+%3D+%27lightgbm%27")
-    shoot(page, folder / f"runs{mark}.png")
+    for name, path in PLAIN.items():
+        go(page, f"{home}{path}", folder / f"{name}{mark}.png")
+    go(page, f"{home}tracking/run/?q={quote(OF_MODEL)}", folder / f"runs{mark}.png")
     page.locator(RUN_LINKS).first.click()
     shoot(page, folder / f"run{mark}.png")
     page.locator(".breadcrumbs a").nth(1).click()
     shoot(page, folder / f"project{mark}.png")
     page.get_by_role("link", name="Runs", exact=True).last.click()
     page.wait_for_selector("#run-form")
-    runs = [box.get_attribute("value") for box in page.locator("input[type=checkbox][name=run]").all()[:4]]
-    page.goto(f"{home}compare/?" + "&".join(f"run={run}" for run in runs))
-    shoot(page, folder / f"compare{mark}.png")
+    listed = page.url
+    runs = [box.get_attribute("value") for box in page.locator("input[type=checkbox][name=run]").all()[:6]]
+    some = "&".join(f"run={run}" for run in runs)
+    go(page, f"{listed}&view=charts&{some}", folder / f"run-charts{mark}.png")
+    page.goto(listed)
+    page.locator("[data-views]").click()
+    shoot(page, folder / f"views{mark}.png")
+    go(page, f"{home}compare/?{some}", folder / f"compare{mark}.png")
     page.goto(f"{home}registry/artifact/")
     page.locator("#result_list tbody th a").first.click()
     shoot(page, folder / f"artifact{mark}.png")

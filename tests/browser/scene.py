@@ -3,6 +3,7 @@
 Written as rows, so that pages can be looked at before (and without) a training; the numbers mean nothing.
 """
 
+import json
 import math
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -23,6 +24,7 @@ from apps.tracking.models import (
     Project,
     Run,
     RunFile,
+    SavedView,
     Tag,
 )
 from maestro.clock import to_ms
@@ -30,6 +32,14 @@ from maestro.clock import to_ms
 PASSWORD = "a long test passphrase"
 POINTS = 300
 KINDS = ("feature_pipeline", "model_template", "notebook", "schema")
+NOTEBOOK = json.dumps(
+    {
+        "cells": [
+            {"cell_type": "markdown", "source": ["# Look at the data"]},
+            {"cell_type": "code", "source": "frame.shape", "outputs": [{"data": {"text/plain": ["(1200, 18)"]}}]},
+        ]
+    }
+)
 HOSTILE = '<script>alert("x")</script><img src=x onerror=alert(1)>'
 
 
@@ -44,6 +54,7 @@ class Scene:
     artifacts: list[Artifact] = field(default_factory=list)
     version: ArtifactVersion | None = None
     questions: dict[str, WhatIf] = field(default_factory=dict)
+    view: SavedView = field(default_factory=SavedView)
 
 
 def build() -> Scene:
@@ -55,6 +66,15 @@ def build() -> Scene:
     scene.artifacts = [make_artifact(index, now) for index in range(6)]
     scene.runs = [make_run(scene, index, now) for index in range(12)]
     scene.version = make_model(scene, now)
+    scene.view = SavedView.objects.create(
+        name=f"best first {HOSTILE}"[:100],
+        owner="person:somebody-else",
+        owner_name="bob",
+        experiment=scene.experiment,
+        project=scene.open_project,
+        is_shared=True,
+        state={"sort": "-m.auc", "columns": ["m.auc", "p.boosting"], "experiments": [scene.experiment.pk]},
+    )
     make_words(scene, projects, now)
     scene.questions = make_questions(scene)
     return scene
@@ -141,6 +161,7 @@ def make_run(scene: Scene, index: int, now: datetime) -> Run:
         ("notes.md", f"# Notes\n\n{HOSTILE}"),
         ("data/scores.csv", "row,score\n1,0.5\n2,0.7\n"),
         ("page.html", HOSTILE),
+        ("work.ipynb", NOTEBOOK),
     ):
         RunFile.objects.create(run=run, path=path, blob=blobs.store_text(text))
     for artifact in scene.artifacts[index % 3 :: 3]:

@@ -1,113 +1,87 @@
-"""Every page wide and light, and narrow and dark: no complaint of the browser, no critical accessibility fault, no overflow.
+"""Every page of a tenant and of the operators, wide and narrow, light and dark: one walk a window.
 
-With MAESTRO_SHOTS=folder each page is also written there as a picture.
+On each page: nothing the browser complains of (its content security policy among it), nothing wider than the
+window, every chart drawn, no critical or serious accessibility fault, and HTML of at most 150 kB. With
+MAESTRO_SHOTS=folder each page is also written there as a picture.
 """
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 
 from tests.browser.conftest import Look, Site
+from tests.browser.places import pages_of
 
 pytestmark = pytest.mark.browser
 SHOTS = os.environ.get("MAESTRO_SHOTS", "")
+ONLY = os.environ.get("MAESTRO_PAGES", "")
 MAX_HTML_BYTES = 150_000
-WINDOWS = [(1440, "light"), (390, "dark")]
-PAGES = [
-    "home",
-    "projects",
-    "project",
-    "project_open",
-    "project_form",
-    "experiments",
-    "runs",
-    "runs_of_an_experiment",
-    "runs_as_charts",
-    "runs_bad_filter",
-    "runs_none",
-    "run",
-    "run_file",
-    "compare",
-    "compare_none",
-    "artifacts",
-    "artifact",
-    "version",
-    "impact",
-    "impact_refused",
-    "trainings",
-    "calibration",
-    "what_if",
-    "what_if_answer",
-    "what_if_refused",
-    "what_if_waiting",
-    "search",
-    "settings",
-    "people",
-]
+WINDOWS = [(1440, "light"), (1440, "dark"), (390, "light"), (390, "dark")]
+windows = pytest.mark.parametrize(("width", "theme"), WINDOWS)
 
 
-def address(site: Site, name: str) -> str:
-    """Where a page of the scene is."""
-    scene, run = site.scene, site.scene.runs[3]
-    assert scene.version is not None
-    some = "&".join(f"run={one.pk.hex}" for one in scene.runs[3:7])
-    paths = {
-        "home": "",
-        "projects": "tracking/project/",
-        "project": f"tracking/project/{scene.project.pk}/change/",
-        "project_open": f"tracking/project/{scene.open_project.pk}/change/",
-        "project_form": f"tracking/project/{scene.project.pk}/edit/",
-        "experiments": "tracking/experiment/",
-        "runs": "tracking/run/",
-        "runs_of_an_experiment": f"tracking/run/?experiment={scene.experiment.pk}&sort=-m.auc&q=metrics.auc+%3E+0.1",
-        "runs_as_charts": f"tracking/run/?experiment={scene.experiment.pk}&view=charts&{some}",
-        "runs_bad_filter": "tracking/run/?q=metrics.auc+%3E",
-        "runs_none": "tracking/run/?q=nobody+is+called+so",
-        "run": f"tracking/run/{run.pk}/change/",
-        "run_file": f"tracking/run/{run.pk}/change/?file=notes.md&smooth=0.6&x=time",
-        "compare": f"compare/?{some}",
-        "compare_none": "compare/",
-        "artifacts": "registry/artifact/",
-        "artifact": f"registry/artifact/{scene.artifacts[0].pk}/change/",
-        "version": f"registry/artifactversion/{scene.version.pk}/change/",
-        "impact": "impact/",
-        "impact_refused": "impact/?unit=project",
-        "trainings": "impact/trainings/",
-        "calibration": "impact/calibration/",
-        "what_if": f"what-if/?project={scene.open_project.pk}",
-        **{f"what_if_{name}": f"what-if/{question.pk}/" for name, question in scene.questions.items()},
-        "search": "search/?q=churn",
-        "settings": "settings/",
-        "people": "auth/user/",
-    }
-    return f"{site.url}/{paths[name]}"
+def faults(seen: Look, url: str, width: int) -> list[str]:
+    """Open a page; whatever is wrong with it, in words."""
+    size = seen.open(url)
+    found = [f"said: {said[:200]}" for said in seen.complaints]
+    if size > MAX_HTML_BYTES:
+        found.append(f"{size} bytes of HTML")
+    if (wide := seen.page.evaluate("document.documentElement.scrollWidth")) > width:
+        found.append(f"{wide} px wide")
+    if undrawn := seen.page.locator("[data-chart]:not([data-drawn])").count():
+        found.append(f"{undrawn} charts are not drawn")
+    violations = Axe().run(seen.page).response["violations"]
+    grave = [item for item in violations if item["impact"] in {"critical", "serious"}]
+    return found + [f"axe {item['id']}: {item['nodes'][0]['html'][:160]}" for item in grave]
 
 
-@pytest.mark.parametrize(("width", "theme"), WINDOWS)
-@pytest.mark.parametrize("name", PAGES)
-def test_a_page_is_clean(look: Callable[..., Look], site: Site, name: str, width: int, theme: str) -> None:
+def walk(seen: Look, pages: Iterable[tuple[str, str]], width: int, theme: str) -> dict[str, list[str]]:
+    """Open page after page in one window: the faults of those that have any."""
+    wrong: dict[str, list[str]] = {}
+    for name, url in pages:
+        if ONLY and ONLY not in name:
+            continue
+        if found := faults(seen, url, width):
+            wrong[name] = found
+        if SHOTS:
+            seen.page.screenshot(path=Path(SHOTS) / f"{name}-{width}-{theme}.png", full_page=True)
+    return wrong
+
+
+@windows
+def test_every_page_of_a_tenant_is_clean(look: Callable[..., Look], site: Site, width: int, theme: str) -> None:
+    pages = pages_of(site)
+    assert len(pages) > 30
+    assert walk(look(width, theme), pages.items(), width, theme) == {}
+
+
+@pytest.mark.parametrize(("width", "theme"), [(1440, "light"), (390, "dark")])
+def test_every_table_under_settings_is_clean(look: Callable[..., Look], site: Site, width: int, theme: str) -> None:
     seen = look(width, theme)
-    seen.open(address(site, name))
-    assert seen.complaints == []
-    assert seen.page.evaluate("document.documentElement.scrollWidth") <= width
-    assert len(seen.page.content()) < MAX_HTML_BYTES * 2
-    undrawn = seen.page.locator("[data-chart]:not([data-drawn])").count()
-    assert undrawn == 0
-    if SHOTS:
-        seen.page.screenshot(path=Path(SHOTS) / f"{name}-{width}-{theme}.png", full_page=True)
-    found = Axe().run(seen.page).response["violations"]
-    grave = [
-        f"{item['id']}: {item['nodes'][0]['html'][:160]}" for item in found if item["impact"] in {"critical", "serious"}
-    ]
-    assert grave == []
+    seen.open(f"{site.url}/settings/")
+    links = seen.page.eval_on_selector_all(".app-grid th a, .app-grid .addlink", "all => all.map((a) => a.href)")
+    tables = {link.removeprefix(site.url).strip("/").replace("/", "_"): link for link in links}
+    assert len(tables) > 10
+    assert walk(seen, tables.items(), width, theme) == {}
 
 
-def test_pages_stay_light(look: Callable[..., Look], site: Site) -> None:
-    seen = look()
-    for name in PAGES:
-        answer = seen.page.goto(address(site, name))
-        assert answer is not None
-        assert len(answer.body()) < MAX_HTML_BYTES, name
+@windows
+def test_the_way_in_is_clean(stranger: Callable[..., Look], site: Site, width: int, theme: str) -> None:
+    seen = stranger(width, theme)
+    assert walk(seen, [("login", f"{site.url}/login/")], width, theme) == {}
+
+
+@pytest.mark.parametrize(("width", "theme"), [(1440, "light"), (390, "dark")])
+def test_every_page_of_the_operators_is_clean(
+    operator: Callable[..., Look], operator_url: str, width: int, theme: str
+) -> None:
+    seen = operator(width, theme)
+    seen.open(f"{operator_url}/settings/")
+    links = seen.page.eval_on_selector_all(".app-grid th a, .app-grid .addlink", "all => all.map((a) => a.href)")
+    tables = {f"operator_{link.removeprefix(operator_url).strip('/').replace('/', '_')}": link for link in links}
+    first = {"operator_home": f"{operator_url}/", "operator_settings": f"{operator_url}/settings/"}
+    assert len(tables) > 2
+    assert walk(seen, (first | tables).items(), width, theme) == {}

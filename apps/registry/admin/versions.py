@@ -4,6 +4,7 @@ import uuid
 from typing import Any
 
 from django.http import Http404, HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 from django.urls import URLPattern, path, reverse
 
 from apps.registry.admin import lineage
@@ -76,13 +77,13 @@ class ArtifactVersionAdmin(ByProject, LookOnlyAdmin):
         }
         return tenant_site.page(request, "admin/registry/version.html", context)
 
-    def file_view(self, request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
+    def file_view(self, request: HttpRequest, pk: uuid.UUID) -> HttpResponseBase:
         """One file's bytes."""
         wanted = request.GET.get("path", "")
         row = next((row for row in file_rows(self.fetch(request, pk)) if row.path == wanted), None)
         if row is None:
             raise Http404
-        return previews.serve(row.path, row.blob, inline="inline" in request.GET)
+        return previews.serve(request, row.path, row.blob)
 
 
 def file_rows(version: ArtifactVersion) -> list[VersionFile] | list[LoggedModelFile]:

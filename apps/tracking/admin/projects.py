@@ -6,13 +6,14 @@ from typing import Any
 
 from django.contrib import admin
 from django.db import models
-from django.db.models import Count, Q, QuerySet
+from django.db.models import Count, OuterRef, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 
 from apps.tenants.access.audited_admin import AuditedAdmin
 from apps.tenants.access.scoped_admin import ChangedByProject
+from apps.tracking.admin.experiments import count_shown, counted, with_run_counts
 from apps.tracking.models import LatestMetric, Member, Project, Run
 from maestro import charts
 from maestro.admin import LabelledDateTime, tenant_site
@@ -62,7 +63,7 @@ class ProjectAdmin(ChangedByProject, AuditedAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Project]:
         """Projects with the number of their runs."""
-        runs = Count("experiments__runs", filter=Q(experiments__runs__deleted_ms=None))
+        runs = counted(Run.objects.active().filter(experiment__project=OuterRef("pk")))
         return super().get_queryset(request).annotate(runs=runs)
 
     @admin.display(description="Success", ordering="success", empty_value="–")
@@ -71,9 +72,9 @@ class ProjectAdmin(ChangedByProject, AuditedAdmin):
         return None if project.success is None else f"{project.success:.0f}"
 
     @admin.display(description="Runs", ordering="runs")
-    def run_count(self, project: Any) -> int:
+    def run_count(self, project: Any) -> str:
         """How many runs it has."""
-        return int(project.runs)
+        return count_shown(project.runs)
 
     def get_urls(self) -> list[URLPattern]:
         """The form moves to /edit/, because the project's own page is what links lead to."""
@@ -116,7 +117,7 @@ class ProjectAdmin(ChangedByProject, AuditedAdmin):
             "newest": runs.select_related("experiment").order_by("-id")[:RUNS_SHOWN],
             "timeline": run_timeline(runs),
             "planned": planned_and_actual(project),
-            "experiments": project.experiments.active().annotate(runs_n=Count("runs")).order_by("-created_ms")[:20],
+            "experiments": with_run_counts(project.experiments.active()).order_by("-created_ms")[:20],
             "members": project.members.select_related("user").order_by("joined_at")[:50],
             "snippet": f'mlflow.set_experiment(experiment_name="{project.slug}", tags={{"maestro.project": "{project.slug}"}})',
             **tenant_site.cards(request, "project", project),

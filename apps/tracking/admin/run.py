@@ -1,58 +1,59 @@
 """The tracking room's admin: one run: what happened here."""
 
+import re
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
-from django.db.models import Count, Sum
+from django.db.models import Count, QuerySet, Window
 from django.http import Http404, HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 from django.urls import URLPattern, path, reverse
 
 from apps.tenants.access.scoped_admin import ByProject
-from apps.tracking import previews
+from apps.tracking import key_names, previews
 from apps.tracking.admin.run_list import run_list
-from apps.tracking.models import LatestMetric, MetricChunk, MetricPoint, Run, RunFile
+from apps.tracking.models import LatestMetric, Run, RunFile
 from maestro import charts
 from maestro.admin import LookOnlyAdmin, tenant_site
 from maestro.clock import from_ms
 
-MAX_CURVES, MAX_LISTED = 24, 500
+MAX_CURVES, MAX_LISTED = 50, 100
+HEXES = re.compile(r"[0-9a-f]{7,64}")
 
 
 @dataclass(frozen=True, slots=True)
-class Metric:
-    """A metric of a run: its latest value, and how many points are behind it."""
+class Listed:
+    """The first rows of something that a run may have very many of, and how many there are."""
 
-    name: str
-    value: float
-    step: int
-    points: int
+    rows: list[Any]
+    count: int
 
-
-def metrics_of(run: Run) -> list[Metric]:
-    """Every metric's latest value and number of points, by name: three queries whatever the number of points."""
-    counts: dict[int, int] = {}
-    for key, count in MetricChunk.objects.filter(run=run).values_list("key").annotate(n=Sum("count")):
-        counts[key] = counts.get(key, 0) + count
-    for key, count in MetricPoint.objects.filter(run=run).values_list("key").annotate(n=Count("step")):
-        counts[key] = counts.get(key, 0) + count
-    latest = LatestMetric.objects.filter(run=run).order_by("key__name")
-    rows = latest.values_list("key_id", "key__name", "value", "step")
-    return [Metric(name, value, step, counts.get(key, 1)) for key, name, value, step in rows]
+    @property
+    def is_cut(self) -> bool:
+        """Whether there are more than are shown."""
+        return self.count > len(self.rows)
 
 
-def curve_cards(run: Run, metrics: list[Metric], wanted: str) -> list[dict[str, Any]]:
+def listed(rows: QuerySet[Any], field: str, find: str, *values: str) -> Listed:
+    """The first rows by name, of those whose name holds a text: one query."""
+    fitting = rows.filter(**{f"{field}__icontains": find}) if find else rows
+    shown = list(fitting.annotate(all_n=Window(Count("*"))).order_by(field).values_list(*values, "all_n")[:MAX_LISTED])
+    return Listed([row[:-1] for row in shown], shown[0][-1] if shown else 0)
+
+
+def curve_cards(run: Run, names: Sequence[str]) -> list[dict[str, Any]]:
     """An empty chart for each metric with more than one point; charts.js fetches the points when it is seen."""
-    lines = [metric for metric in metrics if metric.points > 1 and wanted.lower() in metric.name.lower()]
     url = reverse("admin:curves")
     return [
         {
-            "chart": charts.curves(metric.name, [charts.Curve(run.name, [])]),
+            "chart": charts.curves(name, [charts.Curve(run.name, [], run.pk.hex)]),
             "id": f"curve-{index}",
-            "source": f"{url}?{urlencode({'key': metric.name, 'run': run.pk.hex})}",
+            "source": f"{url}?{urlencode({'key': name, 'run': run.pk.hex})}",
         }
-        for index, metric in enumerate(lines[:MAX_CURVES])
+        for index, name in enumerate(names)
     ]
 
 
@@ -91,9 +92,10 @@ class RunAdmin(ByProject, LookOnlyAdmin):
     ) -> HttpResponse:
         """The run page."""
         run = self.fetch(request, object_id)
-        metrics = metrics_of(run)
-        wanted = request.GET.get("metric", "")[:100]
-        tags = dict(run.tags.order_by("key").values_list("key", "value")[:MAX_LISTED])
+        find, wanted = (request.GET.get(name, "").replace("\x00", "")[:100] for name in ("find", "metric"))
+        metrics = listed(run.latest, "key__name", find, "key__name", "value", "step")
+        noted = dict(run.tags.filter(key__startswith="mlflow.").values_list("key", "value")[:MAX_LISTED])
+        drawn = key_names.curved(run.pk, wanted, most=MAX_CURVES + 1) if metrics.count or find else []
         context = {
             "title": run.name,
             "run": run,
@@ -101,14 +103,15 @@ class RunAdmin(ByProject, LookOnlyAdmin):
             "written_at": from_ms(run.last_write_ms),
             "seconds": seconds_of(run),
             "is_live": run.status == Run.Status.RUNNING,
-            "metrics": metrics[:MAX_LISTED],
-            "metric_count": len(metrics),
+            "find": find,
+            "metrics": metrics,
             "metric_filter": wanted,
-            "curves": curve_cards(run, metrics, wanted),
-            "params": run.params.order_by("key").values_list("key", "value")[:MAX_LISTED],
-            "tags": {key: value for key, value in tags.items() if not key.startswith("mlflow.")},
-            "environment": environment_of(tags),
-            "note": tags.get("mlflow.note.content", ""),
+            "curves": curve_cards(run, drawn[:MAX_CURVES]),
+            "is_curves_cut": len(drawn) > MAX_CURVES,
+            "params": listed(run.params, "key", find, "key", "value"),
+            "tags": listed(run.tags.exclude(key__startswith="mlflow."), "key", find, "key", "value"),
+            "environment": environment_of(noted),
+            "note": noted.get("mlflow.note.content", ""),
             "inputs": run.inputs.select_related("dataset")[:50],
             **self.file_context(run, request.GET.get("file", "")),
             **tenant_site.cards(request, "run", run),
@@ -127,13 +130,13 @@ class RunAdmin(ByProject, LookOnlyAdmin):
             "file_url": reverse("admin:tracking_run_file", args=[run.pk]),
         }
 
-    def file_view(self, request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
+    def file_view(self, request: HttpRequest, pk: uuid.UUID) -> HttpResponseBase:
         """One file's bytes."""
         run = self.fetch(request, pk)
         row = RunFile.objects.select_related("blob").filter(run=run, path=request.GET.get("path", "")).first()
         if row is None:
             raise Http404
-        return previews.serve(row.path, row.blob, inline="inline" in request.GET)
+        return previews.serve(request, row.path, row.blob)
 
     def state_view(self, request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
         """What of a live run's facts changes, for polling."""
@@ -158,12 +161,37 @@ ENVIRONMENT = {
     "mlflow.source.type": "Source type",
     "mlflow.user": "User",
     "mlflow.parentRunId": "Parent run",
+    "mlflow.project.entryPoint": "Entry point",
+    "mlflow.databricks.cluster.id": "Cluster",
 }
+COMMIT, PARENT, FORGES = "mlflow.source.git.commit", "mlflow.parentRunId", ("github.com", "gitlab.com")
 
 
-def environment_of(tags: dict[str, str]) -> list[tuple[str, str]]:
-    """What the client said of where it ran, in words."""
-    return [(label, tags[key]) for key, label in ENVIRONMENT.items() if tags.get(key)]
+def environment_of(tags: dict[str, str]) -> list[tuple[str, str, str]]:
+    """What the client said of where it ran, in words, with the address of what can be opened."""
+    urls = {COMMIT: commit_url(tags), PARENT: parent_url(tags.get(PARENT, ""))}
+    return [(label, tags[key], urls.get(key, "")) for key, label in ENVIRONMENT.items() if tags.get(key)]
+
+
+def commit_url(tags: dict[str, str]) -> str:
+    """The commit's page on a forge that we know, if the client named one; other addresses are not made into links."""
+    address = (
+        tags.get("mlflow.source.git.repoURL", "").removesuffix(".git").replace("git@github.com:", "https://github.com/")
+    )
+    try:
+        commit, parts = tags.get(COMMIT, ""), urlsplit(address)
+    except ValueError:
+        return ""
+    is_known = parts.scheme == "https" and parts.hostname in FORGES and parts.netloc == parts.hostname
+    return f"https://{parts.hostname}{parts.path}/commit/{commit}" if is_known and HEXES.fullmatch(commit) else ""
+
+
+def parent_url(run_id: str) -> str:
+    """The page of the run that started this one."""
+    try:
+        return reverse("admin:tracking_run_change", args=[uuid.UUID(run_id)])
+    except ValueError:
+        return ""
 
 
 tenant_site.register(Run, RunAdmin)

@@ -26,7 +26,7 @@ from maestro.clock import from_ms
 from maestro.errors import Invalid
 
 DEFAULTS = {"m": 4, "p": 4, "t": 0}
-NAMED_RUNS, MAX_CHOICES, MAX_WORDS, DRAWN, MAX_FIGURES = 12, 20, 60, 10, 24
+NAMES_EACH, MAX_CHOICES, MAX_WORDS, DRAWN, MAX_FIGURES = 60, 20, 60, 10, 24
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,10 +63,13 @@ def dot_of(slot: int) -> str:
 
 
 def rows_of(
-    runs: Sequence[Run], columns: Sequence[Column], chosen: Sequence[uuid.UUID], hidden: Sequence[uuid.UUID]
+    runs: Sequence[Run],
+    columns: Sequence[Column],
+    values: key_names.Values,
+    chosen: Sequence[uuid.UUID],
+    hidden: Sequence[uuid.UUID],
 ) -> list[Row]:
     """Runs with their cells. Runs that are drawn together have looks of their own; the others the one they ask for."""
-    values = key_names.values([run.pk for run in runs], columns)
     drawn = charts.slots([run_id.hex for run_id in (chosen or [run.pk for run in runs[:DRAWN]])])
     return [
         Row(
@@ -74,7 +77,7 @@ def rows_of(
             from_ms(run.start_ms),
             None if run.end_ms is None else max(run.end_ms - run.start_ms, 0) / 1000,
             tuple(cell_of(values.get((run.pk, column.key)), column) for column in columns),
-            drawn.get(run.pk.hex) or charts.slots([run.pk.hex])[run.pk.hex],
+            (drawn if run.pk.hex in drawn else charts.slots([run.pk.hex]))[run.pk.hex],
             run.pk in chosen,
             run.pk in hidden,
         )
@@ -125,8 +128,8 @@ def heads(request: HttpRequest, columns: Sequence[Column], sort: str) -> list[di
 
 
 def fetch_in_order(ids: Sequence[uuid.UUID]) -> list[Run]:
-    """The runs of a page, in its order."""
-    found = Run.objects.select_related("experiment").in_bulk(ids)
+    """The runs of a page, in its order, with the names of what they logged."""
+    found = key_names.with_names(Run.objects.select_related("experiment"), each=NAMES_EACH).in_bulk(ids)
     return [found[run_id] for run_id in ids if run_id in found]
 
 
@@ -142,7 +145,7 @@ def run_list(request: HttpRequest) -> HttpResponse:
             messages.error(request, refusal.detail)
             return HttpResponseRedirect(with_query(request, format=""))
     if url := saved_views.opening(request, scope):
-        return HttpResponseRedirect(url)
+        return HttpResponseRedirect(f"{request.path}{url}")
     context = page_context(request, scope) | saved_views.menu(request, scope)
     return tenant_site.page(request, "admin/tracking/run_list.html", context)
 
@@ -152,11 +155,12 @@ def page_context(request: HttpRequest, scope: Scope) -> dict[str, Any]:
     after = request.GET.get("after", "")
     found = find(request, scope, after=after)
     page = fetch_in_order(found.ids)
-    names = key_names.common(found.ids[:NAMED_RUNS], most=MAX_WORDS)
+    names = key_names.common(page, most=MAX_WORDS)
     columns = chosen_columns(request, names, scope.project)
     chosen, hidden = (chosen_runs(request.GET.getlist(name), PAGE) for name in ("run", "hide"))
     is_charts = request.GET.get("view") == "charts"
-    rows = with_best(rows_of(page, columns, chosen, hidden), columns, scope.project)
+    values, count = key_names.values_and_count(found.ids, columns, found.counted, most=MAX_COUNTED + 1)
+    rows = with_best(rows_of(page, columns, values, chosen, hidden), columns, scope.project)
     return {
         "title": "Runs",
         "problem": found.problem,
@@ -171,7 +175,7 @@ def page_context(request: HttpRequest, scope: Scope) -> dict[str, Any]:
         "project": scope.project,
         "statuses": Run.Status.values,
         **column_context(request, columns, names),
-        **pager(request, found.count, found.following, after),
+        **pager(request, count if found.counted else None, found.following, after),
     }
 
 

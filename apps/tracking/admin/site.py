@@ -38,7 +38,7 @@ tenant_site.add_page("runs/act/", act, "run_act", by_project=True)
 tenant_site.add_page("runs/trash/", trash, "run_trash", by_project=True)
 tenant_site.add_page("curves/", curves, "curves", by_project=True)
 tenant_site.add_page("compare/", compare, "compare", by_project=True)
-tenant_site.add_page("keys/", keys, "keys")
+tenant_site.add_page("keys/", keys, "keys", by_project=True)
 tenant_site.add_page("views/", views, "saved_views", by_project=True)
 tenant_site.add_task(
     Task(

@@ -64,7 +64,7 @@ class MaestroSite(AdminSite):
         if by_project:
             self._parts.by_project.add(name)
 
-    def add_gate_page(self, route: str, view: Callable[..., HttpResponse], name: str) -> None:
+    def add_gate_page(self, route: str, view: Callable[..., Any], name: str) -> None:
         """Serve `view` below this site also to who is held at the gate. The view itself looks who that is."""
         self._parts.gate_pages.append(Page(route, view, name))
 
@@ -223,7 +223,7 @@ class TenantSite(MaestroSite):
         """Ask the room of people, if it said that it knows."""
         return self.binds is not None and request.user.is_authenticated and self.binds(request)
 
-    def admin_view(self, view: Callable[..., HttpResponse], cacheable: bool = False) -> Callable[..., HttpResponse]:
+    def admin_view(self, view: Any, cacheable: bool = False) -> Any:
         """Close a page to who has roles in projects only, unless it says that it knows such people."""
         inner = super().admin_view(view, cacheable)
 

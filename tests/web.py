@@ -1,5 +1,6 @@
 """A real web server for the tests that need one: the stock mlflow client, browsers, threads."""
 
+import base64
 import os
 import signal
 import subprocess
@@ -13,6 +14,11 @@ from pathlib import Path
 from maestro.embedded.ports import HOST, free_ports
 
 ROOT = Path(__file__).resolve().parent.parent
+
+
+def basic(key: str) -> str:
+    """Write a key as the Basic header that the mlflow client sends."""
+    return "Basic " + base64.b64encode(f"key:{key}".encode()).decode()
 
 
 @dataclass

@@ -109,7 +109,7 @@ class RolePermission(BasePermission):
         needed = role_for(view, request.method or "GET")
         if needed is None:
             return True
-        request.user = admit(asking(request), needed, view)
+        request.user = admit(asking(request), needed, view)  # type: ignore[assignment]
         return True
 
 

@@ -6,10 +6,10 @@ from collections.abc import Callable
 import pytest
 from django.test import Client
 
-from apps.tenants.access.authentication import basic
 from apps.tenants.models import Tenant
 from maestro.api import json
 from maestro.errors import MaestroError
+from tests.web import basic
 
 PROJECTS = "/api/v1/projects/"
 

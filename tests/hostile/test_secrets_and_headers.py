@@ -10,9 +10,9 @@ from django.contrib.auth.models import Group, User
 from django.test import Client
 
 from apps.tenants.access import tokens
-from apps.tenants.access.authentication import basic
 from apps.tenants.models import Tenant
 from maestro.logs import MASKED, SecretFilter, scrub
+from tests.web import basic
 
 Door = Callable[..., Client]
 PASSWORD = "a-password-nobody-logs-77"

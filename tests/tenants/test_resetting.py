@@ -1,7 +1,7 @@
 """A forgotten password, from the page by the letter to the new one; and what ends when a person's standing changes."""
 
-import random
 import re
+import secrets
 import uuid
 from collections.abc import Iterator
 from ipaddress import IPv4Address
@@ -29,7 +29,7 @@ address_of_this_test = ["10.0.0.1"]
 @pytest.fixture(autouse=True)
 def letters(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """A mail server that keeps what it is given, and a worker that works at once."""
-    address_of_this_test[0] = str(IPv4Address(0x0A000000 + random.randrange(2**24)))
+    address_of_this_test[0] = str(IPv4Address(0x0A000000 + secrets.randbelow(2**24)))
     monkeypatch.setattr(settings, "EMAIL_HOST", "mail.example")
     app.conf.task_always_eager = True
     yield

@@ -4,7 +4,6 @@ A key's answer is kept in the process for at most 5 s, which is how long a revoc
 person's token is checked against the person each time.
 """
 
-import base64
 import hashlib
 import threading
 import time
@@ -109,8 +108,3 @@ class KeyAuthentication(BaseAuthentication):
     def authenticate_header(self, request: Request) -> str:
         """Name the scheme for WWW-Authenticate."""
         return 'Bearer realm="maestro"'
-
-
-def basic(text: str) -> str:
-    """Write a key as the Basic header that the mlflow client sends."""
-    return "Basic " + base64.b64encode(f"key:{text}".encode()).decode()

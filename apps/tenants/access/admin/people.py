@@ -74,8 +74,9 @@ def own_password(request: HttpRequest) -> HttpResponse:
     with transaction.atomic():
         answer = tenant_site.password_change(request)
         if request.method == "POST" and answer.status_code == REDIRECT:
-            end_all(User.objects.get(pk=request.user.pk))
-            record(request, "person.new_password", subject=request.user, after={"told": "changed by themselves"})
+            person: Any = request.user
+            end_all(User.objects.get(pk=person.pk))
+            record(request, "person.new_password", subject=person, after={"told": "changed by themselves"})
         return answer
 
 

@@ -78,9 +78,10 @@ class Confirm(PasswordResetConfirmView):
         """Set it, end what the old one opened, and write it down, together."""
         with transaction.atomic():
             answer = super().form_valid(form)
-            end_all(self.user)
-            self.request.user = self.user
-            record(self.request, "person.new_password", subject=self.user, after={"told": "by the letter's link"})
+            person: Any = self.user
+            end_all(person)
+            self.request.user = person
+            record(self.request, "person.new_password", subject=person, after={"told": "by the letter's link"})
         return answer
 
 

@@ -46,6 +46,8 @@ COLUMNS = {
 }
 SAID = """EXISTS (SELECT FROM tracking_assessment a WHERE a.trace_id = t.id AND a.kind = {kind} AND a.name = {name}
  AND a.is_valid AND {test})"""
+# Found first, by the index of run_ids, whatever Postgres guesses of the rest.
+OF_RUNS = "(t.id = ANY (ARRAY(SELECT l.id FROM tracking_trace l WHERE l.run_ids && {runs})))"
 AS_TEXT = "(a.value #>> '{}')"
 AS_NUMBER = "(CASE jsonb_typeof(a.value) WHEN 'number' THEN (a.value #>> '{}')::float8 END)"
 NEWEST, ID = Key("t.request_ms", "::bigint", True), Key("t.id", "::text")
@@ -60,7 +62,7 @@ def clause(comparison: Comparison, writer: Writer) -> str:
         return said(comparison, writer)
     if comparison.key == "run_id" and comparison.operator in {"=", "IN"}:
         given = [comparison.value] if isinstance(comparison.value, str) else list(comparison.value or ())  # type: ignore[arg-type]
-        return f"(t.run_ids && {writer.bind(given, '::varchar(32)[]')})"
+        return OF_RUNS.format(runs=writer.bind(given, "::varchar(32)[]"))
     return compare(COLUMNS[comparison.key], comparison, writer)
 
 

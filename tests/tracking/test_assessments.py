@@ -8,7 +8,7 @@ import pytest
 from apps.tenants.access.models import AuditEvent
 from apps.tracking.models import Assessment
 from tests.tracking.door import Door
-from tests.tracking.test_traces import V3, call, found, start
+from tests.tracking.tracing import V3, call, found, start
 
 PATH = V3 + "traces/tr-1/assessments"
 

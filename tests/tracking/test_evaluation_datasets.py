@@ -11,7 +11,7 @@ from apps.tenants.access.models import AuditEvent
 from apps.tenants.models import Tenant
 from apps.tracking.models import EvaluationDataset, EvaluationRecord, Project
 from tests.tracking.door import Door
-from tests.tracking.test_traces import V3, call
+from tests.tracking.tracing import V3, call
 
 PATH = V3 + "datasets/"
 

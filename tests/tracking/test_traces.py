@@ -1,6 +1,5 @@
-"""Traces through the MLflow door: recorded, found, noted, deleted, and refused when they are not in order."""
+"""Traces through the MLflow door: recorded, noted, linked, deleted, and refused when they are not in order."""
 
-import json
 from collections.abc import Callable
 from typing import Any
 
@@ -9,44 +8,9 @@ from django.test import Client
 
 from apps.tenants.access.models import AuditEvent
 from apps.tenants.models import Tenant
-from apps.tracking import trace_search
 from apps.tracking.models import Assessment, Project, Trace, TraceFile
-from maestro.errors import Invalid
-from maestro.filters import parse
 from tests.tracking.door import Door
-
-V3 = "/api/3.0/mlflow/"
-PROXY = "/api/2.0/mlflow-artifacts/artifacts/"
-
-
-def trace(identity: str = "tr-1", experiment_id: str = "0", **fields: Any) -> dict[str, Any]:
-    info = {
-        "trace_id": identity,
-        "trace_location": {"type": "MLFLOW_EXPERIMENT", "mlflow_experiment": {"experiment_id": experiment_id}},
-        "request_time": "2026-01-31T09:00:00.123Z",
-        "execution_duration": "1.5s",
-        "state": "OK",
-    }
-    return {"trace": {"trace_info": info | fields}}
-
-
-def call(door: Door, method: str, path: str, body: Any = None) -> tuple[int, dict[str, Any]]:
-    data = None if body is None else json.dumps(body)
-    answer = door.client.generic(method, path, data or "", content_type="application/json")
-    return answer.status_code, answer.json()
-
-
-def start(door: Door, *args: Any, **fields: Any) -> dict[str, Any]:
-    status, answer = call(door, "POST", V3 + "traces", trace(*args, **fields))
-    assert status == 200, answer
-    return answer["trace"]["trace_info"]
-
-
-def found(door: Door, text: str = "", *experiments: str, **fields: Any) -> list[str]:
-    places = [{"type": "MLFLOW_EXPERIMENT", "mlflow_experiment": {"experiment_id": e}} for e in experiments or ("0",)]
-    status, answer = call(door, "POST", V3 + "traces/search", {"locations": places, "filter": text, **fields})
-    assert status == 200, answer
-    return [row["trace_id"] for row in answer.get("traces", [])]
+from tests.tracking.tracing import PROXY, V3, call, fill, found, start, trace
 
 
 def test_a_trace_is_read_back_as_it_was_recorded(door: Door) -> None:
@@ -151,113 +115,6 @@ def test_an_id_belongs_to_one_experiment(door: Door) -> None:
     status, answer = call(door, "POST", V3 + "traces", trace("tr-1", door.experiment("other")))
     assert (status, answer["error_code"]) == (400, "RESOURCE_ALREADY_EXISTS")
     assert Trace.objects.get().experiment_id == 0
-
-
-def test_spans_go_through_the_proxy_and_v1_traces_says_so(door: Door) -> None:
-    start(door)
-    spans = b'{"spans": []}'
-    place = f"{PROXY}0/traces/tr-1/artifacts/traces.json"
-    assert door.client.put(place, spans, content_type="application/json").status_code == 200
-    assert b"".join(door.client.get(place).streaming_content) == spans
-    assert door.client.put(f"{PROXY}0/traces/tr-2/artifacts/traces.json", spans).status_code == 404
-    status, answer = call(door, "POST", "/v1/traces", {})
-    assert (status, answer["error_code"]) == (501, "NOT_IMPLEMENTED")
-    assert "REST OTLP span logging is not supported" in answer["message"]
-    assert TraceFile.objects.get().path == "traces.json"
-
-
-def fill(door: Door) -> None:
-    for i in range(5):
-        start(
-            door,
-            f"tr-{i}",
-            request_time=f"2026-01-31T09:00:0{i}Z",
-            execution_duration=f"{i}s",
-            state="ERROR" if i == 3 else "OK",
-            tags={"mlflow.traceName": f"n{i}", "odd": str(i % 2)},
-            trace_metadata={"mlflow.sourceRun": "a" * 32} if i == 1 else {},
-            assessments=[{"assessment_name": "score", "feedback": {"value": i / 4}}] if i else [],
-        )
-
-
-QUESTIONS = [
-    ("", ["tr-4", "tr-3", "tr-2", "tr-1", "tr-0"]),
-    ("status = 'ERROR'", ["tr-3"]),
-    ("trace.status != 'OK'", ["tr-3"]),
-    ("attributes.name ILIKE 'N4'", ["tr-4"]),
-    ("tags.odd = '1'", ["tr-3", "tr-1"]),
-    ("tag.odd = '1' AND status = 'OK'", ["tr-1"]),
-    ("tags.none IS NULL AND timestamp_ms < 1769850001000", ["tr-0"]),
-    ("execution_time_ms >= 3000", ["tr-4", "tr-3"]),
-    ("end_time_ms > 1769850006000", ["tr-4"]),
-    ("request_id IN ('tr-2', 'tr-x')", ["tr-2"]),
-    ("run_id = '" + "a" * 32 + "'", ["tr-1"]),
-    ("metadata.`mlflow.sourceRun` IS NOT NULL", ["tr-1"]),
-    ("feedback.score > 0.6", ["tr-4", "tr-3"]),
-    ("feedback.score = '0.25'", ["tr-1"]),
-    ("feedback.score = 1", ["tr-4"]),
-    ("feedback.score IS NULL", ["tr-0"]),
-    ("expectation.score IS NOT NULL", []),
-    ("NOT (tags.odd = '1' OR status = 'ERROR') AND feedback.score < 1", ["tr-2"]),
-]
-
-
-@pytest.mark.parametrize(("text", "answer"), QUESTIONS)
-def test_filters_find_what_they_say(door: Door, text: str, answer: list[str]) -> None:
-    fill(door)
-    assert found(door, text) == answer
-
-
-REFUSED = [
-    "span.name = 'x'",
-    "text LIKE '%x%'",
-    "tags.a RLIKE '.*'",
-    "status > 3",
-    "timestamp_ms = 'x'",
-    "feedback.score > 'x'",
-    "feedback.score LIKE 3",
-    "issue.id = '1'",
-    "a = 'b",
-    "__import__('os')",
-    "(" * 40,
-]
-
-
-@pytest.mark.parametrize("text", REFUSED)
-def test_a_filter_beyond_the_grammar_is_refused(door: Door, text: str) -> None:
-    body = {"locations": [{"mlflow_experiment": {"experiment_id": "0"}}], "filter": text}
-    status, answer = call(door, "POST", V3 + "traces/search", body)
-    assert (status, answer["error_code"]) == (400, "INVALID_PARAMETER_VALUE")
-    with pytest.raises(Invalid):
-        trace_search.clause(parse(text, trace_search.VOCABULARY), trace_search.Writer())  # type: ignore[arg-type]
-
-
-ORDERS = [
-    (["timestamp_ms ASC"], "01234"),
-    (["execution_time DESC"], "43210"),
-    (["status", "timestamp ASC"], "30124"),
-    (["name DESC"], "43210"),
-    (["run_id"], "14320"),
-]
-
-
-@pytest.mark.parametrize(("order", "answer"), ORDERS)
-def test_pages_follow_any_order_to_the_end(door: Door, order: list[str], answer: str) -> None:
-    fill(door)
-    places = [{"mlflow_experiment": {"experiment_id": e}} for e in ("0", door.experiment("empty"))]
-    seen, token = "", ""
-    for _ in range(5):
-        body = {"locations": places, "order_by": order, "max_results": 2, "page_token": token}
-        page = call(door, "POST", V3 + "traces/search", body)[1]
-        seen += "".join(row["trace_id"][-1] for row in page["traces"])
-        token = page.get("next_page_token", "")
-        if not token:
-            break
-    assert seen == answer
-    other = {"locations": places, "filter": "status = 'OK'", "page_token": token or "nonsense"}
-    assert call(door, "POST", V3 + "traces/search", other)[0] == 400
-    assert call(door, "POST", V3 + "traces/search", {"locations": places, "order_by": ["tags.odd"]})[0] == 400
-    assert call(door, "POST", V3 + "traces/search", {"locations": places, "max_results": 501})[0] == 400
 
 
 def test_tags_change_and_go(door: Door) -> None:
@@ -373,50 +230,3 @@ def test_the_other_tenant_knows_no_trace_of_ours(
     assert outside(theirs) == [404] * 9
     assert found(theirs) == []
     assert not Trace.objects.exists()
-
-
-SPAN = {
-    "trace_id": "AAAAAAAAAAAAAAAAAAAAAQ==",
-    "span_id": "AAAAAAAAAAE=",
-    "parent_span_id": None,
-    "name": "s",
-    "start_time_unix_nano": 5,
-    "end_time_unix_nano": -1,
-    "attributes": {"a": '{"b": [1, 2.5, true, null]}', "t": '"text"', "raw": "no json"},
-    "events": [{"name": "e", "time_unix_nano": 6, "attributes": {"k": "v"}}, 7],
-    "status": {"code": "STATUS_CODE_OK", "message": None},
-    "links": [{"trace_id": "tr-00ff", "span_id": "zz", "attributes": None}],
-}
-
-
-def upload(door: Door, identity: str, body: bytes) -> None:
-    start(door, identity)
-    assert door.client.put(f"{PROXY}0/traces/{identity}/artifacts/traces.json", body).status_code == 200
-
-
-def test_a_whole_trace_shows_its_spans_as_opentelemetry_writes_them(door: Door) -> None:
-    upload(door, "tr-1", json.dumps({"spans": [SPAN, 5]}).encode())
-    (span,) = call(door, "GET", V3 + "traces/get?trace_id=tr-1&allow_partial=true")[1]["trace"]["spans"]
-    told = {pair["key"]: pair["value"] for pair in span["attributes"]}
-    numbers = [{"int_value": "1"}, {"double_value": 2.5}, {"bool_value": True}, {}]
-    assert told["a"] == {"kvlist_value": {"values": [{"key": "b", "value": {"array_value": {"values": numbers}}}]}}
-    assert (told["t"], told["raw"]) == ({"string_value": "text"}, {"string_value": "no json"})
-    assert (span["start_time_unix_nano"], "end_time_unix_nano" in span) == ("5", False)
-    assert [event["name"] for event in span["events"]] == ["e"]
-    assert span["links"] == [{"attributes": [], "trace_id": "AP8="}]
-    both = call(door, "GET", V3 + "traces/batchGet?trace_ids=tr-1&trace_ids=tr-x")[1]["traces"]
-    assert [len(trace["spans"]) for trace in both] == [1]
-
-
-@pytest.mark.parametrize(
-    "body", [b"", b"{", b"5", b"[]", b'{"spans": 5}', b'{"spans": [[' + b"[" * 99, b"\xff", b"NaN"]
-)
-def test_a_file_of_spans_in_any_state_harms_nobody(door: Door, body: bytes) -> None:
-    upload(door, "tr-bad", body)
-    assert call(door, "GET", V3 + "traces/get?trace_id=tr-bad")[0] == 400
-    assert call(door, "GET", V3 + "traces/batchGet?trace_ids=tr-bad")[1]["traces"][0]["spans"] == []
-    start(door, "tr-none")
-    assert call(door, "GET", V3 + "traces/get?trace_id=tr-none")[0] == 404
-    assert call(door, "GET", V3 + "traces/get")[0] == 400
-    many = "&".join(f"trace_ids=tr-{i}" for i in range(21))
-    assert call(door, "GET", f"{V3}traces/batchGet?{many}")[0] == 400

@@ -3,6 +3,7 @@
 from typing import Self
 
 from django.contrib.postgres.fields import ArrayField
+from django.contrib.postgres.indexes import GinIndex
 from django.db import models
 from django.db.models import TextChoices
 
@@ -55,7 +56,10 @@ class Trace(models.Model):
 
     class Meta:
         ordering = ("-request_ms", "id")
-        indexes = [models.Index(fields=["experiment", "-request_ms", "id"], name="tracking_trace_newest")]
+        indexes = [
+            models.Index(fields=["experiment", "-request_ms", "id"], name="tracking_trace_newest"),
+            GinIndex(fields=["run_ids"], name="tracking_trace_by_run"),
+        ]
 
     @property
     def artifact_uri(self) -> str:

@@ -47,6 +47,10 @@ client = mlflow.MlflowClient()
 failed = mlflow.search_traces(locations=[home], filter_string="trace.status = 'ERROR'", return_type="list")
 in_run = mlflow.search_traces(locations=[home], run_id=run.info.run_id, return_type="list")
 first = mlflow.get_trace(frame.trace_id[0])
+store = mlflow.tracking._tracking_service.utils._get_store()
+whole = [store.get_trace(first.info.trace_id), *store.batch_get_traces([first.info.trace_id, "tr-nowhere"])]
+told = [sorted((s.span_id, s.parent_id, s.name, s.start_time_ns, s.end_time_ns, json.dumps(s.attributes, sort_keys=True),
+    s.status.status_code.value) for s in t.data.spans) for t in (first, *whole)]
 client.set_trace_tag(first.info.trace_id, "reviewed", "yes ✓")
 client.set_trace_tag(first.info.trace_id, "gone", "1")
 client.delete_trace_tag(first.info.trace_id, "gone")
@@ -69,7 +73,7 @@ gone = client.delete_traces(home, trace_ids=[failed[0].info.trace_id])
 oldest = client.delete_traces(home, max_timestamp_millis=int(frame.request_time[4].timestamp() * 1000) if hasattr(
     frame.request_time[4], "timestamp") else int(frame.request_time[4]), max_traces=1)
 print(json.dumps({
-    "rows": len(frame), "states": list(frame.state), "failed": len(failed), "in_run": len(in_run),
+    "whole": len(whole), "alike": all(spans == told[0] for spans in told), "rows": len(frame), "states": list(frame.state), "failed": len(failed), "in_run": len(in_run),
     "spans": sorted((s.name, s.span_type, s.attributes.get("depth")) for s in first.data.spans),
     "inputs": first.data.spans[0].inputs, "outputs": first.data.spans[0].outputs,
     "error": [e.attributes["exception.message"] for s in failed[0].data.spans for e in s.events][:1],
@@ -87,6 +91,7 @@ def test_traces_and_assessments_live_as_the_documentation_says(
 ) -> None:
     told = json.loads(run_script(web, key_for(committed), TRACING, tmp_path).splitlines()[-1])
     assert (told["rows"], told["failed"], told["in_run"]) == (5, 1, 1)
+    assert (told["whole"], told["alike"]) == (2, True)
     assert told["states"] == ["OK", "ERROR", "OK", "OK", "OK"]
     assert [tuple(span) for span in told["spans"]] == [("answer", "UNKNOWN", None)] + [
         ("look_up", "TOOL", None)

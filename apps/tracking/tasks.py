@@ -1,9 +1,17 @@
 """The tracking room's door: Celery's entry points."""
 
-from celery import shared_task
+import uuid
+from functools import partial
 
-from apps.tracking import folding, retention
+from celery import shared_task
+from django.db import transaction
+from django.utils import timezone
+from kombu.exceptions import OperationalError
+
+from apps.tracking import filing, folding, retention
+from apps.tracking.models import Export
 from maestro.clock import now_ms
+from maestro.database.session import connection
 from maestro.tasks import fan_out, tenant_task
 
 FOLD_SECONDS = 120
@@ -33,7 +41,27 @@ def mark_lost_runs(hours: float | None = None) -> int:
 def prune_trash(days: float | None = None) -> int:
     """Throw away what is too old to keep, and delete what has been in the trash for long enough."""
     retention.expire(now_ms())
+    filing.forget_old(timezone.now())
     return retention.prune(now_ms(), days=days)
+
+
+@tenant_task(soft_time_limit=filing.SECONDS + 60)
+def write_export(export: str) -> str:
+    """Write a file of runs that somebody asked for."""
+    return filing.supervise(connection.tenant.slug, uuid.UUID(export), timezone.now())
+
+
+def send_export(export: Export) -> None:
+    """Hand an export to a worker once its row is committed."""
+    transaction.on_commit(partial(deliver_export, connection.schema_name, export.pk))
+
+
+def deliver_export(schema: str, identity: uuid.UUID) -> None:
+    """Send the message; without a broker the export fails and says so."""
+    try:
+        write_export.apply_async(kwargs={"schema": schema, "export": str(identity)}, retry=False)
+    except OperationalError:
+        filing.fail(identity, "no worker could be reached; ask again in a moment", timezone.now())
 
 
 @shared_task(soft_time_limit=60)

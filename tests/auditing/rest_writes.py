@@ -233,6 +233,9 @@ WRITES: dict[str, Write] = {
         lambda s: Call("POST", f"{V1}runs/bulk/", {"action": "trash", "runs": [s.run()["run_id"]]}),
         ("run.trash",),
     ),
+    "POST /api/v1/runs/exports/": Write(
+        lambda s: Call("POST", f"{V1}runs/exports/", {"format": "jsonl"}), ("export.ask",), "viewer"
+    ),
     "POST /api/v1/runs/move/": Write(
         lambda s: Call("POST", f"{V1}runs/move/", {"runs": [s.run()["run_id"]], "experiment": int(s.experiment())}),
         ("run.move",),

@@ -6,7 +6,7 @@ from django.http import HttpRequest
 
 from apps.tenants.access.standing import looker
 from apps.tracking import saved_views
-from apps.tracking.models import Blob, Dataset, MetricKey, SavedView
+from apps.tracking.models import Blob, Dataset, Export, MetricKey, SavedView
 from maestro.admin import LookOnlyAdmin, tenant_site
 
 
@@ -46,3 +46,11 @@ class SavedViewAdmin(LookOnlyAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[SavedView]:
         """Nobody else's private ones."""
         return saved_views.visible(looker(request))
+
+
+@admin.register(Export, site=tenant_site)
+class ExportAdmin(LookOnlyAdmin):
+    """Files of runs that a worker writes or wrote; the API hands them out."""
+
+    list_display = ("id", "format", "state", "runs", "asked_by", "created_at", "ended_at", "reason")
+    list_filter = ("state", "format")

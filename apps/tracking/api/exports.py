@@ -1,21 +1,28 @@
 """The tracking room's REST door: runs as files."""
 
+import uuid
 from typing import Any
 
 from django.http.response import HttpResponseBase
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
+from rest_framework.generics import GenericAPIView
 from rest_framework.request import Request
+from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from apps.tracking import choosing, exporting
+from apps.tenants.access.idempotency import IdempotentPosts
+from apps.tracking import blobs, choosing, exporting, filing
 from apps.tracking.api.bulk import wanted_of
-from apps.tracking.models import Run
+from apps.tracking.models import Export, Run
+from apps.tracking.tasks import send_export
 from maestro import limits
-from maestro.api.serializers import StrictSerializer, Text
-from maestro.api.streams import text_file
+from maestro.api.auth import asking, reading_and_writing
+from maestro.api.serializers import StrictSerializer, Text, Whole
+from maestro.api.streams import file_response, text_file
 from maestro.database.session import connection
+from maestro.errors import Conflict
 
 VIEWS = {"active": "ACTIVE_ONLY", "deleted": "DELETED_ONLY", "all": "ALL"}
 
@@ -74,3 +81,96 @@ class RunExport(APIView):
         pieces = exporting.pieces(asked["format"], lambda: choosing.pages(wanted), asked.get("column", ()))
         kind = asked["format"]
         return text_file(exporting.inside(connection.tenant, pieces), name=f"runs.{kind}", kind=exporting.TYPES[kind])
+
+
+class ExportNew(StrictSerializer):
+    """A file that a worker shall write."""
+
+    format = serializers.ChoiceField(choices=filing.FORMATS, default="parquet")
+    filter = Text(required=False, allow_blank=True, max_length=limits.FILTER_CHARS)
+    status = serializers.ChoiceField(choices=Run.Status.values, required=False)
+    project = Text(required=False, max_length=100, help_text="id or slug")
+    experiments = serializers.ListField(child=Whole(min_value=0), required=False, max_length=choosing.MOST_IDS)
+    order_by = serializers.ListField(child=Text(max_length=600), required=False, max_length=10)
+    columns = serializers.ListField(
+        child=Text(max_length=300), required=False, max_length=exporting.MOST_COLUMNS, help_text="metrics.<name>, …"
+    )
+    view = serializers.ChoiceField(choices=[*VIEWS], default="active")
+
+
+class ExportShown(serializers.ModelSerializer[Export]):
+    """How far a file is."""
+
+    size_bytes = serializers.IntegerField(source="blob.size_bytes", allow_null=True, default=None)
+    sha256 = serializers.CharField(source="blob_id", allow_null=True)
+
+    class Meta:
+        model = Export
+        fields = ("id", "format", "state", "runs", "reason", "size_bytes", "sha256", "created_at", "ended_at")
+        read_only_fields = fields
+
+
+def owner_of(request: Request) -> str:
+    """Who asks, by id: an export is for nobody else, since others may see less."""
+    who = asking(request)
+    return f"{who.kind}:{who.id}"
+
+
+class ExportList(IdempotentPosts, GenericAPIView[Export]):
+    """Files of runs that a worker writes."""
+
+    required_role = reading_and_writing(write="viewer")
+    serializer_class = ExportShown
+    page_ordering = ("-id",)
+
+    @extend_schema(operation_id="exports_list")
+    def get(self, request: Request) -> Response:
+        """List one's own exports, newest first. They are kept for a week."""
+        own = Export.objects.select_related("blob").filter(owner=owner_of(request))
+        return self.get_paginated_response(ExportShown(self.paginate_queryset(own), many=True).data)
+
+    @extend_schema(operation_id="exports_create", request=ExportNew, responses={202: ExportShown})
+    def post(self, request: Request) -> Response:
+        """Have runs written to a file, Parquet for one. Location says where to look how far it is."""
+        asked = ExportNew(data=request.data)
+        asked.is_valid(raise_exception=True)
+        fields = asked.validated_data
+        fields["order"] = fields.pop("order_by", ())
+        wanted = wanted_of(request, fields, view=VIEWS[fields["view"]])
+        columns = [column.title for column in exporting.read_columns(fields.get("columns", ()))]
+        made = filing.ask(fields["format"], wanted, columns, owner=owner_of(request), by=request)
+        send_export(made)
+        return Response(ExportShown(made).data, status=202, headers={"Location": f"{request.path}{made.pk}/"})
+
+
+class ExportDetail(GenericAPIView[Export]):
+    """One export."""
+
+    required_role = "viewer"
+    serializer_class = ExportShown
+
+    @extend_schema(operation_id="exports_get")
+    def get(self, request: Request, export: uuid.UUID) -> Response:
+        """Show how far it is."""
+        return Response(ExportShown(filing.fetch(export, owner=owner_of(request))).data)
+
+
+class ExportFile(APIView):
+    """The file of an export."""
+
+    required_role = "viewer"
+
+    @extend_schema(operation_id="exports_file", responses={(200, "application/octet-stream"): OpenApiTypes.BINARY})
+    def get(self, request: Request, export: uuid.UUID) -> HttpResponseBase:
+        """Download the file, whole or one range. 409 while it is not done."""
+        found = filing.fetch(export, owner=owner_of(request))
+        blob = found.blob
+        if blob is None:
+            raise Conflict(f"this export is {found.state}", "not_done")
+        return file_response(
+            request._request,
+            name=f"runs.{found.format}",
+            sha256=blob.sha256,
+            size_bytes=blob.size_bytes,
+            read=lambda start, stop: blobs.read(blob, start, stop),
+        )

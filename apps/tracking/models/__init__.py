@@ -3,6 +3,7 @@
 from apps.tracking.models.datasets import Dataset, RunInput
 from apps.tracking.models.evaluation import EvaluationDataset, EvaluationRecord
 from apps.tracking.models.experiments import Experiment, ExperimentTag
+from apps.tracking.models.exports import Export
 from apps.tracking.models.files import Blob, RunFile
 from apps.tracking.models.keeping import LifeRule
 from apps.tracking.models.metrics import LatestMetric, MetricChunk, MetricKey, MetricPoint, ModelMetric
@@ -20,6 +21,7 @@ __all__ = [
     "EvaluationRecord",
     "Experiment",
     "ExperimentTag",
+    "Export",
     "LatestMetric",
     "LifeRule",
     "Member",

@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('tracking', '0008_evaluation_datasets'),
+        ('tracking', '0009_traces_by_run'),
     ]
 
     operations = [

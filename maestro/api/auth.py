@@ -39,11 +39,6 @@ class Principal:
     sees_all: bool = False  # narrowed for this request, though it may look at the whole tenant
     is_authenticated: bool = True
 
-    @property
-    def project_id(self) -> uuid.UUID | None:
-        """The one project in reach, for what is made there; None for none in particular."""
-        return self.projects[0] if self.projects is not None and len(self.projects) == 1 else None
-
     def has_role(self, role: str, project_id: uuid.UUID | None = None) -> bool:
         """Say whether this principal holds `role` or more, in the tenant or in one project."""
         if self.projects is not None and project_id is not None and project_id not in self.projects:

@@ -53,7 +53,7 @@ def owner_of(request: Request, fields: dict[str, Any], *, is_new: bool = False) 
             fields["project"] = projects_for(who).fetch(reference)
         except NotFound as error:
             raise Invalid(f"project: {error.detail}", "unknown_project") from error
-    is_open = fields.get("project") is None and (is_new or who.project_id is not None or "project" in fields)
+    is_open = fields.get("project") is None and (is_new or len(who.projects or ()) == 1 or "project" in fields)
     if who.projects is not None and is_open:
         fields["project"] = projects_for(who).get(pk=home_of(who.projects, "name the project"))
 

@@ -86,7 +86,7 @@ class BulkDone(serializers.Serializer[bulk.Done]):
 def doer_of(request: Request) -> choosing.Doer:
     """Who asks, what they see, and where they may change it."""
     who = asking(request)
-    is_bound = who.kind != "person" and who.project_id is not None
+    is_bound = who.kind != "person" and who.projects is not None
     return choosing.Doer(request, runs_for(who), experiments_for(who), who.has_role, is_bound)
 
 

@@ -30,7 +30,7 @@ FILTERS = [OpenApiParameter(name, str, description="exactly this") for name in E
 
 def events_for(request: Request) -> Any:
     """Filter by the query's words. The log is the tenant's, so a key of one project does not see it."""
-    if asking(request).project_id is not None:
+    if asking(request).projects is not None:
         raise Forbidden("a key of one project can't read the tenant's audit log")
     return matching(request.query_params)
 

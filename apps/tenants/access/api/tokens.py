@@ -118,7 +118,7 @@ class WhoamiView(GenericAPIView[Any]):
                 "name": who.name,
                 "role": "" if who.kind == "person" and who.projects is not None else who.role,
                 "tenant": this_tenant().slug,
-                "project": None if who.kind == "person" else who.project_id,
+                "project": who.projects[0] if who.projects and who.kind != "person" else None,
                 "project_roles": {str(project): role for project, role in who.project_roles.items()},
                 "scopes": sorted(who.scopes),
             }

@@ -45,7 +45,7 @@ def plan_of(text: str, found: Any) -> Plan:
         text=" ".join(text.split()),
         indexes=tuple(dict.fromkeys(node["Index Name"] for node in scans if "Index Name" in node)),
         whole_tables=tuple(node["Relation Name"] for node in scans if node["Node Type"].endswith("Seq Scan")),
-        rows_read=round(sum(read_by(node) for node in scans)),
+        rows_read=round(sum(read_by(node) for node in scans if "Relation Name" in node)),
         pages=whole["Plan"].get("Shared Hit Blocks", 0) + whole["Plan"].get("Shared Read Blocks", 0),
         milliseconds=whole["Execution Time"] + whole["Planning Time"],
     )

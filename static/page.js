@@ -194,6 +194,18 @@
     }
   }
 
+  /** The stock admin's own widgets, made by its scripts, say to a screen reader what they are. */
+  function nameWidgets() {
+    document.querySelectorAll("span.help-tooltip[aria-label]").forEach((mark) => mark.setAttribute("role", "img"));
+    document.querySelectorAll("select.select2-hidden-accessible").forEach((select) => {
+      const box = select.nextElementSibling && select.nextElementSibling.querySelector("[role=combobox]");
+      const label = select.labels && select.labels[0];
+      if (box && label) box.setAttribute("aria-label", label.textContent.replace(/:\s*$/, ""));
+      if (box && label) box.removeAttribute("aria-labelledby");
+    });
+  }
+
+  window.addEventListener("load", () => setTimeout(nameWidgets, 0));
   document.querySelectorAll("form[data-submit-on-change]").forEach((form) => form.addEventListener("change", () => form.requestSubmit()));
   document.querySelectorAll("[data-poll]").forEach((node) => setTimeout(() => poll(node), POLL_MS));
   bindDrawer();

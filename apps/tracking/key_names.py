@@ -42,11 +42,6 @@ VALUES = """SELECT r.id, 'm', k.name, l.value, NULL FROM unnest(%(runs)s::uuid[]
   CROSS JOIN LATERAL (SELECT value FROM tracking_tag WHERE run_id = r.id AND key = k.key OFFSET 0) l
  UNION ALL SELECT NULL, 'n', NULL, (SELECT count(*) FROM (SELECT FROM tracking_run
   WHERE experiment_id = ANY(%(homes)s::bigint[]) AND deleted_ms IS NULL LIMIT %(counted)s) c)::float8, NULL"""
-CURVED = """SELECT k.name FROM (SELECT x.key_id FROM (
-   SELECT key_id, sum(count) AS n FROM tracking_metricchunk WHERE run_id = %(run)s GROUP BY key_id
-   UNION ALL SELECT key_id, count(*) FROM tracking_metricpoint WHERE run_id = %(run)s GROUP BY key_id) x
-  GROUP BY x.key_id HAVING sum(x.n) > 1) c
- JOIN tracking_metrickey k ON k.id = c.key_id WHERE k.name ILIKE %(like)s ESCAPE '!' ORDER BY k.name LIMIT %(most)s"""
 STATEMENTS = {"m": METRICS, "p": HOP.format(table="tracking_param"), "t": HOP.format(table="tracking_tag")}
 
 
@@ -108,9 +103,3 @@ def values_and_count(
     rows = execute(VALUES, params, prepare=False)
     found = {(run, f"{kind}.{name}"): text if number is None else number for run, kind, name, number, text in rows}
     return found, int(found.pop((None, "n.None"), 0))
-
-
-def curved(run_id: uuid.UUID, text: str, *, most: int) -> list[str]:
-    """Name the metrics of a run that have more than one point, and so a curve, whose name holds a text."""
-    params = {"run": run_id, "like": f"%{escaped(text)}%", "most": most}
-    return [row[0] for row in execute(CURVED, params, prepare=False)]

@@ -26,6 +26,7 @@ from django_tenants.utils import schema_context  # noqa: E402
 
 from apps.tenants.models import Tenant  # noqa: E402
 from apps.tracking.models import Experiment, Run  # noqa: E402
+from maestro.database.statements import Hot  # noqa: E402
 
 PERSON = "page-bench"
 QUIET = (
@@ -46,6 +47,7 @@ class Counted:
     def __init__(self) -> None:
         self.seen: list[tuple[str, float]] = []
         self.original: Callable[..., Any] = psycopg.Cursor.execute
+        self.hot: Callable[..., Any] = Hot.run
 
     def __enter__(self) -> "Counted":
         counted = self
@@ -57,11 +59,20 @@ class Counted:
             finally:
                 counted.seen.append((str(query), (time.perf_counter() - began) * 1000))
 
+        def run(hot: Any, sql: str, values: dict[str, Any]) -> Any:
+            began = time.perf_counter()
+            try:
+                return counted.hot(hot, sql, values)
+            finally:
+                counted.seen.append((sql, (time.perf_counter() - began) * 1000))
+
         psycopg.Cursor.execute = execute  # type: ignore[method-assign]
+        Hot.run = run  # type: ignore[method-assign]
         return self
 
     def __exit__(self, *_: object) -> None:
         psycopg.Cursor.execute = self.original  # type: ignore[method-assign]
+        Hot.run = self.hot  # type: ignore[method-assign]
 
     def statements(self) -> list[tuple[str, float]]:
         """What reads or writes rows."""

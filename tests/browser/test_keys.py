@@ -22,9 +22,9 @@ def test_the_best_run_is_found_understood_and_compared_without_a_mouse(seen: Loo
     keys.press("r")
     page.wait_for_url("**/tracking/run/**")
     keys.press("/")
-    keys.type("metrics.accuracy > 0.85")
+    keys.type("metrics.accuracy > 0.855")
     keys.press("Enter")
-    page.wait_for_url("**accuracy**0.85**")
+    page.wait_for_url("**accuracy**0.855**")
     assert page.locator("tbody tr").count() == 6
     keys.press("s")
     assert page.evaluate("document.activeElement.textContent.trim()") == "accuracy"
@@ -43,7 +43,7 @@ def test_the_best_run_is_found_understood_and_compared_without_a_mouse(seen: Loo
     keys.press("j")
     keys.press("Space")
     keys.press("c")
-    page.wait_for_function("document.querySelector('h1').textContent.startsWith('Compare 2 runs')")
+    seen.until("document.querySelector('h1').textContent.startsWith('Compare 2 runs')")
     heads = page.inner_text(".compare-table thead")
     assert "mellow-fox-11" in heads
     assert "mellow-fox-9" in heads
@@ -73,13 +73,13 @@ def test_an_eye_hides_a_line_and_the_address_remembers(seen: Look, site: Site) -
     drawn = "echarts.getInstanceByDom(document.querySelector('.chart-canvas')).getOption().series.length"
     assert seen.page.evaluate(drawn) == 3
     seen.page.locator(f"[data-eye='{site.scene.runs[4].pk.hex}']").click()
-    seen.page.wait_for_function(f"{drawn} === 2")
+    seen.until(f"{drawn} === 2")
     assert f"hide={site.scene.runs[4].pk.hex}" in seen.page.url
     seen.page.reload()
     seen.page.wait_for_selector("[data-drawn]")
     assert seen.page.evaluate(drawn) == 2
     seen.page.locator(f"input[value='{site.scene.runs[7].pk.hex}']").check()
-    seen.page.wait_for_function(f"{drawn} === 3")
+    seen.until(f"{drawn} === 3")
 
 
 def test_a_view_is_kept_opened_and_deleted_by_keys(seen: Look, site: Site) -> None:
@@ -123,4 +123,4 @@ def test_brushing_an_axis_offers_what_is_left(seen: Look, site: Site) -> None:
     seen.page.wait_for_selector("[data-brushed]:not([hidden])")
     assert "2 of 4 runs" in seen.page.inner_text("[data-brushed]")
     seen.page.locator("[data-brushed] a").click()
-    seen.page.wait_for_function("document.querySelector('h1').textContent.includes('2 runs')")
+    seen.until("document.querySelector('h1').textContent.includes('2 runs')")

@@ -3,17 +3,15 @@
 import re
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
-from django.db.models import Count, QuerySet, Window
 from django.http import Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.urls import URLPattern, path, reverse
 
 from apps.tenants.access.scoped_admin import ByProject
-from apps.tracking import key_names, previews
+from apps.tracking import logged, previews
 from apps.tracking.admin.run_list import run_list
 from apps.tracking.models import LatestMetric, Run, RunFile
 from maestro import charts
@@ -22,26 +20,6 @@ from maestro.clock import from_ms
 
 MAX_CURVES, MAX_LISTED = 50, 100
 HEXES = re.compile(r"[0-9a-f]{7,64}")
-
-
-@dataclass(frozen=True, slots=True)
-class Listed:
-    """The first rows of something that a run may have very many of, and how many there are."""
-
-    rows: list[Any]
-    count: int
-
-    @property
-    def is_cut(self) -> bool:
-        """Whether there are more than are shown."""
-        return self.count > len(self.rows)
-
-
-def listed(rows: QuerySet[Any], field: str, find: str, *values: str) -> Listed:
-    """The first rows by name, of those whose name holds a text: one query."""
-    fitting = rows.filter(**{f"{field}__icontains": find}) if find else rows
-    shown = list(fitting.annotate(all_n=Window(Count("*"))).order_by(field).values_list(*values, "all_n")[:MAX_LISTED])
-    return Listed([row[:-1] for row in shown], shown[0][-1] if shown else 0)
 
 
 def curve_cards(run: Run, names: Sequence[str]) -> list[dict[str, Any]]:
@@ -93,9 +71,7 @@ class RunAdmin(ByProject, LookOnlyAdmin):
         """The run page."""
         run = self.fetch(request, object_id)
         find, wanted = (request.GET.get(name, "").replace("\x00", "")[:100] for name in ("find", "metric"))
-        metrics = listed(run.latest, "key__name", find, "key__name", "value", "step")
-        noted = dict(run.tags.filter(key__startswith="mlflow.").values_list("key", "value")[:MAX_LISTED])
-        drawn = key_names.curved(run.pk, wanted, most=MAX_CURVES + 1) if metrics.count or find else []
+        told = logged.read(run.pk, most=MAX_LISTED, text=find, curve_text=wanted, most_curves=MAX_CURVES + 1)
         context = {
             "title": run.name,
             "run": run,
@@ -104,15 +80,15 @@ class RunAdmin(ByProject, LookOnlyAdmin):
             "seconds": seconds_of(run),
             "is_live": run.status == Run.Status.RUNNING,
             "find": find,
-            "metrics": metrics,
+            "metrics": told.metrics,
             "metric_filter": wanted,
-            "curves": curve_cards(run, drawn[:MAX_CURVES]),
-            "is_curves_cut": len(drawn) > MAX_CURVES,
-            "params": listed(run.params, "key", find, "key", "value"),
-            "tags": listed(run.tags.exclude(key__startswith="mlflow."), "key", find, "key", "value"),
-            "environment": environment_of(noted),
-            "note": noted.get("mlflow.note.content", ""),
-            "inputs": run.inputs.select_related("dataset")[:50],
+            "curves": curve_cards(run, told.curves[:MAX_CURVES]),
+            "is_curves_cut": len(told.curves) > MAX_CURVES,
+            "params": told.params,
+            "tags": told.tags,
+            "environment": environment_of(told.noted),
+            "note": told.noted.get("mlflow.note.content", ""),
+            "datasets": told.datasets.rows,
             **self.file_context(run, request.GET.get("file", "")),
             **tenant_site.cards(request, "run", run),
         }

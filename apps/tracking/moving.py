@@ -38,8 +38,10 @@ DROP_DATASETS = """DELETE FROM tracking_dataset d WHERE d.id = ANY(%(datasets)s:
 
 # A trace goes with the run that it was recorded in; one that was only linked to the run stays where it is.
 MOVE_TRACES = """UPDATE tracking_trace SET experiment_id = %(to)s
- WHERE experiment_id = ANY(%(homes)s::bigint[]) AND run_ids[1] = ANY(%(names)s::text[])"""
-TRACES = "SELECT 1 FROM tracking_trace WHERE experiment_id = ANY(%(homes)s::bigint[]) AND run_ids[1] = ANY(%(names)s::text[]) LIMIT 1"
+ WHERE experiment_id = ANY(%(homes)s::bigint[]) AND run_ids && %(names)s::varchar[]
+ AND run_ids[1] = ANY(%(names)s::varchar[])"""
+TRACES = """SELECT 1 FROM tracking_trace WHERE experiment_id = ANY(%(homes)s::bigint[])
+ AND run_ids && %(names)s::varchar[] AND run_ids[1] = ANY(%(names)s::varchar[]) LIMIT 1"""
 
 
 @dataclass(frozen=True)

@@ -30,17 +30,17 @@ EXAMPLES = [
 ]
 
 
-class RunIds(serializers.ListField):
+def run_ids(*, required: bool) -> serializers.ListField:
     """Runs by their ids."""
-
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(**({"child": Text(max_length=36), "min_length": 1, "max_length": choosing.MOST_IDS} | kwargs))
+    return serializers.ListField(
+        child=Text(max_length=36), min_length=1, max_length=choosing.MOST_IDS, required=required
+    )
 
 
 class MoveAsked(StrictSerializer):
     """Runs that shall belong to another experiment."""
 
-    runs = RunIds()
+    runs = run_ids(required=True)
     experiment = Whole(min_value=0)
 
 
@@ -48,7 +48,7 @@ class BulkAsked(StrictSerializer):
     """A change to runs that are named by id, or by a filter and how many runs it is expected to find."""
 
     action = serializers.ChoiceField(choices=[one.value for one in bulk.Action])
-    runs = RunIds(required=False)
+    runs = run_ids(required=False)
     filter = Text(required=False, allow_blank=True, max_length=limits.FILTER_CHARS)
     status = serializers.ChoiceField(choices=Run.Status.values, required=False)
     project = Text(required=False, max_length=100, help_text="id or slug; the filter looks only there")

@@ -82,6 +82,9 @@ TIMEOUTS = (
     f"-c statement_timeout={STATEMENT_TIMEOUT_MS} -c lock_timeout=5000 -c idle_in_transaction_session_timeout=60000"
     # Only our own hot statements are prepared (maestro/database/statements.py): planned once, for any values.
     " -c plan_cache_mode=force_generic_plan"
+    # What is asked for is in memory or on a disk without a head to move. It also makes the planner walk an index to
+    # the limit on tables that nobody has analysed yet, where it would otherwise read and sort a whole experiment.
+    " -c random_page_cost=1.0"
 )
 DATABASES = {
     "default": {

@@ -16,7 +16,8 @@ from psycopg import errors as pg
 from apps.tracking.batches import Batch, ModelPoint
 from apps.tracking.refusals import not_writable, param_changed
 from maestro.api.auth import Reach
-from maestro.database.statements import Float8Array, Int8Array, execute
+from maestro.database.arrays import Float8Array, Int8Array, TextArray
+from maestro.database.statements import execute
 from maestro.errors import NotFound
 
 HEARTBEAT_MS = 5_000  # a run's row is written at most this often by points alone
@@ -31,12 +32,12 @@ RUN = """run AS MATERIALIZED (
 SCOPE = """ AND EXISTS (SELECT FROM tracking_experiment e
     WHERE e.id = r.experiment_id AND e.project_id = ANY(%(projects)s::uuid[]))"""
 SERIES = """given AS MATERIALIZED (SELECT * FROM
-  unnest(%(names)s::text[], %(steps)s, %(times)s, %(values)s) AS g (name, step, ts, value)),
+  unnest(%(names)s, %(steps)s, %(times)s, %(values)s) AS g (name, step, ts, value)),
  made AS (INSERT INTO tracking_metrickey (name)
   SELECT name FROM given, run WHERE NOT EXISTS (SELECT FROM tracking_metrickey k WHERE k.name = given.name)
   ORDER BY name ON CONFLICT (name) DO UPDATE SET name = excluded.name RETURNING id, name),
  series AS MATERIALIZED (SELECT k.id AS key_id, g.* FROM given g
-  JOIN (SELECT id, name FROM tracking_metrickey WHERE name = ANY(%(names)s::text[])
+  JOIN (SELECT id, name FROM tracking_metrickey WHERE name = ANY(%(names)s)
    UNION ALL SELECT id, name FROM made) k USING (name)),
  latest AS (INSERT INTO tracking_latestmetric AS l (run_id, key_id, experiment_id, step, timestamp_ms, value)
   SELECT run.id, key_id, run.experiment_id, step, ts, value FROM run, series ORDER BY key_id
@@ -45,22 +46,22 @@ SERIES = """given AS MATERIALIZED (SELECT * FROM
   WHERE (excluded.step, excluded.timestamp_ms, excluded.value) > (l.step, l.timestamp_ms, l.value))"""
 POINTS = """points AS (INSERT INTO tracking_metricpoint (run_id, key_id, step, timestamp_ms, value)
   SELECT run.id, s.key_id, p.step, p.ts, p.value
-  FROM run, unnest(%(p_names)s::text[], %(p_steps)s, %(p_times)s, %(p_values)s) AS p (name, step, ts, value)
+  FROM run, unnest(%(p_names)s, %(p_steps)s, %(p_times)s, %(p_values)s) AS p (name, step, ts, value)
   JOIN series s USING (name) ON CONFLICT DO NOTHING)"""
 CHUNKS = """chunks AS (INSERT INTO tracking_metricchunk
    (run_id, key_id, count, first_step, last_step, first_ms, last_ms, is_ascending, steps, timestamps_ms, "values")
   SELECT run.id, s.key_id, c.hi - c.lo + 1, c.first_step, c.last_step, c.first_ms, c.last_ms, c.is_ascending,
    (%(all_steps)s)[c.lo::int:c.hi::int], (%(all_times)s)[c.lo::int:c.hi::int],
    (%(all_values)s)[c.lo::int:c.hi::int]
-  FROM run, unnest(%(c_names)s::text[], %(c_lo)s, %(c_hi)s, %(c_first_step)s, %(c_last_step)s, %(c_first_ms)s,
+  FROM run, unnest(%(c_names)s, %(c_lo)s, %(c_hi)s, %(c_first_step)s, %(c_last_step)s, %(c_first_ms)s,
    %(c_last_ms)s, %(c_ascending)s::bool[]) AS c (name, lo, hi, first_step, last_step, first_ms, last_ms, is_ascending)
   JOIN series s USING (name))"""
 # A param that would change is set to NULL, which its column refuses: the constraint makes the rule, races included.
 PARAMS = """params AS (INSERT INTO tracking_param AS p (run_id, key, value)
-  SELECT run.id, g.key, g.value FROM run, unnest(%(param_keys)s::text[], %(param_values)s::text[]) AS g (key, value)
+  SELECT run.id, g.key, g.value FROM run, unnest(%(param_keys)s, %(param_values)s) AS g (key, value)
   ON CONFLICT (run_id, key) DO UPDATE SET value = NULL WHERE p.value IS DISTINCT FROM excluded.value)"""
 TAGS = """tags AS (INSERT INTO tracking_tag AS t (run_id, key, value)
-  SELECT run.id, g.key, g.value FROM run, unnest(%(tag_keys)s::text[], %(tag_values)s::text[]) AS g (key, value)
+  SELECT run.id, g.key, g.value FROM run, unnest(%(tag_keys)s, %(tag_values)s) AS g (key, value)
   ON CONFLICT (run_id, key) DO UPDATE SET value = excluded.value WHERE t.value <> excluded.value)"""
 OF_MODELS = """of_models AS (INSERT INTO tracking_modelmetric AS m
    (run_id, model_id, key, dataset_name, dataset_digest, step, timestamp_ms, value)
@@ -117,7 +118,7 @@ def add_series(batch: Batch, params: dict[str, Any]) -> list[str]:
     if not batch.series:
         return []
     latest = [series.latest() for series in batch.series]
-    params["names"] = [series.name for series in batch.series]
+    params["names"] = TextArray([series.name for series in batch.series])
     params["steps"] = Int8Array([point[0] for point in latest])
     params["times"] = Int8Array([point[1] for point in latest])
     params["values"] = Float8Array([point[2] for point in latest])
@@ -136,7 +137,7 @@ def add_series(batch: Batch, params: dict[str, Any]) -> list[str]:
 
 def add_points(batch: Batch, params: dict[str, Any]) -> None:
     few = [series for series in batch.series if len(series.steps) < PACK_FROM]
-    params["p_names"] = [series.name for series in few for _ in series.steps]
+    params["p_names"] = TextArray([series.name for series in few for _ in series.steps])
     params["p_steps"] = Int8Array([step for series in few for step in series.steps])
     params["p_times"] = Int8Array([time for series in few for time in series.times])
     params["p_values"] = Float8Array([value for series in few for value in series.values])
@@ -159,7 +160,7 @@ def add_chunks(batch: Batch, params: dict[str, Any]) -> None:
         Int8Array(times),
         Float8Array(values),
     )
-    params["c_names"] = [series.name for series in many]
+    params["c_names"] = TextArray([series.name for series in many])
     params["c_ascending"] = [series.is_ascending for series in many]
     params["c_lo"], params["c_hi"] = Int8Array(starts), Int8Array(ends)
     params["c_first_step"] = Int8Array([min(series.steps) for series in many])
@@ -182,10 +183,11 @@ def add_pairs(batch: Batch, params: dict[str, Any]) -> list[str]:
     """Lay params and tags out as columns; returns the parts of the statement that read them."""
     parts = []
     if batch.params:
-        params["param_keys"], params["param_values"] = list(batch.params), list(batch.params.values())
+        params["param_keys"] = TextArray(list(batch.params))
+        params["param_values"] = TextArray(list(batch.params.values()))
         parts.append("params")
     if batch.tags:
-        params["tag_keys"], params["tag_values"] = list(batch.tags), list(batch.tags.values())
+        params["tag_keys"], params["tag_values"] = TextArray(list(batch.tags)), TextArray(list(batch.tags.values()))
         parts.append("tags")
     return parts
 

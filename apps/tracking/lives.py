@@ -13,6 +13,7 @@ from apps.tracking.models import Run
 from apps.tracking.refusals import no_experiment, no_run, not_writable
 from maestro.api.auth import Reach
 from maestro.clock import uuid7
+from maestro.database.arrays import TextArray
 from maestro.database.statements import execute
 from maestro.errors import Invalid
 
@@ -23,7 +24,7 @@ BEGIN = """WITH home AS (SELECT id, location, deleted_ms FROM tracking_experimen
   SELECT %(run)s, id, %(name)s, %(user)s, 'RUNNING', %(start)s, %(now)s, %(by)s, location, false FROM home
   WHERE deleted_ms IS NULL RETURNING id),
  tags AS (INSERT INTO tracking_tag (run_id, key, value)
-  SELECT run.id, g.key, g.value FROM run, unnest(%(keys)s::text[], %(values)s::text[]) AS g (key, value))
+  SELECT run.id, g.key, g.value FROM run, unnest(%(keys)s, %(values)s) AS g (key, value))
  SELECT location, deleted_ms FROM home"""
 RENAME = """, tag AS (INSERT INTO tracking_tag AS t (run_id, key, value) SELECT id, 'mlflow.runName', %(name)s FROM run
   ON CONFLICT (run_id, key) DO UPDATE SET value = excluded.value)"""
@@ -69,8 +70,8 @@ def begin(beginning: Beginning, *, projects: Reach, by: str, now: int) -> dict[s
         "start": beginning.start_ms,
         "now": now,
         "by": by,
-        "keys": list(tags),
-        "values": list(tags.values()),
+        "keys": TextArray(list(tags)),
+        "values": TextArray(list(tags.values())),
     }
     rows = execute(BEGIN, params)
     if not rows:

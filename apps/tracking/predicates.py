@@ -14,10 +14,11 @@ from maestro.filters import And, Comparison, Node, Not
 
 
 class Writer:
-    """Collects a statement's values."""
+    """Collects a statement's values. `run` is where a run's id is read from: a clause is tried as soon as that is there."""
 
-    def __init__(self) -> None:
+    def __init__(self, run: str = "r.id") -> None:
         self.params: dict[str, Any] = {}
+        self.run = run
 
     def bind(self, value: Any, cast: str = "") -> str:
         """Add a value; returns its placeholder."""
@@ -47,10 +48,10 @@ EXPERIMENT_COLUMNS = {
 }
 PAIRS = {"param": "tracking_param", "tag": "tracking_tag"}
 DATASET = """EXISTS (SELECT FROM tracking_runinput i JOIN tracking_dataset d ON d.id = i.dataset_id
- WHERE i.run_id = r.id AND {condition})"""
+ WHERE i.run_id = {run} AND {condition})"""
 DATASET_COLUMNS = {"name": "d.name", "digest": "d.digest", "context": "c.value"}
 CONTEXT = """EXISTS (SELECT FROM tracking_runinput i, jsonb_to_recordset(i.tags) AS c (key text, value text)
- WHERE i.run_id = r.id AND c.key = 'mlflow.data.context' AND {condition})"""
+ WHERE i.run_id = {run} AND c.key = 'mlflow.data.context' AND {condition})"""
 
 
 def write(node: Node, writer: Writer, clause: Callable[[Comparison, Writer], str]) -> str:
@@ -88,15 +89,18 @@ def run_clause(comparison: Comparison, writer: Writer) -> str:
     """Write one clause about a run."""
     if comparison.kind == "metric":
         key = writer.bind(comparison.key, "::text")
-        value = f"(SELECT l.value FROM tracking_latestmetric l WHERE l.run_id = r.id AND l.key_id = {key_id(key)})"
+        value = (
+            f"(SELECT l.value FROM tracking_latestmetric l WHERE l.run_id = {writer.run} AND l.key_id = {key_id(key)})"
+        )
         return f"(SELECT {number_test('v.value', comparison, writer)} FROM (SELECT {value} AS value OFFSET 0) v)"
     if comparison.kind in PAIRS:
         key = writer.bind(comparison.key, "::text")
         table = PAIRS[comparison.kind]
-        return compare(f"(SELECT t.value FROM {table} t WHERE t.run_id = r.id AND t.key = {key})", comparison, writer)
+        value = f"(SELECT t.value FROM {table} t WHERE t.run_id = {writer.run} AND t.key = {key})"
+        return compare(value, comparison, writer)
     if comparison.kind == "dataset":
         shape = CONTEXT if comparison.key == "context" else DATASET
-        return shape.format(condition=compare(DATASET_COLUMNS[comparison.key], comparison, writer))
+        return shape.format(run=writer.run, condition=compare(DATASET_COLUMNS[comparison.key], comparison, writer))
     if comparison.key == "run_id" and comparison.operator in {"=", "IN"}:
         given = (comparison.value,) if isinstance(comparison.value, str) else comparison.value
         return f"(r.id = ANY({writer.bind(as_uuids(given), '::uuid[]')}))"

@@ -12,7 +12,8 @@ from apps.tracking import history
 from apps.tracking import points as columns
 from apps.tracking.points import Int64s, Points
 from maestro import limits
-from maestro.database.statements import Int8Array, execute
+from maestro.database.arrays import Int8Array
+from maestro.database.statements import execute
 
 EXACT_POINTS = 200_000  # a longer series that can't be counted through is sampled from its outlines
 

@@ -7,12 +7,13 @@ numbers, then NaN, then the runs that lack it. A clause that few runs satisfy is
 # ruff: noqa: S608 statements are put together from constants of ours; every value is bound
 
 import hashlib
+import re
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from apps.tracking.keysets import ID, Key, beyond, experiment_keys, order_by, run_keys
+from apps.tracking.keysets import Key, beyond, experiment_keys, order_by, run_keys
 from apps.tracking.predicates import (
     PAIRS,
     Writer,
@@ -63,6 +64,7 @@ EXPERIMENTS = Vocabulary(
 VIEWS = ("ACTIVE_ONLY", "DELETED_ONLY", "ALL")
 LIFE = {"ACTIVE_ONLY": "{0}.deleted_ms IS NULL", "DELETED_ONLY": "{0}.deleted_ms IS NOT NULL", "ALL": "true"}
 FEW = 200
+OF_ROW = re.compile(r"\br\.")  # a clause that needs the run's row
 NUMBERS, NANS, LACKING, WHOLE = 0, 1, 2, 3
 # Asked for in the index's own order, so that Postgres stops at the limit instead of reading the whole range.
 ONWARD = ' ORDER BY key, "left"(value, 64), run_id'
@@ -112,12 +114,12 @@ def runs(
         if len(found) + len(rows) > most:
             kept = rows[: most - len(found)]
             if kept:
-                last = [phase, *map(plain, kept[-1][1:])]
-            found += [row[0] for row in kept]
+                last = [phase, *map(plain, kept[-1])]
+            found += [row[-1] for row in kept]
             return found, [search.digest(), *last]
-        found += [row[0] for row in rows]
+        found += [row[-1] for row in rows]
         if rows:
-            last = [phase, *map(plain, rows[-1][1:])]
+            last = [phase, *map(plain, rows[-1])]
     return found, None
 
 
@@ -154,20 +156,22 @@ def walk(
     after: Sequence[Any] | None,
     most: int,
 ) -> list[tuple[Any, ...]]:
-    """Walk one phase from a place on: rows of the id and the sort values."""
-    writer = Writer()
+    """Walk one phase from a place on: rows of the sort values, of which the id is the last."""
+    by_value = phase in {NUMBERS, NANS}
+    walked = bounds_of(search) if by_value else []
+    writer = Writer("m.run_id" if by_value else "r.id")
+    clauses = [write(part, writer, run_clause) for part in conjuncts(search.tree) if part not in walked]
     terms = search.terms if phase == WHOLE else search.terms[1:]
     keys = run_keys(terms, writer)
     conditions = [LIFE[search.view].format("r")]
-    walked: list[Comparison] = []
     source, metric = "tracking_run r", "true"
     if few is not None:
         source = f"unnest({writer.bind(few, '::uuid[]')}) AS f (id) {looked_up('f.id')}"
-    if phase in {NUMBERS, NANS}:
-        source = f"tracking_latestmetric m {looked_up('m.run_id')}"
+    if by_value:
+        source = f"tracking_latestmetric m {looked_up('m.run_id', *(c for c in clauses if not OF_ROW.search(c)))}"
+        clauses = [clause for clause in clauses if OF_ROW.search(clause)]
         metric = f"m.key_id = {key_id(writer.bind(search.terms[0].field.key, '::text'))}"
         conditions.append("m.value < 'NaN'" if phase == NUMBERS else "m.value = 'NaN'")
-        walked = bounds_of(search)
         conditions += [sargable(bound, writer) for bound in walked]
     if phase == NUMBERS:
         keys.insert(0, Key("m.value", "::float8", search.terms[0].descending))
@@ -177,19 +181,25 @@ def walk(
             f"NOT EXISTS (SELECT FROM tracking_latestmetric l WHERE l.run_id = r.id AND l.key_id = {lacking})"
         )
     conditions.append(metric)
-    if few is not None and phase in {NUMBERS, NANS}:
+    if few is not None and by_value:
         conditions.append(f"m.run_id = ANY({writer.bind(few, '::uuid[]')})")
-    conditions += [write(part, writer, run_clause) for part in conjuncts(search.tree) if part not in walked]
+    conditions += clauses
     if after is not None:
         if len(after) != len(keys):
             raise Invalid("Invalid page token: it belongs to another search", "bad_cursor")
         conditions.append(beyond(keys, after, writer))
-    return send(source, conditions, keys, experiments, "m" if phase in {NUMBERS, NANS} else "r", most, writer)
+    return send(source, conditions, keys, experiments, "m" if by_value else "r", most, writer)
 
 
-def looked_up(identity: str) -> str:
-    """Write a look-up of one run by its key, which OFFSET 0 keeps Postgres from turning into a join of tables."""
-    return f"CROSS JOIN LATERAL (SELECT * FROM tracking_run WHERE id = {identity} OFFSET 0) r"
+def looked_up(identity: str, *first: str) -> str:
+    """Write a look-up of one run by its key, which OFFSET 0 keeps Postgres from turning into a join of tables.
+
+    What comes `first` is asked of the identity alone, before the run's row is fetched. Asked outside, it would make
+    Postgres expect few rows, and then it sorts all of them instead of walking to the limit.
+    """
+    return (
+        f"CROSS JOIN LATERAL (SELECT * FROM tracking_run WHERE {' AND '.join([*first, f'id = {identity}'])} OFFSET 0) r"
+    )
 
 
 def sargable(bound: Comparison, writer: Writer) -> str:
@@ -212,9 +222,9 @@ def send(
     where = " AND ".join(conditions)
     if len(experiments) == 1:
         home = f"{owner}.experiment_id = {writer.bind(experiments[0], '::bigint')}"
-        sql = f"SELECT {ID.expression}, {columns} FROM {source} WHERE {home} AND {where} ORDER BY {order_by(keys)} LIMIT {limit}"
+        sql = f"SELECT {columns} FROM {source} WHERE {home} AND {where} ORDER BY {order_by(keys)} LIMIT {limit}"
         return execute(sql, writer.params, prepare=False)
-    each = f"SELECT {ID.expression}, {columns} FROM {source} WHERE {owner}.experiment_id = x.id AND {where} ORDER BY {order_by(keys)} LIMIT {limit}"
+    each = f"SELECT {columns} FROM {source} WHERE {owner}.experiment_id = x.id AND {where} ORDER BY {order_by(keys)} LIMIT {limit}"
     outer = ", ".join(f"q.k{index} {'DESC' if key.descending else 'ASC'}" for index, key in enumerate(keys))
     homes = writer.bind(list(experiments), "::bigint[]")
     sql = f"SELECT q.* FROM unnest({homes}) AS x (id) CROSS JOIN LATERAL ({each}) q ORDER BY {outer} LIMIT {limit}"
@@ -231,9 +241,12 @@ def rare_runs(search: Search, experiments: Sequence[int]) -> list[uuid.UUID] | N
         sql, writer = probe(part, experiments)
         if ordered or not sql:
             continue
-        rows = execute(f"{sql} LIMIT {FEW + 1}", writer.params, prepare=False)
-        if len(rows) <= FEW:
-            return [row[0] for row in rows]
+        counted = (
+            f"SELECT CASE WHEN count(*) <= {FEW} THEN array_agg(run_id) END, count(*) FROM ({sql} LIMIT {FEW + 1}) q"
+        )
+        some, number = execute(counted, writer.params, prepare=False)[0]
+        if number <= FEW:
+            return list(some or ())
     return None
 
 

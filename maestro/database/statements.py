@@ -8,101 +8,35 @@ much as the work of the writing ones. A statement whose plan must fit its values
 """
 
 import re
-import struct
 from collections.abc import Sequence
 from functools import lru_cache
 from itertools import count
-from typing import Any
+from time import monotonic
+from typing import Any, NamedTuple
 
-import numpy as np
 import psycopg
 from django.db import transaction
 from psycopg import pq
-from psycopg.adapt import Buffer, Dumper, Loader, PyFormat, Transformer
+from psycopg.adapt import PyFormat, Transformer
 
+from maestro.database.arrays import teach
 from maestro.database.session import connection
 
-INT8, FLOAT8 = 20, 701
+REPLAN_SECONDS = (2.0, 60.0)  # a plan lives for the first at least, then twice as long each time, at most the second
 MOST_PREPARED = 100
 NAMED = re.compile(r"%\((\w+)\)s")
-ARRAY_HEADER = struct.Struct(">iiIii")
 counter = count()
 
 
-class PackedArray:
-    """A Postgres array in wire format, packed without a Python object for each element on the server's side."""
+class Plan(NamedTuple):
+    """A prepared statement, and until when it is believed.
 
-    oid = 0
-    element = (0, "")
-    __slots__ = ("data",)
-
-    def __init__(self, items: Sequence[float]) -> None:
-        count = len(items)
-        oid, letter = self.element
-        flat: list[float] = [8] * (2 * count)
-        flat[1::2] = items
-        body = struct.pack(">" + ("i" + letter) * count, *flat)
-        self.data = ARRAY_HEADER.pack(1 if count else 0, 0, oid, count, 1)[: 20 if count else 12] + body
-
-
-class Int8Array(PackedArray):
-    """bigint[]"""
-
-    oid = 1016
-    element = (INT8, "q")
-    __slots__ = ()
-
-
-class Float8Array(PackedArray):
-    """double precision[]"""
-
-    oid = 1022
-    element = (FLOAT8, "d")
-    __slots__ = ()
-
-
-class PackedDumper(Dumper):
-    """Hands an already packed array to libpq."""
-
-    format = pq.Format.BINARY
-
-    def dump(self, obj: PackedArray) -> bytes:
-        """Return the wire format."""
-        return obj.data
-
-
-class Int8ArrayDumper(PackedDumper):
-    oid = Int8Array.oid
-
-
-class Float8ArrayDumper(PackedDumper):
-    oid = Float8Array.oid
-
-
-class NumbersLoader(Loader):
-    """Reads a one-dimensional array of numbers, none of them NULL, without a Python object for each.
-
-    Shapes  wire format: 20 bytes of header, then length and value of each element -> (n,)
+    A plan made while a table was nearly empty may read all of it, and holds until somebody analyses the table.
     """
 
-    format = pq.Format.BINARY
-    letter = "i8"
-
-    def load(self, data: Buffer) -> Any:
-        """Read the wire format."""
-        elements = np.dtype([("length", ">i4"), ("value", ">" + self.letter)])
-        offset = ARRAY_HEADER.size if len(data) > 12 else len(data)
-        return np.frombuffer(data, elements, offset=offset)["value"].astype(self.letter)
-
-
-class Int8ArrayLoader(NumbersLoader):
-    """bigint[] -> int64"""
-
-
-class Float8ArrayLoader(NumbersLoader):
-    """double precision[] -> float64"""
-
-    letter = "f8"
+    name: bytes
+    seconds: float
+    ends: float
 
 
 class Hot:
@@ -113,12 +47,9 @@ class Hot:
     """
 
     def __init__(self, raw: psycopg.Connection[Any]) -> None:
-        raw.adapters.register_dumper(Int8Array, Int8ArrayDumper)
-        raw.adapters.register_dumper(Float8Array, Float8ArrayDumper)
-        raw.adapters.register_loader(Int8Array.oid, Int8ArrayLoader)
-        raw.adapters.register_loader(Float8Array.oid, Float8ArrayLoader)
+        teach(raw.adapters)
         self.raw = raw
-        self.names: dict[tuple[str, tuple[int, ...]], bytes] = {}
+        self.plans: dict[tuple[str, tuple[int, ...]], Plan] = {}
 
     def run(self, sql: str, values: dict[str, Any]) -> list[tuple[Any, ...]]:
         """Run one statement, prepared at its first use, and return its rows. Raises psycopg's errors."""
@@ -127,8 +58,10 @@ class Hot:
         params = transformer.dump_sequence([values[name] for name in order], [PyFormat.AUTO] * len(order))
         types = transformer.types or ()
         server = self.raw.pgconn
-        name = self.names.get((sql, types)) or self.prepare(sql, text, types)
-        result = server.exec_prepared(name, params, transformer.formats, pq.Format.BINARY)
+        plan = self.plans.get((sql, types))
+        if plan is None or plan.ends < monotonic():
+            plan = self.plan(sql, text, types, plan)
+        result = server.exec_prepared(plan.name, params, transformer.formats, pq.Format.BINARY)
         if result.status == pq.ExecStatus.TUPLES_OK:
             transformer.set_pgresult(result)
             return transformer.load_rows(0, result.ntuples, tuple)
@@ -142,16 +75,20 @@ class Hot:
         if result.status != pq.ExecStatus.COMMAND_OK:
             raise psycopg.errors.error_from_result(result, encoding=self.raw.info.encoding)
 
-    def prepare(self, sql: str, text: bytes, types: tuple[int, ...]) -> bytes:
-        """Prepare a statement for these types; the oldest one makes room."""
+    def plan(self, sql: str, text: bytes, types: tuple[int, ...], old: Plan | None) -> Plan:
+        """Prepare a statement for these types; an old plan of it, or the oldest of all, makes room."""
         server = self.raw.pgconn
-        if len(self.names) >= MOST_PREPARED:
-            oldest = next(iter(self.names))
-            server.exec_(b"DEALLOCATE " + self.names.pop(oldest))
-        name = b"hot_%d" % next(counter)
-        self.check(server.prepare(name, text, types))
-        self.names[sql, types] = name
-        return name
+        least, most = REPLAN_SECONDS
+        seconds = least if old is None else min(2 * old.seconds, most)
+        gone = [self.plans.pop((sql, types))] if old is not None else []
+        if len(self.plans) >= MOST_PREPARED:
+            gone.append(self.plans.pop(next(iter(self.plans))))
+        for plan in gone:
+            self.check(server.exec_(b"DEALLOCATE " + plan.name))
+        plan = Plan(b"hot_%d" % next(counter), seconds, monotonic() + seconds)
+        self.check(server.prepare(plan.name, text, types))
+        self.plans[sql, types] = plan
+        return plan
 
 
 @lru_cache(maxsize=1024)

@@ -4,6 +4,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+import msgspec
 import orjson
 from django.http import HttpResponse
 
@@ -24,7 +25,7 @@ def without_nulls(row: Mapping[str, Any]) -> dict[str, Any]:
 
 def json_response(body: Any, *, status: int = 200, headers: Mapping[str, str] | None = None) -> HttpResponse:
     """Answer JSON; bytes are JSON already."""
-    data = body if isinstance(body, bytes) else orjson.dumps(body)
+    data = body if isinstance(body, bytes) else orjson.dumps(body, default=msgspec.to_builtins)
     response = HttpResponse(data, content_type="application/json", status=status)
     response.headers["Cache-Control"] = "no-store"
     for name, value in (headers or {}).items():

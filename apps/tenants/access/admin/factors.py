@@ -4,6 +4,7 @@ from django.http import HttpRequest
 
 from apps.tenants.access.audited_admin import AuditedAdmin
 from apps.tenants.access.pages.second_factor import Enter, Manage, gate
+from apps.tenants.access.pages.sign_ins import page_of
 from apps.tenants.factors.models import FactorRule
 from maestro.admin import operator_site, tenant_site
 
@@ -23,4 +24,5 @@ for site in (tenant_site, operator_site):
     site.gate = gate
     site.add_gate_page("second-factor/", Manage.as_view(site=site), "second_factor")
     site.add_gate_page("second-factor/enter/", Enter.as_view(site=site), "second_factor_enter")
+    site.add_page("sign-ins/", page_of(site), "sign_ins", by_project=True)
     site.register(FactorRule, FactorRuleAdmin)

@@ -1,0 +1,87 @@
+"""The access room's pages: where somebody is signed in, with a button to end each."""
+
+import hashlib
+import uuid
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from django.contrib.sessions.models import Session
+from django.db import transaction
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
+from django.utils import timezone
+
+from apps.tenants.access.auditing import record
+from apps.tenants.access.models import RefreshToken
+from maestro.admin import MaestroSite
+from maestro.database.base import PUBLIC
+from maestro.database.session import connection
+
+MOST = 10_000
+
+
+def handle(session_key: str) -> str:
+    """Name a session without giving it away."""
+    return hashlib.sha256(session_key.encode()).hexdigest()[:16]
+
+
+def sessions_of(person: Any) -> Iterator[Session]:
+    """Find a person's sessions among the newest of this schema; a session's owner stands inside it."""
+    for session in Session.objects.filter(expire_date__gt=timezone.now()).order_by("-expire_date")[:MOST]:
+        if session.get_decoded().get("_auth_user_id") == str(person.pk):
+            yield session
+
+
+def programs_of(person: Any) -> list[RefreshToken]:
+    """Find a person's programs: each holds the newest token of one sign-in. Operators have none."""
+    if connection.schema_name == PUBLIC:
+        return []
+    live = RefreshToken.objects.filter(user=person, revoked_at=None, used_at=None, expires_at__gt=timezone.now())
+    return list(live.order_by("-created_at")[:200])
+
+
+def page_of(site: MaestroSite) -> Callable[[HttpRequest], HttpResponse]:
+    """Make a site's page."""
+
+    def sign_ins(request: HttpRequest) -> HttpResponse:
+        if request.method == "POST":
+            end(request, request.POST.get("end", ""))
+            return HttpResponseRedirect(reverse("admin:sign_ins", current_app=site.name))
+        current = request.session.session_key
+        browsers = [
+            {"handle": handle(one.session_key), "until": one.expire_date, "is_this": one.session_key == current}
+            for one in sessions_of(request.user)
+        ]
+        context = {"title": "Where you are signed in", "browsers": browsers, "programs": programs_of(request.user)}
+        return site.page(request, "access/sign_ins.html", context)
+
+    return sign_ins
+
+
+def end(request: HttpRequest, wanted: str) -> None:
+    """End one of the person's own browsers or programs, or with `all` everything but this browser; write it down."""
+    current = request.session.session_key
+    with transaction.atomic():
+        keys = [
+            one.session_key
+            for one in sessions_of(request.user)
+            if wanted == handle(one.session_key) or (wanted == "all" and one.session_key != current)
+        ]
+        ended = Session.objects.filter(session_key__in=keys).delete()[0]
+        if connection.schema_name == PUBLIC:
+            return
+        person: Any = request.user
+        live = RefreshToken.objects.filter(user=person, revoked_at=None)
+        if wanted != "all":
+            live = live.filter(family=family) if (family := as_family(wanted)) else live.none()
+        ended += live.update(revoked_at=timezone.now())
+        if ended:
+            record(request, "person.sign_out", subject=person, after={"ended": ended})
+
+
+def as_family(text: str) -> uuid.UUID | None:
+    """Read a family's id; None for what is none."""
+    try:
+        return uuid.UUID(text)
+    except ValueError:
+        return None

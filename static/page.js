@@ -200,8 +200,10 @@
     document.querySelectorAll("select.select2-hidden-accessible").forEach((select) => {
       const box = select.nextElementSibling && select.nextElementSibling.querySelector("[role=combobox]");
       const label = select.labels && select.labels[0];
-      if (box && label) box.setAttribute("aria-label", label.textContent.replace(/:\s*$/, ""));
-      if (box && label) box.removeAttribute("aria-labelledby");
+      if (!box || !label) return;
+      const name = label.textContent.replace(/:\s*$/, "");
+      box.removeAttribute("aria-labelledby");
+      [box, ...box.querySelectorAll("[role=textbox]")].forEach((part) => part.setAttribute("aria-label", name));
     });
   }
 

@@ -57,10 +57,13 @@ def _marks(name: str, data: list[Any], token: str, *, is_hollow: bool = False) -
     return {
         "type": "scatter",
         "name": name,
-        "symbol": "emptyCircle" if is_hollow else "circle",
+        "symbol": "circle",
         "symbolSize": 9,
         "data": data,
-        "itemStyle": {"color": f"token:{token}"},
+        # ECharts fills its own hollow circle with white, whatever the page's colour.
+        "itemStyle": {"color": "token:surface", "borderColor": f"token:{token}", "borderWidth": 1.5}
+        if is_hollow
+        else {"color": f"token:{token}"},
         "z": 3,
     }
 

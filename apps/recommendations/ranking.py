@@ -6,7 +6,7 @@
 
 Methods compete on projects left out. Once runs of the new project are seen: the mean rank against the model (mean
 rank shared by like artifacts, then kriging on the runs seen); the model is shown only where it wins. Before any:
-the mean rank against the shared one, which must win by more than a standard error, since nothing is known to beat
+the mean rank against the shared one, which must win by more than two standard errors, since nothing is known to beat
 the mean rank reliably then. Popularity is no sign of quality and is not used.
 """
 
@@ -37,6 +37,8 @@ from apps.recommendations.verdicts import Verdict
 
 JUDGED_PROJECTS, JUDGED_SEEN, TOP = 40, 5, 5
 LEAST_RUNS = 2
+# Standard errors by which sharing must lead before any run is seen.
+CLEARLY = 2.0
 METHODS = ("mean_rank", "shared_mean", "model", "cold_mean_rank", "cold_shared_mean")
 Basis = Literal["none", "mean_rank", "model"]
 Cold = Literal["mean_rank", "shared_mean"]
@@ -130,7 +132,7 @@ def train_ranker(data: RankingData, *, seed: int = 0) -> Ranker:
     judged = _judge(history, evidence, alike, seed=seed)
     wins = _lead(judged["model"], judged["mean_rank"]) > 0
     basis: Basis = "model" if wins and verdict.status == "ok" else "mean_rank"
-    cold: Cold = "shared_mean" if _lead(judged["cold_shared_mean"], judged["cold_mean_rank"]) > 1 else "mean_rank"
+    cold: Cold = "shared_mean" if _lead(judged["cold_shared_mean"], judged["cold_mean_rank"]) > CLEARLY else "mean_rank"
     ranks = {name: (used, ranks) for name, (used, ranks, _) in history.items()}
     return Ranker(verdict, basis, catalogue, len(history), spread, cold, judged, evidence, alike, ranks)
 

@@ -90,6 +90,7 @@ READS = {
     "admin/impact/calibration/",
     "admin/impact/trainings/",
     "admin/impact/trainings/<uuid:pk>/state/",
+    "admin/impact/forecast-of/<uuid:pk>/state/",
     "admin/what-if/<uuid:pk>/",
     "admin/what-if/<uuid:pk>/state/",
     "admin/tracking/run/<uuid:pk>/file/",

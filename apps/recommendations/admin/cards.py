@@ -1,12 +1,24 @@
 """The recommendations room's admin: its cards on the pages of projects, artifacts and on the home page."""
 
+import uuid
 from typing import Any
 
-from django.http import HttpRequest
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404
 from django.urls import reverse
+from django.utils import timezone
 
+from apps.recommendations import tasks
 from apps.recommendations.admin.impact import SHORT_UNITS, UNITS, forest_of
-from apps.recommendations.advising import UNIT_WORDS, advice_for, stored_for, team_size_for, untrained
+from apps.recommendations.advising import (
+    PENDING,
+    UNIT_WORDS,
+    advice_for,
+    forecasts_for,
+    stored_for,
+    team_size_for,
+    untrained,
+)
 from apps.recommendations.models import Advice, Forecast, ImpactModel, ImpactScore
 from apps.registry.models import Artifact
 from apps.tenants.access.standing import looker
@@ -23,6 +35,8 @@ BASES = {
     "shared_mean": "mean rank across projects, shared by like artifacts",
 }
 FEW = 8
+LONG_WAIT_SECONDS = 30
+NOBODY_ANSWERS = "No worker has answered yet; it may be busy, or not running."
 
 
 def advice_card(request: HttpRequest, project: Project) -> dict[str, Any]:
@@ -94,8 +108,12 @@ def evidence_links(ids: Any, reach: Reach) -> list[str]:
 
 
 def forecast_card(request: HttpRequest, project: Project) -> dict[str, Any]:
-    """What to expect, with intervals and reasons; a refusal for what cannot be said."""
-    rows = list(Forecast.objects.serving().filter(project=project))
+    """What to expect, with intervals and reasons; a refusal for what cannot be said; a wait for what a worker can say."""
+    said = forecasts_for(project)
+    rows: list[Forecast] = said["results"]
+    is_pending = said["code"] == PENDING
+    if is_pending:
+        tasks.send_foresee()
     given = [row for row in rows if row.p50 is not None]
     return {
         "forecasts": [
@@ -109,12 +127,29 @@ def forecast_card(request: HttpRequest, project: Project) -> dict[str, Any]:
             for row in given
         ],
         "refused": [row for row in rows if row.p50 is None],
-        "never": not rows,
-        "what_if_url": f"{reverse('admin:what_if')}?project={project.pk}",
+        "never": None if rows or is_pending else said,
+        "state_url": forecast_state_url(project) if is_pending else "",
         "has_outcome": project.success is not None,
+        "what_if_url": f"{reverse('admin:what_if')}?project={project.pk}",
         "more_url": reverse("admin:calibration"),
         "more_text": "How past forecasts did",
     }
+
+
+def forecast_state_url(project: Project) -> str:
+    """Where the page asks whether the forecast is there, and since when it waits."""
+    return f"{reverse('admin:forecast_state', args=[project.pk])}?since={timezone.now().timestamp():.0f}"
+
+
+def forecast_state(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
+    """Whether a project's forecast is there by now, for polling."""
+    if not request.user.has_perm(SEE_FORECASTS):
+        raise Http404
+    project = get_object_or_404(Project, pk=pk)
+    since = request.GET.get("since", "")
+    waited = timezone.now().timestamp() - int(since) if since.isdigit() and len(since) < 12 else 0.0
+    note = "A worker forecasts this project." if waited < LONG_WAIT_SECONDS else NOBODY_ANSWERS
+    return tenant_site.poll(live=not Forecast.objects.filter(project=project).exists(), fields={"note": note})
 
 
 def interval_chart(row: Forecast) -> charts.Chart:
@@ -187,3 +222,4 @@ tenant_site.add_part(
     "home", Part("Expected and actual success", FOLDER.format("expected"), expectations, "work", 15, SEE_FORECASTS)
 )
 tenant_site.add_part("home", Part("Before you begin", FOLDER.format("ask"), ask_first, "state", 20, SEE_FORECASTS))
+tenant_site.add_page("impact/forecast-of/<uuid:pk>/state/", forecast_state, "forecast_state")

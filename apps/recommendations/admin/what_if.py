@@ -5,7 +5,7 @@ from typing import Any
 
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
 from django.utils import timezone
@@ -15,6 +15,7 @@ from apps.recommendations.admin.facts import WhatIfForm, facts_of_project
 from apps.recommendations.advising import UNIT_WORDS
 from apps.recommendations.models import WhatIf
 from apps.tenants.access.auditing import record
+from apps.tenants.access.standing import is_bound
 from apps.tracking.models import Project
 from maestro import charts
 from maestro.admin import tenant_site
@@ -23,10 +24,15 @@ UNITS_OF_TARGETS = {"success": "points of success", "duration": "days", "cost": 
 MAY = "recommendations.view_forecast"
 
 
+def refuse_strangers(request: HttpRequest) -> None:
+    """Answers rest on all projects: whoever may see only some gets none. Raises PermissionDenied."""
+    if is_bound(request) or not request.user.has_perm(MAY):
+        raise PermissionDenied
+
+
 def ask(request: HttpRequest) -> HttpResponse:
     """The form; `?project=` fills in what is known of that project, `?question=` an earlier question's facts."""
-    if not request.user.has_perm(MAY):
-        raise PermissionDenied
+    refuse_strangers(request)
     form = WhatIfForm(request.POST) if request.method == "POST" else WhatIfForm(initial=initial_of(request))
     if request.method == "POST" and form.is_valid():
         with transaction.atomic():
@@ -57,8 +63,7 @@ def identity(text: str) -> uuid.UUID | None:
 
 def answer(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
     """The question with its answer, once there is one."""
-    if not request.user.has_perm(MAY):
-        raise PermissionDenied
+    refuse_strangers(request)
     question = get_object_or_404(WhatIf, pk=pk)
     results = question.answer.get("results", [])
     context: dict[str, Any] = {
@@ -105,8 +110,7 @@ def expected(one: dict[str, Any]) -> dict[str, Any]:
 
 def state(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
     """How the question stands, for polling."""
-    if not request.user.has_perm(MAY):
-        raise Http404
+    refuse_strangers(request)
     now = get_object_or_404(WhatIf, pk=pk).progress(timezone.now())
     return tenant_site.poll(live=now.is_live, fields={"note": now.note, "waited": f"{now.waited:.0f} s"})
 

@@ -106,7 +106,7 @@ class AdviceShown(serializers.Serializer[Any]):
     code = serializers.CharField()
     reason = serializers.CharField()
     needs = Need(many=True)
-    basis = serializers.CharField(help_text="what the order rests on: impact, mean_rank or model")
+    basis = serializers.CharField(help_text="by impact, model, mean_rank, shared_mean or recency")
     unit = serializers.CharField()
     unit_text = serializers.CharField()
     level = serializers.FloatField(allow_null=True)

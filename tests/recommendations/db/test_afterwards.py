@@ -1,8 +1,10 @@
 """What came of what was said: advice to projects younger than the training, its outcome, and what is kept."""
 
+import json
 from datetime import timedelta
 
 import pytest
+from django.core.management import call_command
 from django.utils import timezone
 
 from apps.recommendations import advising, analytics, followup, leases, promotion, pruning, training
@@ -155,3 +157,16 @@ def test_young_trainings_and_the_last_ones_are_never_pruned(acme):
     age(90)
     assert set(pruning.prune(timezone.now(), keep_trainings=2, days=30).values()) == {0}
     assert Training.objects.count() == 2
+
+
+def test_the_command_prunes_or_only_says_what_it_would(acme, capsys):
+    make_past(20)
+    for _ in range(3):
+        train_now()
+    age(90)
+    call_command("prune_learnings", "--tenant", acme.slug, "--keep", "1", "--dry-run", "--output", "json")
+    assert json.loads(capsys.readouterr().out)["trainings"] == 0
+    assert ImpactModel.objects.filter(training__in=Training.objects.all()).count() > 6
+    call_command("prune_learnings", "--tenant", acme.slug, "--keep", "1", "--output", "json")
+    assert json.loads(capsys.readouterr().out)["models"] > 0
+    assert Training.objects.done().exists()

@@ -7,7 +7,7 @@ from django.core.management import call_command
 from django.db import connection
 from django_tenants.utils import tenant_context
 
-from apps.recommendations import leases, supervising, training
+from apps.recommendations import leases, supervising, tasks, training
 from apps.recommendations.models import ImpactModel, ImpactScore, Training
 from apps.registry.models import Usage
 from apps.tracking.models import Project
@@ -99,6 +99,23 @@ def test_a_training_of_acme_reads_nothing_of_globex(acme, globex):  # stands in 
     assert connection.schema_name == globex.schema_name
     assert not Training.objects.exists()
     assert not ImpactModel.objects.exists()
+
+
+@pytest.mark.slow
+def test_the_process_of_a_training_stands_in_its_own_tenant(committed, other_committed, test_environment, monkeypatch):
+    for name, value in test_environment.items():
+        monkeypatch.setenv(name, value)
+    make_past(3, prefix="ours")
+    asked, _ = leases.ask(why="asked")
+    with tenant_context(other_committed):
+        make_past(25, prefix="theirs")
+    assert tasks.train(schema=committed.schema_name, training=str(asked.pk)) == "done"
+    with tenant_context(committed):
+        assert Training.objects.get().counts["projects"] == 3
+    with tenant_context(other_committed):
+        assert not Training.objects.exists()
+        assert tasks.train(schema=other_committed.schema_name, training=str(asked.pk)) == "taken"
+        assert not ImpactModel.objects.exists()
 
 
 def test_reading_takes_the_same_number_of_queries_for_one_project_and_for_many(acme, django_assert_num_queries):

@@ -1,5 +1,6 @@
 """Questions about projects that do not exist yet, in the admin: the form, the wait, the answer, the refusal."""
 
+import re
 from datetime import timedelta
 from typing import Any
 
@@ -8,8 +9,9 @@ from django.contrib.auth.models import User
 from django.test import Client
 from django.utils import timezone
 
-from apps.recommendations import leases, questions, tasks, training
+from apps.recommendations import latecomers, leases, questions, tasks, training
 from apps.recommendations.models import Training, WhatIf
+from apps.tracking.models import Project
 from tests.recommendations.db.builders import make_past
 
 
@@ -111,3 +113,28 @@ def test_a_question_of_another_tenant_is_not_there(client, globex):  # stands in
     theirs = WhatIf.objects.create(facts={})
     assert client.get(f"/admin/what-if/{theirs.pk}/").status_code == 404
     assert client.get(f"/admin/what-if/{theirs.pk}/state/").status_code == 404
+
+
+def test_the_page_of_a_project_younger_than_the_training_waits_for_its_forecast_and_shows_it(client, monkeypatch):
+    make_past(60)
+    train_now()
+    sent: list[bool] = []
+    monkeypatch.setattr(tasks, "send_foresee", lambda: sent.append(True))
+    project = Project.objects.create(slug="young", name="Young", complexity=50)
+    page = f"/admin/tracking/project/{project.pk}/change/"
+    shown = client.get(page).content.decode()
+    address = re.search(r'data-poll="([^"]+)"', shown)
+    assert address is not None
+    assert sent == [True]
+    assert client.get(address[1]).json()["live"] is True
+    assert "No worker has answered" in client.get(f"{address[1].split('?')[0]}?since=1").json()["fields"]["note"]
+    latecomers.foresee(at=timezone.now())
+    assert client.get(address[1]).json()["live"] is False
+    assert "80 % interval" in client.get(page).content.decode()
+
+
+def test_before_any_training_a_project_s_page_refuses_a_forecast_and_says_what_is_missing(client):
+    project = Project.objects.create(slug="young", name="Young")
+    shown = client.get(f"/admin/tracking/project/{project.pk}/change/").content.decode()
+    assert "No forecast yet" in shown
+    assert "0 of 20" in shown

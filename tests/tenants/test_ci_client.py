@@ -79,6 +79,7 @@ def test_a_gitlab_job_logs_in_and_is_known(
         "tenant": committed.slug,
         "project": str(trusted.project_id),
         "scopes": [],
+        "project_roles": {},
     }
     again = run("login", folder=tmp_path, **place, MAESTRO_ID_TOKEN=token)
     assert again.returncode == 3

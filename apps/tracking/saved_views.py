@@ -7,10 +7,11 @@ from typing import Any
 from urllib.parse import urlencode
 
 from django.db import IntegrityError, transaction
-from django.db.models import Q, QuerySet
+from django.db.models import Q
 
 from apps.tracking.listing import is_order, parse_columns, tree_of
 from apps.tracking.models import Experiment, Project, Run, SavedView
+from apps.tracking.models.views import SavedViewQuerySet
 from apps.tracking.scoping import experiments_for, projects_for
 from maestro.api.auth import Principal
 from maestro.errors import AlreadyExists, Conflict, Forbidden, Invalid, NotFound
@@ -49,9 +50,9 @@ def owner_of(principal: Principal) -> str:
     return f"{principal.kind}:{principal.id}"
 
 
-def visible(principal: Principal) -> QuerySet[SavedView]:
+def visible(principal: Principal) -> SavedViewQuerySet:
     """Views that a principal may see: their own, and shared ones of the projects in their reach."""
-    found = SavedView.objects.visible_to(owner_of(principal)).select_related("experiment", "project")
+    found: SavedViewQuerySet = SavedView.objects.visible_to(owner_of(principal)).select_related("experiment", "project")
     if principal.projects is None:
         return found
     within = Q(project__in=principal.projects) | Q(experiment__project__in=principal.projects)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from apps.tracking.predicates import PAIRS, RUN_COLUMNS, Writer, key_id
+from maestro.errors import Invalid
 from maestro.filters import Term
 
 MISSING_LAST = "CASE WHEN {value} IS NULL THEN 2 WHEN {value} = 'NaN' THEN 1 ELSE 0 END"
@@ -34,6 +35,15 @@ def beyond(keys: Sequence[Key], place: Sequence[Any], writer: Writer) -> str:
         return condition
     sign = "<=" if first.descending else ">="
     return f"({first.expression} {sign} {writer.bind(value, first.cast)} AND {condition})"
+
+
+def going_on(keys: Sequence[Key], after: Sequence[Any] | None, writer: Writer) -> list[str]:
+    """Write the place to go on from. Raises Invalid for one of another search."""
+    if after is None:
+        return []
+    if len(after) != len(keys):
+        raise Invalid("Invalid page token: it belongs to another search", "bad_cursor")
+    return [beyond(keys, after, writer)]
 
 
 def step(keys: Sequence[Key], place: Sequence[Any], writer: Writer) -> str:

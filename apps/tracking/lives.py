@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from apps.tracking import names
-from apps.tracking.documents import INFO, info_of
+from apps.tracking.documents import INFO, Info, info_of
 from apps.tracking.ingest import NAME_TAG
 from apps.tracking.models import Run
 from apps.tracking.refusals import no_experiment, no_run, not_writable
@@ -95,7 +95,7 @@ def change(
     name: str | None,
     projects: Reach,
     now: int,
-) -> dict[str, Any]:
+) -> Info:
     """End or rename a run; returns its info. Raises NotFound, or Invalid for a deleted run."""
     params = {"run": run_id, "status": status, "end": end_ms, "name": name or None, "projects": projects, "now": now}
     sql = CHANGE + (RENAME if name else "") + f" SELECT {INFO} FROM run r"

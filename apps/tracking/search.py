@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from apps.tracking.keysets import Key, beyond, experiment_keys, order_by, run_keys
+from apps.tracking.keysets import Key, beyond, experiment_keys, going_on, order_by, run_keys
 from apps.tracking.predicates import (
     PAIRS,
     Writer,
@@ -63,6 +63,7 @@ EXPERIMENTS = Vocabulary(
 )
 VIEWS = ("ACTIVE_ONLY", "DELETED_ONLY", "ALL")
 LIFE = {"ACTIVE_ONLY": "{0}.deleted_ms IS NULL", "DELETED_ONLY": "{0}.deleted_ms IS NOT NULL", "ALL": "true"}
+HAS_METRIC = "EXISTS (SELECT FROM tracking_latestmetric l WHERE l.run_id = r.id AND l.key_id = {key})"
 FEW = 200
 OF_ROW = re.compile(r"\br\.")  # a clause that needs the run's row
 NUMBERS, NANS, LACKING, WHOLE = 0, 1, 2, 3
@@ -177,25 +178,20 @@ def walk(
         keys.insert(0, Key("m.value", "::float8", search.terms[0].descending))
     if phase == LACKING:
         lacking = key_id(writer.bind(search.terms[0].field.key, "::text"))
-        conditions.append(
-            f"NOT EXISTS (SELECT FROM tracking_latestmetric l WHERE l.run_id = r.id AND l.key_id = {lacking})"
-        )
+        conditions.append(f"NOT {HAS_METRIC.format(key=lacking)}")
     conditions.append(metric)
     if few is not None and by_value:
         conditions.append(f"m.run_id = ANY({writer.bind(few, '::uuid[]')})")
     conditions += clauses
-    if after is not None:
-        if len(after) != len(keys):
-            raise Invalid("Invalid page token: it belongs to another search", "bad_cursor")
-        conditions.append(beyond(keys, after, writer))
+    conditions += going_on(keys, after, writer)
     return send(source, conditions, keys, experiments, "m" if by_value else "r", most, writer)
 
 
 def looked_up(identity: str, *first: str) -> str:
     """Write a look-up of one run by its key, which OFFSET 0 keeps Postgres from turning into a join of tables.
 
-    What comes `first` is asked of the identity alone, before the run's row is fetched. Asked outside, it would make
-    Postgres expect few rows, and then it sorts all of them instead of walking to the limit.
+    What comes `first` is asked of the identity alone, before the row is fetched. Asked outside, it would make Postgres
+    expect few rows, and sort all of them instead of walking to the limit.
     """
     return (
         f"CROSS JOIN LATERAL (SELECT * FROM tracking_run WHERE {' AND '.join([*first, f'id = {identity}'])} OFFSET 0) r"

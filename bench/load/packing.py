@@ -11,6 +11,7 @@ import os
 import time
 import uuid
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -101,7 +102,7 @@ def compare(dsn: str) -> dict[str, dict[str, float]]:
             db.execute(f"VACUUM ANALYZE {table}")  # type: ignore[arg-type]
             total = read(db, sql, run)
             assert total == BATCHES * KEYS * STEPS
-            found[f"{name}: read {total:,} points"] = measured(lambda s=sql: read(db, s, run), backend, 5)
+            found[f"{name}: read {total:,} points"] = measured(partial(read, db, sql, run), backend, 5)
             size = db.execute("SELECT pg_total_relation_size(%s::regclass)", [table]).fetchone()
             found[f"{name}: on disk"] = {"bytes_a_point": round((size or (0,))[0] / total, 1)}
         db.execute(f"DROP SCHEMA {SCHEMA} CASCADE")  # type: ignore[arg-type]

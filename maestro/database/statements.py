@@ -55,7 +55,7 @@ class Hot:
         """Run one statement, prepared at its first use, and return its rows. Raises psycopg's errors."""
         text, order = numbered(sql)
         transformer = Transformer(self.raw)
-        params = transformer.dump_sequence([values[name] for name in order], [PyFormat.AUTO] * len(order))
+        params: Any = transformer.dump_sequence([values[name] for name in order], [PyFormat.AUTO] * len(order))
         types = transformer.types or ()
         server = self.raw.pgconn
         plan = self.plans.get((sql, types))

@@ -1,4 +1,7 @@
-"""A web worker starts without the libraries that only trainings and exports need."""
+"""A web worker starts without the libraries that only trainings and exports need.
+
+numpy is not among them: histories are read with it. It costs 10 MB, once, as workers share what was loaded.
+"""
 
 import os
 import subprocess
@@ -6,7 +9,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-HEAVY = ("numpy", "scipy", "pandas", "lightgbm", "sklearn", "pyarrow", "mlflow")
+HEAVY = ("scipy", "pandas", "lightgbm", "sklearn", "pyarrow", "mlflow")
 LOOK = """
 import sys
 import config.wsgi

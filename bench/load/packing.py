@@ -10,7 +10,7 @@ import json
 import os
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
@@ -76,6 +76,11 @@ def read(db: psycopg.Connection, sql: str, run: uuid.UUID) -> int:
     return count
 
 
+def store_next(write: Callable[..., None], db: psycopg.Connection, run: uuid.UUID, waiting: Iterator[Any]) -> None:
+    """Store the next batch."""
+    write(db, run, next(waiting))
+
+
 def measured(work: Callable[[], Any], backend: int, times: int) -> dict[str, float]:
     """Do something so often; returns milliseconds each, of CPU and by the clock."""
     cpu, clock = cpu_ms(backend), time.perf_counter()
@@ -95,9 +100,8 @@ def compare(dsn: str) -> dict[str, dict[str, float]]:
         batches = [batch(number) for number in range(BATCHES)]
         for name, write in (("rows", write_rows), ("arrays", write_arrays)):
             waiting = iter(batches)
-            found[f"{name}: store 1,000 points"] = measured(
-                lambda w=write, b=waiting: w(db, run, next(b)), backend, BATCHES
-            )
+            store = partial(store_next, write, db, run, waiting)
+            found[f"{name}: store 1,000 points"] = measured(store, backend, BATCHES)
         for name, table, sql in (("rows", "points", ROWS), ("arrays", "chunks", ARRAYS)):
             db.execute(f"VACUUM ANALYZE {table}")  # type: ignore[arg-type]
             total = read(db, sql, run)

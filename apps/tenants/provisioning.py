@@ -73,11 +73,24 @@ def create_if_missing(slug: str) -> bool:
 def make_schema(owner: psycopg.Connection, schema: str, ddl: str) -> None:
     """Make a role and a schema in one transaction."""
     role = role_of(schema)
+    drop_leftover(owner, schema)
     if owner.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [role]).fetchone() is None:
         owner.execute(sql.SQL("CREATE ROLE {} NOLOGIN").format(sql.Identifier(role)))
     owner.execute("SET LOCAL check_function_bodies = off")
     owner.execute(template.sql_for(schema, ddl))
     grant(owner, schema)
+
+
+def drop_leftover(owner: psycopg.Connection, schema: str) -> None:
+    """Drop a schema that a killed creation left: made whole, but its tenant's row was never committed.
+
+    The caller holds the row of this name, so no tenant lives there. A schema that was not made by us stays.
+    """
+    ours = "SELECT to_regclass(%s) IS NOT NULL AND EXISTS (SELECT FROM pg_roles WHERE rolname = %s)"
+    table = sql.Identifier(schema, "django_migrations").as_string(None)
+    if (owner.execute(ours, [table, role_of(schema)]).fetchone() or (False,))[0]:
+        logger.warning("schema %s was left by a creation that did not end; it is made anew", schema)
+        owner.execute(sql.SQL("DROP SCHEMA {} CASCADE").format(sql.Identifier(schema)))
 
 
 def grant(owner: psycopg.Connection, schema: str) -> None:

@@ -1,5 +1,6 @@
 """Bringing a fleet of tenants to the head: what is missing is found, run once each, and failures stay alone."""
 
+import os
 import threading
 from contextlib import suppress
 
@@ -8,10 +9,11 @@ import pytest
 from django.conf import settings
 from django.db import connection
 from django_tenants.utils import tenant_context
+from psycopg import sql
 
-from apps.tenants import fleet, migrating, provisioning
+from apps.tenants import fleet, migrating, provisioning, template
 from apps.tenants.models import Tenant
-from maestro.errors import Unavailable
+from maestro.errors import AlreadyExists, Unavailable
 
 AUDIT = ("access", "0002_append_only_audit")
 TRIGGER = "SELECT count(*) FROM pg_trigger WHERE tgname = 'access_audit_append_only' AND tgrelid = %s::regclass"
@@ -119,3 +121,31 @@ def test_a_migration_without_tables_grants_nothing_anew(committed: Tenant) -> No
     with tenant_context(committed), connection.cursor() as cursor:
         cursor.execute("SELECT shade FROM tracking_project")
         assert cursor.fetchall() == [(None,)]
+
+
+def test_a_creation_that_was_killed_can_be_repeated(committed: Tenant) -> None:
+    left = f"left-{os.getpid()}"
+    schema = left.replace("-", "_")
+    connection.set_schema_to_public()
+    with psycopg.connect(settings.OWNER_DATABASE_URL) as owner:
+        provisioning.make_schema(owner, schema, template.ensure().ddl)
+        owner.execute(sql.SQL("CREATE TABLE {} ()").format(sql.Identifier(schema, "half_made")))
+    made = provisioning.create(left)
+    try:
+        with psycopg.connect(settings.OWNER_DATABASE_URL) as owner:
+            assert owner.execute("SELECT to_regclass(%s)", [f"{schema}.half_made"]).fetchone() == (None,)
+            assert owner.execute("SELECT to_regclass(%s)", [f"{schema}.tracking_run"]).fetchone() != (None,)
+        assert made.is_active
+    finally:
+        provisioning.erase(left)
+
+
+def test_a_schema_that_is_not_ours_is_not_taken(committed: Tenant) -> None:
+    name = f"theirs{os.getpid()}"
+    with psycopg.connect(settings.OWNER_DATABASE_URL, autocommit=True) as owner:
+        owner.execute(sql.SQL("CREATE SCHEMA {}").format(sql.Identifier(name)))
+        with pytest.raises(AlreadyExists):
+            provisioning.create(name)
+        assert owner.execute("SELECT to_regnamespace(%s)", [name]).fetchone() != (None,)
+        owner.execute(sql.SQL("DROP SCHEMA {}").format(sql.Identifier(name)))
+    assert not Tenant.objects.filter(slug=name).exists()

@@ -1,14 +1,12 @@
 """What came of what was said: advice to projects younger than the training, its outcome, and what is kept."""
 
-import json
 from datetime import timedelta
 
 import pytest
-from django.core.management import call_command
 from django.utils import timezone
 
-from apps.recommendations import advising, analytics, followup, leases, promotion, pruning, training
-from apps.recommendations.models import Advice, Forecast, ImpactModel, ImpactScore, Training
+from apps.recommendations import advising, analytics, followup, leases, pruning, training
+from apps.recommendations.models import Advice, ImpactModel, Training
 from apps.registry.models import Usage
 from apps.tracking.models import Project
 from tests.recommendations.db.builders import make_artifacts, make_past
@@ -118,37 +116,6 @@ def age(days: float) -> None:
     Training.objects.update(created_at=timezone.now() - timedelta(days=days))
 
 
-def test_pruning_keeps_what_serves_what_met_its_outcome_and_a_way_back(acme):
-    make_past(110)
-    open_one = fresh("open")
-    trainings = [train_now() for _ in range(4)]
-    first = trainings[0].models.get(target="success")
-    Forecast.objects.filter(model=first, project=open_one).update(actual=50, settled_at=timezone.now())
-    age(90)
-    gone = pruning.prune(timezone.now(), keep_trainings=1)
-    assert gone["scores"] == 0
-    assert Forecast.objects.filter(model__state="retired").count() == 6
-    champions = set(ImpactModel.objects.champions().values_list("pk", flat=True))
-    pruning.KEEP_BACK, before = 1, pruning.KEEP_BACK
-    try:
-        gone = pruning.prune(timezone.now(), keep_trainings=1)
-        again = pruning.prune(timezone.now(), keep_trainings=1)
-    finally:
-        pruning.KEEP_BACK = before
-    assert gone["scores"] > 0
-    assert gone["models"] > 0
-    assert set(again.values()) == {0}
-    assert set(ImpactModel.objects.champions().values_list("pk", flat=True)) == champions
-    first.refresh_from_db()
-    assert (first.model_text, len(first.model_sha256)) == ("", 64)
-    assert Forecast.objects.settled().filter(model=first).count() == 1
-    back = promotion.roll_back(trainings[3], by="ada", at=timezone.now())
-    assert {model.training_id for model in back} == {trainings[2].pk}
-    assert ImpactScore.objects.filter(model=ImpactModel.objects.serving()).exists()
-    with pytest.raises(promotion.Conflict, match="no earlier model"):
-        promotion.roll_back(trainings[2], by="ada", at=timezone.now())
-
-
 def test_young_trainings_and_the_last_ones_are_never_pruned(acme):
     make_past(20)
     for _ in range(2):
@@ -157,16 +124,3 @@ def test_young_trainings_and_the_last_ones_are_never_pruned(acme):
     age(90)
     assert set(pruning.prune(timezone.now(), keep_trainings=2, days=30).values()) == {0}
     assert Training.objects.count() == 2
-
-
-def test_the_command_prunes_or_only_says_what_it_would(acme, capsys):
-    make_past(20)
-    for _ in range(3):
-        train_now()
-    age(90)
-    call_command("prune_learnings", "--tenant", acme.slug, "--keep", "1", "--dry-run", "--output", "json")
-    assert json.loads(capsys.readouterr().out)["trainings"] == 0
-    assert ImpactModel.objects.filter(training__in=Training.objects.all()).count() > 6
-    call_command("prune_learnings", "--tenant", acme.slug, "--keep", "1", "--output", "json")
-    assert json.loads(capsys.readouterr().out)["models"] > 0
-    assert Training.objects.done().exists()

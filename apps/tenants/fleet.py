@@ -89,7 +89,8 @@ def script_for(group: Group) -> Script | None:
         return None
     with schema_context(group.tenants[0].schema_name):
         own = MigrationLoader(connection, ignore_no_migrations=True)
-        statements = own.collect_sql([(migration, False) for migration in migrations])
+        # One at a time: a plan is read from the state before its first migration, which lacks the other rooms' models.
+        statements = [line for migration in migrations for line in own.collect_sql([(migration, False)])]
     operations = [operation for m in migrations for operation in operations_of(m)]
     makes_models = any(isinstance(operation, CreateModel) for operation in operations)
     lines = tuple(s for s in statements if s.strip() and not s.startswith("--") and s not in ("BEGIN;", "COMMIT;"))

@@ -14,6 +14,7 @@ def is_leaving(parent: int) -> bool:
 
     An interrupted make waits for its children and does not pass the interrupt on, but it no longer
     handles interrupts itself, which shows. A terminal's Ctrl-C reaches us too; `kill -INT` does not.
+    One that was started in the background, as CI may do, ignores interrupts from its start.
     """
     if os.getppid() != parent:
         return True
@@ -22,4 +23,5 @@ def is_leaving(parent: int) -> bool:
             fields = dict(line.rstrip("\n").split(":\t", 1) for line in stream if ":\t" in line)
     except OSError:
         return True
-    return fields["Name"] == "make" and not int(fields["SigCgt"], 16) & INTERRUPT_BIT
+    minded = int(fields["SigCgt"], 16) | int(fields["SigIgn"], 16)
+    return fields["Name"] == "make" and not minded & INTERRUPT_BIT

@@ -6,15 +6,19 @@ thinned read of a long series touches outlines, or the few points that it shows.
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
-
-import numpy as np
 
 from apps.tracking import points as columns
 from apps.tracking.points import Points
 from maestro import limits
 from maestro.database.statements import execute
+from maestro.lazily import Lazily
+
+if TYPE_CHECKING:
+    import numpy as np
+else:
+    np = Lazily("numpy")
 
 # `horizon` is the time up to which the chosen chunks are complete; NULL means there is no more.
 READ = """WITH k AS (SELECT id FROM tracking_metrickey WHERE name = %(key)s),

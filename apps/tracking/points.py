@@ -8,15 +8,24 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import repeat
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
-import numpy as np
-from numpy.typing import NDArray
 
-Int64s = NDArray[np.int64]
-Float64s = NDArray[np.float64]
-PACKED = np.dtype([("step", "<i8"), ("time", "<i8"), ("value", "<f8")])
+from maestro.lazily import Lazily
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Int64s = NDArray[np.int64]
+    Float64s = NDArray[np.float64]
+else:
+    # Web workers load numpy when they read the first history, not when they start.
+    np = Lazily("numpy")
+    NDArray = Int64s = Float64s = list
+
+PACKED = [("step", "<i8"), ("time", "<i8"), ("value", "<f8")]
 OUTLINE_WIDTH = 50  # points that two of an outline stand for
 OUTLINE_FROM = 2 * OUTLINE_WIDTH  # fewer points are their own outline
 

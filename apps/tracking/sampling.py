@@ -4,9 +4,8 @@ The places are chosen from what each chunk says of itself; only the chosen point
 """
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 from uuid import UUID
-
-import numpy as np
 
 from apps.tracking import history
 from apps.tracking import points as columns
@@ -14,6 +13,12 @@ from apps.tracking.points import Int64s, Points
 from maestro import limits
 from maestro.database.arrays import Int8Array
 from maestro.database.statements import execute
+from maestro.lazily import Lazily
+
+if TYPE_CHECKING:
+    import numpy as np
+else:
+    np = Lazily("numpy")
 
 EXACT_POINTS = 200_000  # a longer series that can't be counted through is sampled from its outlines
 

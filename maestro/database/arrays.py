@@ -2,12 +2,18 @@
 
 import struct
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-import numpy as np
 from psycopg import pq
 from psycopg.adapt import Buffer, Dumper, Loader
+
+from maestro.lazily import Lazily
+
+if TYPE_CHECKING:
+    import numpy as np
+else:
+    np = Lazily("numpy")
 
 INT8, FLOAT8, UUID_OID, TEXT_OID = 20, 701, 2950, 25
 ARRAY_HEADER = struct.Struct(">iiIii")

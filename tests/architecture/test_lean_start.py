@@ -1,7 +1,4 @@
-"""A web worker starts without the libraries that only trainings and exports need.
-
-numpy is not among them: histories are read with it. It costs 10 MB, once, as workers share what was loaded.
-"""
+"""A web worker starts without the libraries that trainings, exports and histories need."""
 
 import os
 import subprocess
@@ -9,7 +6,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-HEAVY = ("scipy", "pandas", "lightgbm", "sklearn", "pyarrow", "mlflow")
+HEAVY = ("numpy", "scipy", "pandas", "lightgbm", "sklearn", "pyarrow", "mlflow")
 LOOK = """
 import sys
 import config.wsgi

@@ -13,8 +13,8 @@ from granian.cli import entrypoint
 
 import config.wsgi  # noqa: F401 loaded here, used by the workers
 
-OURS = ("--interface", "wsgi", "--no-ws", "--respawn-failed-workers", "--respawn-interval", "0.5")
-OURS += ("--workers-kill-timeout", "5")
+RESPAWN = ("--respawn-failed-workers", "--respawn-interval", "0.5", "--workers-kill-timeout", "5")
+OURS = ("--interface", "wsgi", "--no-ws", *RESPAWN)
 
 
 def share() -> None:

@@ -126,7 +126,8 @@ def followed() -> Followed:
     outcomes: dict[Any, float] = {}
     for project, artifact, did, outcome in done.values_list("project_id", "artifact_id", "was_followed", "outcome"):
         once[project, artifact] = once.get((project, artifact), False) or bool(did)
-        outcomes[project] = float(outcome)
+        if outcome is not None:  # the query left those out; the type does not know it
+            outcomes[project] = float(outcome)
     followers = {project for (project, _), did in once.items() if did}
     ours = [outcomes[project] for project in outcomes if project in followers]
     theirs = [outcomes[project] for project in outcomes if project not in followers]

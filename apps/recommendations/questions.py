@@ -105,7 +105,7 @@ def chosen(names: list[str], problem_class: str | None) -> list[dict[str, Any]]:
     scores = model.scores.filter(problem_class__in=["", problem_class or ""], artifact__name__in=names)
     best = {score.artifact.name: score for score in scores.select_related("artifact").order_by("problem_class")
             if not score.problem_class or score.status != "refused"}  # fmt: skip
-    never = ("never_used", "No project with an outcome used it.", [])
+    never: tuple[str, str, list[Any]] = ("never_used", "No project with an outcome used it.", [])
     return [effect_of(best[name], model) if name in best else unknown_effect(name, *never) for name in names]
 
 

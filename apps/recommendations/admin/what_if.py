@@ -46,19 +46,19 @@ def ask(request: HttpRequest) -> HttpResponse:
 
 def initial_of(request: HttpRequest) -> dict[str, Any]:
     """What the address asks to begin with. What is not there begins an empty form."""
-    found = WhatIf.objects.filter(pk=identity(request.GET.get("question", ""))).first()
+    found = WhatIf.objects.filter(pk__in=identities(request.GET.get("question", ""))).first()
     if found is not None:
         return WhatIfForm.initial_of(found.facts)
-    project = Project.objects.filter(pk=identity(request.GET.get("project", ""))).first()
+    project = Project.objects.filter(pk__in=identities(request.GET.get("project", ""))).first()
     return WhatIfForm.initial_of(facts_of_project(project)) if project else {}
 
 
-def identity(text: str) -> uuid.UUID | None:
-    """An id of an address, or None."""
+def identities(text: str) -> list[uuid.UUID]:
+    """The id in an address, or none."""
     try:
-        return uuid.UUID(text)
+        return [uuid.UUID(text)]
     except ValueError:
-        return None
+        return []
 
 
 def answer(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:

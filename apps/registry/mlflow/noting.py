@@ -38,8 +38,13 @@ class Describe(OwnedView):
             found = self.own(request, fields)
             before, after = found.description, read.text_or(fields, "description")
             type(found).objects.filter(pk=found.pk).update(description=after, updated_ms=now_ms())
-            changes = {"before": {"description": before}, "after": {"description": after}}
-            record(request, f"{self.noun}.change", subject=found, **changes)
+            record(
+                request,
+                f"{self.noun}.change",
+                subject=found,
+                before={"description": before},
+                after={"description": after},
+            )
         return self.shown(found)
 
 

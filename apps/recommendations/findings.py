@@ -10,7 +10,7 @@ from apps.recommendations import refusals
 from apps.recommendations.advising import GAIN_LEVEL
 from apps.recommendations.arrays import of_class, project_data, run_data
 from apps.recommendations.history import ArtifactRow, History, ProjectRow, RunRow
-from apps.recommendations.holdout import Losses, project_losses, run_losses, split_by_time
+from apps.recommendations.holdout import NO_RIVAL, Losses, Rival, project_losses, run_losses, split
 from apps.recommendations.impact import Effect, ImpactResult, estimate_impact
 from apps.recommendations.verdicts import Verdict
 from apps.recommendations.within import estimate_run_impact
@@ -26,12 +26,16 @@ Report = Callable[[float, str], None]
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """A time-ordered backtest: the losses of the candidate's earlier self, and how to judge a stored model."""
+    """A backtest: the losses of the candidate's earlier self, and how to judge a stored model on the same projects.
+
+    rival   the model that serves, if it has seen none of the tested projects; else nothing, and it can't be compared
+    """
 
     losses: Losses
     judge: Callable[[Mapping[str, Any]], Losses]
     trained: int
     tested: int
+    rival: str = ""
 
 
 # Artifact -> the projects that used it.
@@ -48,6 +52,7 @@ class ImpactFinding:
     why_not_judged: str
     fit_ms: int
     users: Mapping[str, Users]
+    projects: tuple[UUID, ...] = ()
 
     @property
     def whole(self) -> ImpactResult:
@@ -64,6 +69,7 @@ class ImpactFinding:
         return {
             "unit": self.unit,
             "level": LEVEL,
+            "projects": [str(one) for one in self.projects],
             "effects": {
                 name: {effect.artifact: [effect.effect, effect.lo, effect.hi] for effect in shown(result)}
                 for name, result in self.results.items()
@@ -104,7 +110,7 @@ def stored_effects(stored: Mapping[str, Any]) -> dict[str, float]:
     return {name: float(values[0]) for name, values in stored["effects"][""].items()}
 
 
-def find_project_impact(history: History, *, seed: int, meter: Meter) -> ImpactFinding:
+def find_project_impact(history: History, *, seed: int, meter: Meter, rival: Rival = NO_RIVAL) -> ImpactFinding:
     """The finished project as the unit."""
     started = time.perf_counter()
     whole, _ = of_class(history, "")
@@ -114,17 +120,22 @@ def find_project_impact(history: History, *, seed: int, meter: Meter) -> ImpactF
         for name in classes_of(whole, refusals.IMPACT_PROJECTS):
             some, _ = of_class(history, name)
             results[name] = estimate_impact(project_data(some, history.artifacts), level=LEVEL, seed=seed)
-    judged, why = judge_projects(whole, history.artifacts, results[""], seed=seed, meter=meter)
+    judged, why = judge_projects((whole, rival), history.artifacts, results[""], seed=seed, meter=meter)
     users = {name: users_of((row.id, row.used) for row in of_class(history, name)[0]) for name in results}
-    return ImpactFinding("project", results, judged, why, elapsed_ms(started), users)
+    return ImpactFinding("project", results, judged, why, elapsed_ms(started), users, ids_of(whole))
 
 
 def judge_projects(
-    rows: Sequence[ProjectRow], artifacts: Sequence[ArtifactRow], result: ImpactResult, *, seed: int, meter: Meter
+    contest: tuple[Sequence[ProjectRow], Rival],
+    artifacts: Sequence[ArtifactRow],
+    result: ImpactResult,
+    *,
+    seed: int,
+    meter: Meter,
 ) -> tuple[Judged | None, str]:
     """Estimate on the earlier projects, judge on the later ones."""
     tell = meter.part(3.0, "backtest of impact by finished projects")
-    earlier, later = split_by_time(rows)
+    earlier, later, rival = split(*contest)
     if result.verdict.is_refused or not later:
         return None, "there are too few projects to hold some back"
     train, test = project_data(earlier, artifacts), project_data(later, artifacts)
@@ -135,10 +146,10 @@ def judge_projects(
     def judge(stored: Mapping[str, Any]) -> Losses:
         return project_losses(train, test, stored_effects(stored))
 
-    return Judged(project_losses(train, test, effects_of(before)), judge, len(earlier), len(later)), ""
+    return Judged(project_losses(train, test, effects_of(before)), judge, len(earlier), len(later), rival), ""
 
 
-def find_run_impact(history: History, *, seed: int, meter: Meter) -> ImpactFinding:
+def find_run_impact(history: History, *, seed: int, meter: Meter, rival: Rival = NO_RIVAL) -> ImpactFinding:
     """The run within its project as the unit."""
     started = time.perf_counter()
     projects, runs = list(history.projects), list(history.runs)
@@ -151,16 +162,17 @@ def find_run_impact(history: History, *, seed: int, meter: Meter) -> ImpactFindi
         for name in classes_of(projects, refusals.RUN_PROJECTS):
             _, some = of_class(history, name)
             results[name] = estimate_run_impact(run_data(some, history.artifacts), level=LEVEL, seed=seed)
-    judged, why = judge_runs(history, results[""], seed=seed, meter=meter)
+    judged, why = judge_runs(history, results[""], rival=rival, seed=seed, meter=meter)
     users = {name: users_of((run.project, run.used) for run in of_class(history, name)[1]) for name in results}
-    return ImpactFinding("run", results, judged, why, elapsed_ms(started), users)
+    return ImpactFinding("run", results, judged, why, elapsed_ms(started), users, ids_of(with_runs(history)))
 
 
-def judge_runs(history: History, result: ImpactResult, *, seed: int, meter: Meter) -> tuple[Judged | None, str]:
+def judge_runs(
+    history: History, result: ImpactResult, *, rival: Rival, seed: int, meter: Meter
+) -> tuple[Judged | None, str]:
     """Estimate on the runs of earlier projects, judge on those of later ones."""
     tell = meter.part(3.0, "backtest of impact by runs")
-    with_runs = {run.project for run in history.runs}
-    earlier, later = split_by_time([row for row in history.projects if row.id in with_runs])
+    earlier, later, unseen_by = split(with_runs(history), rival)
     if result.verdict.is_refused or not later:
         return None, "there are too few projects to hold some back"
     before, after = (runs_of(history.runs, rows) for rows in (earlier, later))
@@ -173,7 +185,18 @@ def judge_runs(history: History, result: ImpactResult, *, seed: int, meter: Mete
     def judge(stored: Mapping[str, Any]) -> Losses:
         return run_losses(test, stored_effects(stored))
 
-    return Judged(run_losses(test, effects_of(first)), judge, len(earlier), len(later)), ""
+    return Judged(run_losses(test, effects_of(first)), judge, len(earlier), len(later), unseen_by), ""
+
+
+def with_runs(history: History) -> list[ProjectRow]:
+    """The projects that have finished runs with a goal metric."""
+    ids = {run.project for run in history.runs}
+    return [row for row in history.projects if row.id in ids]
+
+
+def ids_of(rows: Iterable[ProjectRow]) -> tuple[UUID, ...]:
+    """The projects that a model was trained on, in order."""
+    return tuple(sorted(row.id for row in rows))
 
 
 def runs_of(runs: Sequence[RunRow], projects: Sequence[ProjectRow]) -> list[RunRow]:

@@ -5,11 +5,12 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
 import numpy as np
 
 from apps.recommendations.arrays import forecast_covariates, forecast_data, in_unit, plans_of
-from apps.recommendations.findings import Judged, Meter, elapsed_ms
+from apps.recommendations.findings import Judged, Meter, elapsed_ms, ids_of
 from apps.recommendations.forecasting import (
     Forecast,
     Prediction,
@@ -19,7 +20,7 @@ from apps.recommendations.forecasting import (
     train_forecast,
 )
 from apps.recommendations.history import TARGETS, History, ProjectRow
-from apps.recommendations.holdout import Losses, split_by_time
+from apps.recommendations.holdout import NO_RIVAL, Losses, Rival, split
 from apps.recommendations.ranking import Ranker, RankingData, train_ranker
 from apps.recommendations.tables import Floats, table_from_rows
 
@@ -41,6 +42,11 @@ class ForecastFinding:
     rows: tuple[ProjectRow, ...]
     predictions: tuple[Prediction, ...]
     reasons: tuple[tuple[dict[str, Any], ...], ...]
+    projects: tuple[UUID, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """The model as text, with the projects it was trained on."""
+        return self.forecast.to_json() | {"projects": [str(one) for one in self.projects]}
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,20 +57,26 @@ class RankingFinding:
     fit_ms: int
 
 
-def find_forecasts(history: History, *, seed: int, meter: Meter) -> list[ForecastFinding]:
+def find_forecasts(
+    history: History, *, seed: int, meter: Meter, rivals: Mapping[str, Rival] | None = None
+) -> list[ForecastFinding]:
     """Success, duration, cost and effort."""
-    return [find_forecast(history, target, seed=seed, meter=meter) for target in TARGETS]
+    serving = rivals or {}
+    return [find_forecast(history, one, seed=seed, meter=meter, rival=serving.get(one, NO_RIVAL)) for one in TARGETS]
 
 
-def find_forecast(history: History, target: str, *, seed: int, meter: Meter) -> ForecastFinding:
+def find_forecast(history: History, target: str, *, seed: int, meter: Meter, rival: Rival) -> ForecastFinding:
     """One target: trained on all, judged by time, asked for every open project."""
     started = time.perf_counter()
     meter.part(1.0, f"forecast of {target}")
     forecast = train_forecast(forecast_data(history.projects, target), level=LEVEL, seed=seed)
-    judged, covered, why = judge_forecast(history, target, forecast, seed=seed)
+    known = [row for row in history.projects if row.actual[target] is not None]
+    judged, covered, why = judge_forecast((known, rival), target, forecast, seed=seed)
     open_rows = history.open[:MOST_OPEN]
     predictions, reasons = ask(forecast, open_rows, target)
-    return ForecastFinding(target, forecast, judged, why, covered, elapsed_ms(started), open_rows, predictions, reasons)
+    return ForecastFinding(
+        target, forecast, judged, why, covered, elapsed_ms(started), open_rows, predictions, reasons, ids_of(known)
+    )
 
 
 def ask(
@@ -87,11 +99,10 @@ def told(forecast: Forecast, one: Any) -> dict[str, Any]:
 
 
 def judge_forecast(
-    history: History, target: str, forecast: Forecast, *, seed: int
+    contest: tuple[Sequence[ProjectRow], Rival], target: str, forecast: Forecast, *, seed: int
 ) -> tuple[Judged | None, float | None, str]:
     """Train on the earlier projects, forecast the later ones; the baseline is the earlier median."""
-    known = [row for row in history.projects if row.actual[target] is not None]
-    earlier, later = split_by_time(known)
+    earlier, later, rival = split(*contest)
     if forecast.verdict.is_refused or not later:
         return None, None, "there are too few projects to hold some back"
     before = train_forecast(forecast_data(earlier, target), level=LEVEL, seed=seed)
@@ -110,7 +121,7 @@ def judge_forecast(
     ]
     covered = float(np.mean(inside)) if inside else None
     losses = forecast_losses(before, later, target, median=median)
-    return Judged(losses, judge, len(earlier), len(later)), covered, ""
+    return Judged(losses, judge, len(earlier), len(later), rival), covered, ""
 
 
 def predictions_of(forecast: Forecast, rows: Sequence[ProjectRow], target: str) -> tuple[Prediction, ...]:

@@ -7,6 +7,7 @@ later projects, given what those used, against assuming that no artifact matters
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from uuid import UUID
 
 import numpy as np
 
@@ -20,6 +21,17 @@ from apps.recommendations.within import RunData
 FEWEST_TESTED = 10
 SHARE_TESTED = 0.2
 RIDGE = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Rival:
+    """The model that serves, and the projects it was trained on."""
+
+    model: str
+    seen: frozenset[UUID]
+
+
+NO_RIVAL = Rival("", frozenset())
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +55,19 @@ def is_worse(ours: Floats, theirs: Floats) -> bool:
         return False
     error = float(gap.std(ddof=1)) / np.sqrt(len(gap))
     return bool(gap.mean() > error and gap.mean() > 1e-9 * max(float(theirs.mean()), 1e-12))
+
+
+def split(rows: Sequence[ProjectRow], rival: Rival) -> tuple[list[ProjectRow], list[ProjectRow], str]:
+    """Projects to train on and to test on, and the model that serves if it has seen none of the tested ones.
+
+    Tested are those whose outcome became known since that model was trained, where they are enough; else the latest.
+    """
+    fresh = [row for row in rows if row.id not in rival.seen]
+    if rival.model and FEWEST_TESTED <= len(fresh) <= len(rows) / 2:
+        return [row for row in rows if row.id in rival.seen], fresh, rival.model
+    earlier, later = split_by_time(rows)
+    is_fair = bool(later) and not any(row.id in rival.seen for row in later)
+    return earlier, later, rival.model if is_fair else ""
 
 
 def split_by_time(rows: Sequence[ProjectRow]) -> tuple[list[ProjectRow], list[ProjectRow]]:

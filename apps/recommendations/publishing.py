@@ -1,6 +1,5 @@
 """The recommendations room: findings -> rows, and the choice of what serves. Loads LightGBM: never in a web process."""
 
-import math
 from collections.abc import Iterator
 from datetime import datetime
 from uuid import UUID
@@ -8,6 +7,7 @@ from uuid import UUID
 import numpy as np
 
 from apps.recommendations.arrays import UNITS
+from apps.recommendations.contests import rounded, settle
 from apps.recommendations.findings import LEVEL, METHODS, MOST_EVIDENCE, ImpactFinding, Judged, effects_of
 from apps.recommendations.foresight import ForecastFinding, RankingFinding
 from apps.recommendations.holdout import is_worse
@@ -68,7 +68,7 @@ def publish_forecast(training: Training, finding: ForecastFinding, *, at: dateti
         figures=forecast_figures(finding),
     )
     if not verdict.is_refused:
-        seal(model, forecast.to_json())
+        seal(model, finding.to_json())
     model.save()
     if not verdict.is_refused:
         settle(model, finding.judged, at=at)
@@ -171,41 +171,6 @@ def objection_to_ranking(ranker: Ranker, model: ImpactModel) -> str:
             return f"on projects left out it ranks worse than {words}"
     if theirs in ranker.quality:
         model.figures["champion_quality"] = rounded(ranker.quality[theirs])
-    return ""
-
-
-def rounded(value: float | None) -> float | None:
-    """Six digits are more than any figure here is good for; what is not a number is nothing."""
-    return round(value, 6) if value is not None and math.isfinite(value) else None
-
-
-def settle(model: ImpactModel, judged: Judged | None, *, at: datetime) -> None:
-    """Promote, or keep the reason why not."""
-    champion = ImpactModel.objects.champions().filter(target=model.target, unit=model.unit).first()
-    objection = objection_to(judged, champion, model)
-    if objection:
-        model.reason = objection
-    model.save(update_fields=["reason", "figures"])
-    if not objection:
-        model.promote(at)
-
-
-def objection_to(judged: Judged | None, champion: ImpactModel | None, model: ImpactModel) -> str:
-    """Say why a new model must not serve; nothing if it may."""
-    if judged is None:
-        return ""
-    if is_worse(judged.losses.model, judged.losses.baseline):
-        return f"in the backtest it foresaw later projects worse than {model.figures['holdout']['baseline']}"
-    if champion is None:
-        return ""
-    try:
-        theirs = judged.judge(unseal(champion))
-    except (Conflict, ValueError, KeyError):
-        # A champion whose text was changed, or is of an older form, is no measure of anything.
-        return ""
-    model.figures["holdout"]["champion_error_ratio"] = rounded(theirs.ratio)
-    if is_worse(judged.losses.model, theirs.model):
-        return "in the backtest it foresaw later projects worse than the model that serves"
     return ""
 
 

@@ -9,6 +9,7 @@ import os
 import resource
 import sys
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -17,13 +18,13 @@ from uuid import UUID
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from apps.recommendations import dataset, leases
+from apps.recommendations import contests, dataset, leases
 from apps.recommendations.arrays import covariates_of
 from apps.recommendations.drift import drift_of
 from apps.recommendations.findings import ImpactFinding, Meter, elapsed_ms, find_project_impact, find_run_impact
 from apps.recommendations.foresight import ForecastFinding, RankingFinding, find_forecasts, find_ranking
 from apps.recommendations.history import History, digest_of
-from apps.recommendations.holdout import split_by_time
+from apps.recommendations.holdout import NO_RIVAL, Rival, split_by_time
 from apps.recommendations.models import Advice, ImpactModel, Training
 from apps.recommendations.publishing import publish_forecast, publish_impact, publish_ranking
 from apps.recommendations.recommending import advise
@@ -77,15 +78,28 @@ def run(training: Training, owner: str) -> None:
     def report(share: float, step: str) -> None:
         leases.report(training.pk, owner, percent=round(100 * share), step=step)
 
-    findings = find(history, digest, seed=training.seed, meter=Meter(report, PARTS))
+    meter = Meter(report, PARTS)
+    findings = find(history, digest, seed=training.seed, meter=meter, rivals=contests.rivals())
     finish(training, owner, findings)
 
 
-def find(history: History, digest: str, *, seed: int, meter: Meter) -> Findings:
-    """Everything that is estimated. Equal history and seed, equal findings, to the bit."""
+def find(
+    history: History,
+    digest: str,
+    *,
+    seed: int,
+    meter: Meter,
+    rivals: Mapping[tuple[str, str], Rival],
+) -> Findings:
+    """Everything that is estimated. Equal history and seed, equal models, to the bit; rivals only choose the backtest."""
     started = time.perf_counter()
-    impact = [find_project_impact(history, seed=seed, meter=meter), find_run_impact(history, seed=seed, meter=meter)]
-    forecasts = find_forecasts(history, seed=seed, meter=meter)
+    by_projects, by_runs = (rivals.get(("impact", unit), NO_RIVAL) for unit in ("project", "run"))
+    impact = [
+        find_project_impact(history, seed=seed, meter=meter, rival=by_projects),
+        find_run_impact(history, seed=seed, meter=meter, rival=by_runs),
+    ]
+    serving = {target: rival for (target, _), rival in rivals.items()}
+    forecasts = find_forecasts(history, seed=seed, meter=meter, rivals=serving)
     ranking = find_ranking(history, seed=seed, meter=meter)
     return Findings(history, digest, elapsed_ms(started), impact, forecasts, ranking)
 

@@ -38,13 +38,8 @@ class Describe(OwnedView):
             found = self.own(request, fields)
             before, after = found.description, read.text_or(fields, "description")
             type(found).objects.filter(pk=found.pk).update(description=after, updated_ms=now_ms())
-            record(
-                request,
-                f"{self.noun}.change",
-                subject=found,
-                before={"description": before},
-                after={"description": after},
-            )
+            changes = {"before": {"description": before}, "after": {"description": after}}
+            record(request, f"{self.noun}.change", subject=found, **changes)
         return self.shown(found)
 
 
@@ -52,14 +47,16 @@ class SetNote(OwnedView):
     """POST …/set-tag"""
 
     def post(self, request: HttpRequest) -> dict[str, Any]:
-        """Write a note."""
+        """Write a note; one that says the same already is left alone."""
         fields = self.fields(request)
         key, value = read_tag(fields, limits.REGISTRY_TAG_VALUE_CHARS)
         with transaction.atomic():
             found = self.own(request, fields)
-            before = noted(found, key)
-            found.tags.update_or_create(key=key, defaults={"value": value})
-            record(request, f"{self.noun}.tag", subject=found, before=before, after=audited(key, value))
+            note = held_note(found, key)
+            if note is None or note.value != value:
+                found.tags.update_or_create(key=key, defaults={"value": value})
+                before = audited(key, note.value) if note else None
+                record(request, f"{self.noun}.tag", subject=found, before=before, after=audited(key, value))
         return {}
 
 
@@ -72,17 +69,16 @@ class DeleteNote(OwnedView):
         key = read.text(fields, "key", limits.KEY_CHARS)
         with transaction.atomic():
             found = self.own(request, fields)
-            before = noted(found, key)
-            if before is not None:
-                found.tags.filter(key=key).delete()
-                record(request, f"{self.noun}.untag", subject=found, before=before)
+            note = held_note(found, key)
+            if note is not None:
+                note.delete()
+                record(request, f"{self.noun}.untag", subject=found, before=audited(key, note.value))
         return {}
 
 
-def noted(row: Any, key: str) -> dict[str, str] | None:
-    """Return the note of a name as the audit shows it, held until the change is done; None if there is none."""
-    note = row.tags.select_for_update().filter(key=key).first()
-    return audited(key, note.value) if note else None
+def held_note(row: Any, key: str) -> Any:
+    """Return the note of a name, held until the change is done; None if there is none."""
+    return row.tags.select_for_update().filter(key=key).first()
 
 
 def audited(key: str, value: str) -> dict[str, str]:

@@ -1,0 +1,49 @@
+"""A session that waits too long is ended by Postgres: by the statement, by the lock, and idle in a transaction."""
+
+from typing import Any
+
+import psycopg
+import pytest
+from django.conf import settings
+from django.db import OperationalError, connection, transaction
+
+from apps.tenants.models import Tenant
+from apps.tracking.models import Project
+
+EXPECTED = {"statement_timeout": "15s", "lock_timeout": "5s", "idle_in_transaction_session_timeout": "1min"}
+
+
+def shown() -> dict[str, Any]:
+    with connection.cursor() as cursor:
+        return {name: cursor.execute(f"SHOW {name}").fetchone()[0] for name in EXPECTED}
+
+
+def test_each_session_has_its_limits_whatever_the_tenant(acme: Tenant) -> None:
+    assert shown() == EXPECTED
+    connection.set_schema_to_public()
+    assert shown() == EXPECTED
+    assert settings.DATABASES["default"]["OPTIONS"]["connect_timeout"] == 3
+
+
+def test_a_statement_that_runs_too_long_is_ended(acme: Tenant) -> None:
+    with pytest.raises(OperationalError, match="statement timeout"), transaction.atomic():
+        connection.cursor().execute("SET LOCAL statement_timeout = 50; SELECT pg_sleep(30)")
+    assert Project.objects.count() >= 0
+
+
+def test_a_lock_is_not_waited_for_without_end(committed: Tenant) -> None:
+    with psycopg.connect(settings.OWNER_DATABASE_URL) as other:
+        other.execute(f'LOCK TABLE "{committed.schema_name}".tracking_project IN ACCESS EXCLUSIVE MODE')
+        with pytest.raises(OperationalError, match="lock timeout"), transaction.atomic():
+            connection.cursor().execute("SET LOCAL lock_timeout = 50; SELECT * FROM tracking_project")
+
+
+def test_a_session_that_idles_in_a_transaction_is_ended(db: None) -> None:
+    link, other = (psycopg.connect(settings.DATABASE_URL) for _ in range(2))
+    link.execute("SET idle_in_transaction_session_timeout = 50")
+    link.execute("SELECT 1")
+    other.execute("SELECT pg_sleep(0.5)")
+    other.close()
+    with pytest.raises(psycopg.Error, match="idle-in-transaction timeout"):
+        link.execute("SELECT 1")
+    link.close()

@@ -84,17 +84,27 @@ def login_faults(link: psycopg.Connection[Any]) -> Iterator[tuple[str, str]]:
         yield "maestro.E010", "the application's database login inherits the tenants' rights; make it NOINHERIT"
 
 
+PROBE = "SELECT pg_backend_pid(), current_setting('maestro.probe', true)"
+
+
 def pooler_faults(dsn: str) -> Iterator[tuple[str, str]]:
     """Find out whether sessions are really ours: two of them must be two backends, and keep what they were told.
 
-    A pooler in transaction mode gives the second transaction the first one's backend, and so another tenant's path.
+    A pooler in transaction mode gives a transaction the backend of another's last one, and so another tenant's path.
+    They do not ask in turns: a pooler that deals its backends out in a circle would look right.
     """
     with psycopg.connect(dsn, connect_timeout=3, autocommit=True) as one:
         first = one.execute("SELECT pg_backend_pid(), set_config('maestro.probe', 'mine', false)").fetchone()
-        with psycopg.connect(dsn, connect_timeout=3) as two:
-            second = two.execute("SELECT pg_backend_pid(), current_setting('maestro.probe', true)").fetchone()
-            again = one.execute("SELECT pg_backend_pid(), current_setting('maestro.probe', true)").fetchone()
-    if not first or not second or first[0] == second[0] or second[1] == "mine" or again != (first[0], "mine"):
+        with psycopg.connect(dsn, connect_timeout=3, autocommit=True) as two:
+            asked = [link.execute(PROBE).fetchone() for link in (two, two, one, one, two, one)]
+    mine = [asked[at] for at in (2, 3, 5)]
+    theirs = {asked[at] or (0, "mine") for at in (0, 1, 4)}
+    if (
+        not first
+        or mine != [first] * 3
+        or len(theirs) != 1
+        or any(pid == first[0] or said == "mine" for pid, said in theirs)
+    ):
         yield (
             "maestro.E011",
             "the database is behind a pooler in transaction mode, which mixes tenants up; use session mode",

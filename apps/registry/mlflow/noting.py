@@ -38,8 +38,8 @@ class Describe(OwnedView):
             found = self.own(request, fields)
             before, after = found.description, read.text_or(fields, "description")
             type(found).objects.filter(pk=found.pk).update(description=after, updated_ms=now_ms())
-            changes = {"before": {"description": before}, "after": {"description": after}}
-            record(request, f"{self.noun}.change", subject=found, **changes)
+            action, old, new = f"{self.noun}.change", {"description": before}, {"description": after}
+            record(request, action, subject=found, before=old, after=new)
         return self.shown(found)
 
 

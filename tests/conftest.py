@@ -5,6 +5,7 @@ The first worker makes a template database through the operators' own commands; 
 
 import itertools
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -27,6 +28,10 @@ from apps.tenants.models import Tenant
 from maestro import storage
 from tests import servers
 from tests.web import WebServer, start_web
+
+# A shell starts what it puts in the background with interrupts ignored, and so would be all that the tests start.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 TEMPLATE = "maestro_template"
 ROOT = Path(__file__).resolve().parent.parent

@@ -119,8 +119,10 @@ def admit(principal: Principal, needed: str, view: Any) -> Principal:
 
 def beyond_reach(request: Any, error: Exception) -> Exception:
     """Turn "there is none" into "you may not" for who sees the whole tenant but may change some projects only."""
+    if not isinstance(error, NotFound):
+        return error  # asking who it is would try a refused credential again, and count it
     who = getattr(request, "user", None)
-    if isinstance(error, NotFound) and isinstance(who, Principal) and who.sees_all:
+    if isinstance(who, Principal) and who.sees_all:
         return Forbidden("there is no such thing in the projects where you may do this")
     return error
 

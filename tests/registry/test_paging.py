@@ -20,9 +20,7 @@ LIST = "/api/2.0/mlflow/registered-models/search"
 def make_models(values: list[float | None]) -> Experiment:
     run = make_run()
     for index, value in enumerate(values):
-        made = LoggedModel.objects.create(
-            experiment=run.experiment, name=f"m{index}", created_ms=index // 3, updated_ms=1
-        )
+        made = LoggedModel.objects.create(experiment=run.experiment, name=f"m{index}", created_ms=index, updated_ms=1)
         if value is not None:
             ModelMetric.objects.create(
                 run=run, model_id=f"m-{made.pk.hex}", key="auc", step=0, timestamp_ms=1, value=value

@@ -114,9 +114,11 @@ def test_pages_take_at_most_twelve_queries_and_stay_light(
         told = [sql for sql in asked if not sql.startswith(QUIET)]
         assert answer.status_code == 200, path
         # An order by a metric walks its numbers, NaNs and the runs without it; a filter looks up its rarest clause first.
-        walks = [sql for sql in told if sql.startswith(("SELECT r.id, ", "SELECT run_id"))]
+        walks = [sql for sql in told if " AS k0" in sql or sql.startswith(("SELECT run_id", "SELECT CASE WHEN count"))]
         assert len(walks) <= 5, path
-        assert 0 < len(told) - max(len(walks) - 1, 0) <= MAX_QUERIES, path + "".join(f"\n{sql}" for sql in told)
+        # A list of one project looks up the project and its experiments first: one more than the others.
+        most = MAX_QUERIES + path.startswith("tracking/run/?project=")
+        assert 0 < len(told) - max(len(walks) - 1, 0) <= most, path + "".join(f"\n{sql}" for sql in told)
         assert len(answer.content) < MAX_HTML_BYTES, path
 
 

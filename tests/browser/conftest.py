@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import count
 from typing import Any
 
 import pytest
@@ -18,8 +19,9 @@ from tests.browser.chromium import ARGUMENTS, CHROMIUM
 from tests.browser.scene import PASSWORD, Scene, build
 from tests.web import WebServer
 
-# A role is the whole server's, so the databases of two workers must not share its name.
-SLUG = f"look-{os.getpid()}"
+# A role is the whole server's, so the databases of two workers must not share its name; and the web server
+# remembers for some seconds that a host of an erased tenant is nobody's, so no two modules share one either.
+numbers = count(1)
 OPERATOR = "operator-to-look"
 WAIT_MS, WAITS = 50, 300
 
@@ -29,6 +31,7 @@ class Site:
     """A tenant's admin as a signed-in person sees it."""
 
     url: str
+    slug: str
     scene: Scene
     cookies: list[Any] = field(default_factory=list)
 
@@ -71,20 +74,20 @@ def apart(work: Callable[[], Any]) -> Any:
         return pool.submit(work).result()
 
 
-def furnish() -> Scene:
+def furnish(slug: str) -> Scene:
     """Make the tenant and its rows."""
     try:
         connection.set_schema_to_public()
-        with tenant_context(provisioning.create(SLUG, name="Look")):
+        with tenant_context(provisioning.create(slug, name="Look")):
             return build()
     finally:
         connection.close()
 
 
-def clear() -> None:
+def clear(slug: str) -> None:
     """Erase the tenant."""
     try:
-        provisioning.erase(SLUG)
+        provisioning.erase(slug)
     finally:
         connection.close()
 
@@ -104,7 +107,9 @@ def sign_in(browser: Browser, url: str, name: str) -> list[Any]:
     """The cookies of somebody who typed their password."""
     context = browser.new_context()
     page = context.new_page()
-    page.goto(f"{url}/login/")
+    answer = page.goto(f"{url}/login/")
+    assert answer is not None
+    assert answer.status == 200, f"{url}/login/ answered {answer.status}"
     page.fill("#id_username", name)
     page.fill("#id_password", PASSWORD)
     page.click("input[type=submit]")
@@ -117,13 +122,14 @@ def sign_in(browser: Browser, url: str, name: str) -> list[Any]:
 @pytest.fixture(scope="module")
 def site(web: WebServer, browser: Browser, django_db_setup: None, django_db_blocker: Any) -> Iterator[Site]:
     """A tenant with rows to look at, and the cookies of a person signed in to it."""
+    slug = f"look-{os.getpid()}-{next(numbers)}"
     with django_db_blocker.unblock():
-        scene = apart(furnish)
-    made = Site(f"{web.url_of(SLUG)}/admin", scene)
+        scene = apart(lambda: furnish(slug))
+    made = Site(f"{web.url_of(slug)}/admin", slug, scene)
     made.cookies = sign_in(browser, made.url, "ada")
     yield made
     with django_db_blocker.unblock():
-        apart(clear)
+        apart(lambda: clear(slug))
 
 
 Windows = Callable[..., Look]

@@ -13,17 +13,17 @@ from playwright.sync_api import Browser, Page
 
 from apps.tenants.models import Tenant
 from maestro.database.session import connection
-from tests.browser.conftest import SLUG, Look, Site, apart, watched
+from tests.browser.conftest import Look, Site, apart, watched
 
 pytestmark = pytest.mark.browser
 PASSWORD = "a password for the second factor"
 
 
-def make_person(name: str) -> None:
+def make_person(slug: str, name: str) -> None:
     """Make somebody who may look."""
     try:
         connection.set_schema_to_public()
-        with tenant_context(Tenant.objects.get(slug=SLUG)):
+        with tenant_context(Tenant.objects.get(slug=slug)):
             person = User.objects.create_user(name, password=PASSWORD, is_staff=True)
             person.groups.add(Group.objects.get(name="viewer"))
     finally:
@@ -58,7 +58,7 @@ def test_a_person_sets_up_a_second_factor_and_signs_in_with_it(
 ) -> None:
     name = f"second-{width}"
     with django_db_blocker.unblock():
-        apart(lambda: make_person(name))
+        apart(lambda: make_person(site.slug, name))
     seen = watched(browser.new_context(viewport={"width": width, "height": 900}).new_page())
     page: Page = seen.page
     sign_in(page, site, name)

@@ -1,10 +1,12 @@
 """The tracking room: the rules of a project for its runs' lives: its own word, else that of all projects, else ours."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
+from uuid import UUID
 
 from django.db import transaction
+from django.db.models import Q
 
 from apps.tenants.access.auditing import By, actor_of, record
 from apps.tracking.models import DEFAULT_PROJECT_ID, LifeRule, Project
@@ -30,18 +32,29 @@ class Rules:
     lost_after_hours: float = LOST_AFTER_HOURS
 
 
+def said_of(projects: Iterable[Project]) -> dict[UUID | None, LifeRule]:
+    """What somebody has said of some projects, by their ids, and of all, by None: in one statement."""
+    ids = [project.pk for project in projects]
+    rules = LifeRule.objects.filter(Q(project__in=ids) | Q(project=None)).order_by()
+    return {rule.project_id: rule for rule in rules}
+
+
 def rule_of(project: Project | None) -> LifeRule | None:
     """What somebody has said of a project, or of all; None for nothing."""
     return LifeRule.objects.filter(project=project).order_by().first()
 
 
+def combined(said: Mapping[UUID | None, LifeRule], project: UUID | None) -> Rules:
+    """The rules that hold for a project, by what was said of it and of all."""
+    found: dict[str, Any] = asdict(Rules())
+    for rule in (said.get(None), said.get(project)):
+        found |= {name: getattr(rule, name) for name in FIELDS if getattr(rule, name, None) is not None}
+    return Rules(**found)
+
+
 def in_force(project: Project | None) -> Rules:
     """The rules that hold for a project, or, without one, for those that say nothing."""
-    said = [rule for rule in (rule_of(project) if project else None, rule_of(None)) if rule is not None]
-    found: dict[str, Any] = asdict(Rules())
-    for rule in reversed(said):
-        found |= {name: getattr(rule, name) for name in FIELDS if getattr(rule, name) is not None}
-    return Rules(**found)
+    return combined(said_of([project] if project else []), project.pk if project else None)
 
 
 def set_rule(project: Project | None, values: Mapping[str, Any], *, by: By) -> LifeRule:

@@ -5,12 +5,12 @@ Wrong tries are counted by account and address together, by address, and (far hi
 
 from typing import Any
 
-from django.contrib.auth.backends import ModelBackend
 from django.contrib.auth.models import User
 from django.db import transaction
 from django.http import HttpRequest
 
-from apps.tenants.access.models import AuditEvent, ProjectRole
+from apps.tenants.access.known import KnownPermissions, known
+from apps.tenants.access.models import AuditEvent
 from maestro.api.addresses import client_address, group_of
 from maestro.api.throttling import limiter
 from maestro.database.base import PUBLIC
@@ -45,7 +45,7 @@ SEEN_IN_PROJECTS = frozenset(
 )
 
 
-class PasswordBackend(ModelBackend):
+class PasswordBackend(KnownPermissions):
     """Django's password check behind the lock-out. Raises TooMany, before any hashing, while locked."""
 
     def authenticate(
@@ -71,16 +71,7 @@ class PasswordBackend(ModelBackend):
         """Let a role in a project open the pages that show projects; elsewhere groups decide."""
         if super().has_perm(user_obj, perm, obj):
             return True
-        return obj is None and perm in SEEN_IN_PROJECTS and user_obj.is_active and has_project_role(user_obj)
-
-
-def has_project_role(person: Any) -> bool:
-    """Say whether somebody has a role in any project of this tenant; asked once for each request's person."""
-    if connection.schema_name == PUBLIC:
-        return False
-    if not hasattr(person, "has_project_role"):
-        person.has_project_role = ProjectRole.objects.filter(user_id=person.pk).exists()
-    return bool(person.has_project_role)
+        return obj is None and perm in SEEN_IN_PROJECTS and user_obj.is_active and bool(known(user_obj).project_roles)
 
 
 def note(request: HttpRequest | None, action: str, username: str) -> None:

@@ -15,11 +15,11 @@ from typing import Any
 from django.conf import settings
 from django.contrib.auth import BACKEND_SESSION_KEY
 from django.contrib.auth.models import User
-from django.db import connection as database
 from django.db import transaction
 from django.http import HttpRequest
 from django_otp.oath import hotp
 
+from apps.tenants.access.known import ask, known
 from apps.tenants.access.passwords import LOCK_SECONDS
 from apps.tenants.access.sealing import seal, unseal
 from apps.tenants.factors.models import Authenticator, RecoveryCode
@@ -32,16 +32,12 @@ CODES, CODE_BYTES = 10, 6
 TRIES_PAIR, TRIES_ACCOUNT = 5, 20
 MARK = "second_factor"
 OIDC = "apps.tenants.access.signin.OidcBackend"
-STANDING = """SELECT (SELECT id FROM factors_authenticator WHERE user_id = %s AND confirmed_at IS NOT NULL),
-  coalesce((SELECT is_required FROM factors_factorrule), false)"""
 
 
 def standing_of(person: User) -> tuple[int | None, bool]:
-    """Read a person's confirmed authenticator, if they have one, and whether one is demanded here."""
-    with database.cursor() as cursor:
-        cursor.execute(STANDING, [person.pk])
-        identity, is_required = cursor.fetchone()
-    return identity, is_required
+    """Read a person's confirmed authenticator, if they have one, and whether one is demanded here, as it is now."""
+    told = ask(person)
+    return told.authenticator, told.is_factor_required
 
 
 def is_wanting(request: HttpRequest) -> bool:
@@ -51,8 +47,9 @@ def is_wanting(request: HttpRequest) -> bool:
         person: Any = request.user
         if request.session.get(BACKEND_SESSION_KEY) == OIDC:
             return False
-        identity, is_required = standing_of(person)
-        kept = is_required if identity is None else request.session.get(MARK) != identity
+        told = known(person)
+        has_factor = told.authenticator is not None
+        kept = request.session.get(MARK) != told.authenticator if has_factor else told.is_factor_required
         request.maestro_wants_factor = kept  # type: ignore[attr-defined]
     return kept
 

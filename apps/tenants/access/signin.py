@@ -16,6 +16,7 @@ from django.http import HttpRequest
 from mozilla_django_oidc.auth import OIDCAuthenticationBackend
 
 from apps.tenants.access import people
+from apps.tenants.access.known import KnownPermissions
 from apps.tenants.access.models import OidcProvider
 from apps.tenants.access.sealing import unseal
 from maestro.egress import fetch
@@ -51,7 +52,7 @@ def library_settings(provider: OidcProvider) -> dict[str, Any]:
     }
 
 
-class OidcBackend(OIDCAuthenticationBackend):
+class OidcBackend(KnownPermissions, OIDCAuthenticationBackend):
     """One sign-in with one provider of the current tenant."""
 
     def __init__(self) -> None:

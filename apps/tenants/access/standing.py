@@ -5,7 +5,7 @@ from typing import Any
 from django.contrib.auth.models import User
 from django.http import HttpRequest
 
-from apps.tenants.access.models import ProjectRole, role_of_person
+from apps.tenants.access.known import Known, ask, known
 from apps.tenants.routing import this_tenant
 from maestro.api.auth import Principal
 from maestro.errors import Forbidden
@@ -15,21 +15,21 @@ NOBODY = Principal("person", "", "", "", "")
 
 def principal_of_person(person: User) -> Principal:
     """Read a person's roles as they are now. Raises Forbidden for who has none anywhere in the tenant."""
-    found = described(person)
+    found = described(person, ask(person))
     if not found.role and not found.project_roles:
         raise Forbidden("you have no role in this tenant", "no_role")
     return found
 
 
-def described(person: User) -> Principal:
-    """Read a person's roles as they are now: perhaps none."""
+def described(person: User, told: Known) -> Principal:
+    """Write a person with their roles: perhaps none."""
     return Principal(
         kind="person",
         id=str(person.pk),
         name=person.get_username(),
-        role=role_of_person(person) or "",
+        role=told.role,
         schema=this_tenant().schema_name,
-        project_roles=dict(ProjectRole.objects.filter(user=person).values_list("project_id", "role")),
+        project_roles=told.project_roles,
     )
 
 
@@ -41,7 +41,7 @@ def looker(request: HttpRequest) -> Principal:
     kept: Principal | None = getattr(request, "maestro_looker", None)
     if kept is None:
         person: Any = request.user
-        kept = described(person) if person.is_authenticated else NOBODY
+        kept = described(person, known(person)) if person.is_authenticated else NOBODY
         if kept.project_roles and not kept.role:
             kept = kept.within("viewer")
         request.maestro_looker = kept  # type: ignore[attr-defined]

@@ -53,7 +53,8 @@ class LifeRuleAdmin(AuditedAdmin):
 def endings(request: HttpRequest, project: Project) -> dict[str, Any] | None:
     """How a project's runs end, and what becomes of them."""
     counted = tally(Run.objects.active().filter(experiment__project=project))
-    rule = keeping.rule_of(project)
+    said = keeping.said_of([project])
+    rule = said.get(project.pk)
     may = bool(request.user.has_perm(DELETES))
     change = reverse("admin:tracking_liferule_change", args=[rule.pk]) if rule else ""
     return {
@@ -62,7 +63,7 @@ def endings(request: HttpRequest, project: Project) -> dict[str, Any] | None:
         "lost_url": f"{reverse('admin:tracking_run_changelist')}?project={project.pk}&status=LOST",
         "trash": Run.objects.exclude(deleted_ms=None).filter(experiment__project=project).count(),
         "trash_url": f"{reverse('admin:run_trash')}?{urlencode({'project': project.slug})}",
-        "rules": keeping.in_force(project),
+        "rules": keeping.combined(said, project.pk),
         "more_url": (change or f"{reverse('admin:tracking_liferule_add')}?project={project.pk}") if may else "",
         "more_text": "Change the rules",
     }

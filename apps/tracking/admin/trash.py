@@ -26,7 +26,9 @@ def trash(request: HttpRequest) -> HttpResponse:
     if project is not None:
         runs = runs.filter(experiment__project=project)
     rows = list(runs.select_related("experiment__project").order_by("-deleted_ms", "-pk")[:PAGE])
-    rules = {one: keeping.in_force(one) for one in {run.experiment.project for run in rows}}
+    projects = {run.experiment.project for run in rows}
+    said = keeping.said_of(projects)
+    rules = {one: keeping.combined(said, one.pk) for one in projects}
     context: dict[str, Any] = {
         "title": "Trash",
         "rows": [

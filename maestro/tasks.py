@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from celery import Task, shared_task
+from django.db import InterfaceError, OperationalError
 from django_tenants.utils import get_tenant_model, tenant_context
 
 from maestro.database.session import connection
@@ -47,15 +48,20 @@ def assert_tenant(schema: str) -> None:
 
 
 def in_tenant(body: Callable[..., Any]) -> Callable[..., Any]:
-    """Wrap a function so that it runs inside the tenant named by `schema=`."""
+    """Wrap a function so that it runs inside the tenant named by `schema=`.
+
+    Raises  Unavailable if the database ends the session or refuses one: the task may be tried again
+    """
 
     @functools.wraps(body)
     def run(*args: Any, schema: str | None = None, **kwargs: Any) -> Any:
-        tenant = find_tenant(schema)
         try:
+            tenant = find_tenant(schema)
             with tenant_context(tenant):
                 assert_tenant(tenant.schema_name)
                 return body(*args, **kwargs)
+        except (OperationalError, InterfaceError) as error:
+            raise Unavailable(f"the database does not answer: {error}") from error
         finally:
             connection.set_schema_to_public()
 

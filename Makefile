@@ -46,8 +46,10 @@ browser: ## Install Chromium for the browser tests, if it is missing and we are 
 test: install-dev browser ## Run every test, on real servers
 	@exec $(PYTEST) -n $(JOBS) --dist loadgroup
 
-fast: install-dev ## Run the tests that need no browser and no S3
-	@exec $(PYTEST) -n $(JOBS) --dist loadgroup -m "not slow and not browser and not s3"
+# What a change of one room breaks first. The sweeps over every route, the hostile, protocol and isolation suites are in `test`.
+ROOMS := architecture maestro tenants tracking registry recommendations
+fast: install-dev ## Run the rooms' own tests, without browser, S3 and sweeps over all routes
+	@exec $(PYTEST) -n $(JOBS) --dist loadgroup -m "not slow and not browser and not s3" $(ROOMS:%=tests/%)
 
 check: install-dev lint types contracts migrations test ## All that CI runs: lint, types, contracts, migrations, tests
 

@@ -70,7 +70,8 @@ def record(
         raise RuntimeError(f"{action} is recorded outside the transaction of its change")
     actor = actor_of(by)
     if subject is not None:
-        object_type, object_id = type(subject).__name__, subject.pk
+        # Not the type's own name: request.user is a lazy stand-in.
+        object_type, object_id = subject._meta.object_name or "", subject.pk
     return AuditEvent.objects.record(
         action,
         actor=actor.name,

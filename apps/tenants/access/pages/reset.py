@@ -70,6 +70,7 @@ class Sent(View):
 class Confirm(PasswordResetConfirmView):
     """Sets the new password. Nobody is signed in by it: the second factor is still asked for."""
 
+    http_method_names = ["get", "post"]
     template_name = "access/reset_confirm.html"
     success_url = reverse_lazy("password_reset_done")
     extra_context = {"title": "A new password"}

@@ -77,7 +77,7 @@ class Enter(Page):
             with transaction.atomic():
                 how = second_factor.check(request, person, request.POST.get("code", "")[:40], timezone.now())
                 if how is not None:
-                    note(request, f"person.code_{how}")
+                    note(request, f"person.code_{how}", after={"code": how})
         except TooMany as refusal:
             problem = f"Too many wrong codes. Try again in {refusal.retry_after // 60 + 1} minutes."
         if how is None:
@@ -130,7 +130,7 @@ class Manage(Page):
         with transaction.atomic():
             codes = second_factor.confirm(person, request.POST.get("code", "")[:40], timezone.now())
             if codes is not None:
-                note(request, "second_factor.begin")
+                note(request, "second_factor.begin", before={"has_factor": False}, after={"has_factor": True})
                 end_tokens(person)
         if codes is None:
             secret = second_factor.waiting_secret(person)
@@ -140,20 +140,24 @@ class Manage(Page):
 
     def change(self, request: HttpRequest, person: Any, action: str) -> HttpResponse:
         """Make new recovery codes, or end the second factor: both ask for a code."""
+        codes: list[str] = []
         try:
-            how = second_factor.check(request, person, request.POST.get("code", "")[:40], timezone.now())
+            with transaction.atomic():
+                how = second_factor.check(request, person, request.POST.get("code", "")[:40], timezone.now())
+                if how and action == "renew":
+                    codes = second_factor.renew_codes(person)
+                    note(request, "second_factor.renew", after={"recovery_codes": len(codes)})
+                elif how:
+                    second_factor.remove(person)
+                    note(request, "second_factor.remove", before={"has_factor": True}, after={"has_factor": False})
         except TooMany:
             how = None
         if how is None:
             left = person.recovery_codes.left().count()
             context = {"has_factor": True, "codes_left": left, "problem": WRONG}
             return self.show("second_factor", "Second factor", **context)
-        with transaction.atomic():
-            note(request, f"second_factor.{action}")
-            if action == "renew":
-                codes = second_factor.renew_codes(person)
-                return self.show("second_factor_codes", "Your recovery codes", codes=codes)
-            second_factor.remove(person)
+        if action == "renew":
+            return self.show("second_factor_codes", "Your recovery codes", codes=codes)
         return self.to("second_factor")
 
 
@@ -177,10 +181,11 @@ def picture(text: str) -> str:
     return "data:image/svg+xml;base64," + base64.b64encode(drawn.getvalue()).decode()
 
 
-def note(request: HttpRequest, action: str) -> None:
+def note(request: HttpRequest, action: str, *, before: Any = None, after: Any = None) -> None:
     """Write down what happened, in the tenant's log; the operators' schema has none."""
     if connection.schema_name != PUBLIC:
-        record(request, action, subject=request.user)  # type: ignore[arg-type]
+        person: Any = request.user
+        record(request, action, subject=person, before=before, after=after)
 
 
 def end_tokens(person: Any) -> None:

@@ -98,4 +98,6 @@ def test_a_refused_password_changes_and_records_nothing(acme: Tenant, ada: User,
 
 
 def test_the_link_takes_no_put(acme: Tenant, ada: User) -> None:
-    assert browser().put("/password-reset/x/set-password/", "new_password1=x").status_code == 405
+    client, uid = browser(), urlsafe_base64_encode(force_bytes(ada.pk))
+    opened = client.get(f"/password-reset/{uid}/{default_token_generator.make_token(ada)}/")
+    assert client.put(opened["Location"], f"new_password1={NEW}&new_password2={NEW}").status_code == 405

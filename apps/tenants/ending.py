@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import psycopg
+from django.db import transaction
 from django.utils import timezone
 
 from apps.tenants import provisioning, routing
-from apps.tenants.models import Job, Tenant
+from apps.tenants.models import Job, OperatorEvent, Tenant
 from maestro import clearing, storage
 from maestro.clearing import Heap
 from maestro.database.session import connection
@@ -58,9 +59,11 @@ def move(slug: str, before: Tenant.State, after: Tenant.State, kind: str, by: st
     tenant = provisioning.fetch(slug)
     if tenant.state == after:
         return tenant
-    if not Tenant.objects.filter(pk=tenant.pk, state=before).update(state=after):
-        raise Conflict(f"{slug} is {tenant.state}, not {before}")
-    keep(kind, tenant, f"{slug}: {before} to {after}, by {by}", tenant)
+    with transaction.atomic():
+        if not Tenant.objects.filter(pk=tenant.pk, state=before).update(state=after):
+            raise Conflict(f"{slug} is {tenant.state}, not {before}")
+        keep(kind, tenant, f"{slug}: {before} to {after}, by {by}")
+        told(tenant, f"tenant.{kind.partition('_')[0]}", by, before={"state": before}, after={"state": after})
     tenant.refresh_from_db()
     return tenant
 
@@ -74,7 +77,9 @@ def erase(slug: str, *, by: str, settle_seconds: float = SETTLE_SECONDS) -> Belo
     if tenant.state not in {State.SUSPENDED, State.ERASING}:
         raise Conflict(f"{slug} is {tenant.state}: suspend it first")
     found, prefix = belongings_of(tenant), storage.prefix_of(tenant.id)
-    Tenant.objects.filter(pk=tenant.pk).update(state=State.ERASING)
+    with transaction.atomic():
+        Tenant.objects.filter(pk=tenant.pk).update(state=State.ERASING)
+        told(tenant, "tenant.begin_erasing", by, before={"state": tenant.state}, after={"state": State.ERASING})
     time.sleep(settle_seconds)
     try:
         # The row goes last: until then the command can be repeated.
@@ -82,9 +87,12 @@ def erase(slug: str, *, by: str, settle_seconds: float = SETTLE_SECONDS) -> Belo
     except psycopg.errors.LockNotAvailable as error:
         raise Unavailable(f"work in {slug} holds its tables; try again when it has ended") from error
     swept = sweep(prefix, settle_seconds)
-    provisioning.forget_tenant(tenant)
     heap = f"{swept.objects} objects of {swept.size_bytes} bytes"
-    keep("erase_tenant", None, f"{slug} ({tenant.id}): {found.tables} tables, {heap}, by {by}", tenant)
+    gone = {"id": str(tenant.id), "tables": found.tables, "objects": swept.objects, "object_bytes": swept.size_bytes}
+    with transaction.atomic():
+        provisioning.forget_tenant(tenant)
+        keep("erase_tenant", None, f"{slug} ({tenant.id}): {found.tables} tables, {heap}, by {by}")
+        told(tenant, "tenant.erase", by, before=gone)
     return Belongings(found.tables, found.table_bytes, swept)
 
 
@@ -100,10 +108,21 @@ def sweep(prefix: str, settle_seconds: float) -> Heap:
     raise Unavailable("bytes keep arriving for this tenant; end its uploads and try again")
 
 
-def keep(kind: str, tenant: Tenant | None, message: str, about: Any) -> None:
-    """Write down what an operator did, among the operators' jobs."""
+def told(tenant: Tenant, action: str, by: str, *, before: Any = None, after: Any = None) -> None:
+    """Write down in the operators' log what one of them did to a tenant."""
+    OperatorEvent.objects.record(
+        action,
+        actor=provisioning.actor(by),
+        object_type="Tenant",
+        object_id=tenant.slug,
+        before=before,
+        after=after,
+    )
+
+
+def keep(kind: str, tenant: Tenant | None, message: str) -> None:
+    """Show what an operator did among the jobs."""
     at = timezone.now()
-    connection.set_schema_to_public()
     Job.objects.create(
         kind=kind, tenant=tenant, state=Job.State.DONE, percent=100, message=message, started_at=at, ended_at=at
     )

@@ -59,6 +59,7 @@ def migrate_public() -> None:
             "GRANT USAGE ON SCHEMA public TO {}",
             "GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO {}",
             "GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA public TO {}",
+            "REVOKE UPDATE, DELETE, TRUNCATE ON public.tenants_operatorevent FROM {}",
         ):
             owner.execute(sql.SQL(statement).format(login))
 

@@ -15,7 +15,7 @@ from django.db import IntegrityError, transaction
 from psycopg import sql
 
 from apps.tenants import template
-from apps.tenants.models import Domain, Tenant
+from apps.tenants.models import Domain, OperatorEvent, Tenant
 from apps.tenants.models.tenants import check_slug, schema_for
 from maestro.database.base import role_of
 from maestro.database.session import connection
@@ -39,7 +39,7 @@ def owner_connection() -> Iterator[psycopg.Connection]:
         yield owner
 
 
-def create(slug: str, *, name: str = "", domain: str = "") -> Tenant:
+def create(slug: str, *, name: str = "", domain: str = "", by: str = "") -> Tenant:
     """Make a tenant: its row, host, role and schema. Raises Invalid or AlreadyExists; leaves nothing by halves."""
     try:
         check_slug(slug)
@@ -56,17 +56,26 @@ def create(slug: str, *, name: str = "", domain: str = "") -> Tenant:
                 make_schema(owner, tenant.schema_name, ddl)
             tenant.state, tenant.schema_head = Tenant.State.ACTIVE, template.current_head()
             tenant.save(update_fields=["state", "schema_head"])
+            made = {"slug": slug, "id": str(tenant.pk), "host": host}
+            OperatorEvent.objects.record(
+                "tenant.create", actor=actor(by), object_type="Tenant", object_id=slug, after=made
+            )
     except (IntegrityError, ValidationError, psycopg.errors.DuplicateSchema) as error:
         raise AlreadyExists(f"there is a tenant or a host named {slug!r} already") from error
     return tenant
 
 
-def create_if_missing(slug: str) -> bool:
+def actor(by: str) -> str:
+    """Name an operator in their log."""
+    return f"operator:{by}" if by else "system"
+
+
+def create_if_missing(slug: str, *, by: str = "") -> bool:
     """Make a tenant unless it is there. Returns whether it was made."""
     connection.set_schema_to_public()
     if Tenant.objects.filter(slug=slug).exists():
         return False
-    create(slug)
+    create(slug, by=by)
     return True
 
 

@@ -7,16 +7,10 @@ from django.db import models, transaction
 from django.http import HttpRequest, HttpResponse
 
 from apps.tenants.access.auditing import HIDDEN, fields_of, record
-from maestro.database.base import PUBLIC
-from maestro.database.session import connection
 
 
 class AuditedAdmin(ModelAdmin):
-    """Records additions, changes and deletions with what was before and after.
-
-    Operators' pages stand in the public schema, which has no audit log of a tenant's: Django's own admin log,
-    written in the same transaction, is theirs.
-    """
+    """Records additions, changes and deletions with what was before and after: a tenant's, or the operators'."""
 
     def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
         """Keep what the row was before the form touches it."""
@@ -31,9 +25,8 @@ class AuditedAdmin(ModelAdmin):
             return super().response_action(request, *args, **kwargs)
 
     def note(self, request: HttpRequest, act: str, row: models.Model, *, before: Any = None, after: Any = None) -> None:
-        """Record what happened to a row of a tenant."""
-        if connection.schema_name != PUBLIC:
-            record(request, f"{row._meta.model_name}.{act}", subject=row, before=before, after=after)
+        """Record what happened to a row."""
+        record(request, f"{row._meta.model_name}.{act}", subject=row, before=before, after=after)
 
     def log_addition(self, request: HttpRequest, obj: models.Model, message: Any) -> Any:
         """Record an addition."""

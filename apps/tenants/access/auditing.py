@@ -7,14 +7,18 @@ import hashlib
 from dataclasses import dataclass
 from typing import Any
 
-from django.db import connection, models
+from django.db import models
 from django.forms.models import model_to_dict
 from django.http import HttpRequest
 from rest_framework.request import Request
 
 from apps.tenants.access.models import AuditEvent, role_of_person
+from apps.tenants.models import OperatorEvent
+from apps.tenants.models.events import Event, EventQuerySet
 from maestro.api.addresses import client_address
 from maestro.api.auth import Principal
+from maestro.database.base import PUBLIC
+from maestro.database.session import connection
 
 HIDDEN = frozenset({"digest", "password", "secret", "client_secret", "token", "key"})
 MASK = "[not recorded]"
@@ -60,8 +64,10 @@ def record(
     object_id: object = "",
     before: Any = None,
     after: Any = None,
-) -> AuditEvent:
+) -> Event:
     """Write one event in the transaction of the change. `action` is `noun.verb`: "version.promote".
+
+    In the public schema it goes to the operators' log.
 
     Give `subject`, or object_type and object_id. Fields that hold secrets are masked. Raises RuntimeError
     outside a transaction: the change and its event would not stand or fall together.
@@ -72,7 +78,8 @@ def record(
     if subject is not None:
         # Not the type's own name: request.user is a lazy stand-in.
         object_type, object_id = subject._meta.object_name or "", subject.pk
-    return AuditEvent.objects.record(
+    log: EventQuerySet = OperatorEvent.objects if connection.schema_name == PUBLIC else AuditEvent.objects
+    return log.record(
         action,
         actor=actor.name,
         role=actor.role,

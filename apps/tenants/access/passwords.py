@@ -9,11 +9,10 @@ from django.contrib.auth.models import User
 from django.db import transaction
 from django.http import HttpRequest
 
+from apps.tenants.access.auditing import Actor, record
 from apps.tenants.access.known import KnownPermissions, known
-from apps.tenants.access.models import AuditEvent
 from maestro.api.addresses import client_address, group_of
 from maestro.api.throttling import limiter
-from maestro.database.base import PUBLIC
 from maestro.database.session import connection
 from maestro.errors import TooMany
 
@@ -75,18 +74,12 @@ class PasswordBackend(KnownPermissions):
 
 
 def note(request: HttpRequest | None, action: str, username: str) -> None:
-    """Write a sign-in, or a lock-out, into the tenant's log; the public schema has none."""
-    if request is None or connection.schema_name == PUBLIC:
+    """Write a sign-in, or a lock-out, into the log."""
+    if request is None:
         return
+    who = Actor(f"person:{username}", "", client_address(request), getattr(request, "request_id", ""))
     with transaction.atomic():
-        AuditEvent.objects.record(
-            action,
-            actor=f"person:{username}",
-            object_type="User",
-            object_id=username,
-            address=client_address(request),
-            request_id=getattr(request, "request_id", ""),
-        )
+        record(who, action, object_type="User", object_id=username)
 
 
 def note_lock_out(request: HttpRequest | None, username: str, tries: list[tuple[str, int]]) -> None:

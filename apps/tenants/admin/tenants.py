@@ -4,7 +4,7 @@ from django.contrib import admin
 from django.urls import reverse
 from django.utils.html import format_html
 
-from apps.tenants.models import Domain, Job, Tenant
+from apps.tenants.models import Domain, Job, OperatorEvent, Tenant
 from maestro.admin import LookOnlyAdmin, Task, operator_site
 
 
@@ -44,6 +44,15 @@ class JobAdmin(LookOnlyAdmin):
         )
 
 
+@admin.register(OperatorEvent, site=operator_site)
+class OperatorEventAdmin(LookOnlyAdmin):
+    """What operators did, by command and on these pages: written with each change, and never changed itself."""
+
+    list_display = ("at", "actor", "action", "object_type", "object_id", "address")
+    list_filter = ("action",)
+    search_fields = ("actor", "object_id", "request_id")
+
+
 operator_site.add_task(
     Task(
         "Tenants",
@@ -55,3 +64,6 @@ operator_site.add_task(
     )
 )
 operator_site.add_task(Task("Jobs", "admin:tenants_job_changelist", "jobs", 20, permission="tenants.view_job"))
+operator_site.add_task(
+    Task("Log", "admin:tenants_operatorevent_changelist", "jobs", 30, permission="tenants.view_operatorevent")
+)

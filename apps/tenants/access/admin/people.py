@@ -1,6 +1,7 @@
 """The access room's admin: people and roles, on both sites: each schema has its own."""
 
 import uuid
+from collections.abc import Callable
 from typing import Any
 
 from django import forms
@@ -19,17 +20,10 @@ from apps.tenants.access.models import ProjectRole
 from apps.tenants.access.project_roles import project_choices, told
 from apps.tenants.access.resetting import end_all
 from apps.tenants.access.standing import is_bound
-from maestro.admin import operator_site, tenant_site
-from maestro.database.base import PUBLIC
-from maestro.database.session import connection
+from maestro.admin import MaestroSite, operator_site, tenant_site
 
 REDIRECT = 302
-
-
-def note_reset(request: HttpRequest, person: User) -> None:
-    """Write a reset down, in the tenant's log; the operators' schema has none."""
-    if connection.schema_name != PUBLIC:
-        record(request, "second_factor.reset", subject=person, before={"has_factor": True}, after={"has_factor": False})
+HAS_FACTOR, HAS_NONE = {"has_factor": True}, {"has_factor": False}
 
 
 class PersonAdmin(AuditedAdmin, UserAdmin):
@@ -55,7 +49,7 @@ class PersonAdmin(AuditedAdmin, UserAdmin):
         """Let people who lost theirs in by password alone, until they set up a new one."""
         for person in people:
             if self.has_change_permission(request, person) and second_factor.remove(person):
-                note_reset(request, person)
+                record(request, "second_factor.reset", subject=person, before=HAS_FACTOR, after=HAS_NONE)
                 messages.success(request, f"{person} signs in by password alone now.")
 
     @method_decorator(sensitive_post_parameters())
@@ -63,21 +57,25 @@ class PersonAdmin(AuditedAdmin, UserAdmin):
         """Set a person's password and write it down, together."""
         with transaction.atomic():
             answer = super().user_change_password(request, id, form_url)
-            if request.method == "POST" and answer.status_code == REDIRECT and connection.schema_name != PUBLIC:
+            if request.method == "POST" and answer.status_code == REDIRECT:
                 end_all(User.objects.get(pk=id))
             return answer
 
 
-@sensitive_post_parameters()
-def own_password(request: HttpRequest) -> HttpResponse:
-    """Change one's own password, on Django's page, and write it down, together."""
-    with transaction.atomic():
-        answer = tenant_site.password_change(request)
-        if request.method == "POST" and answer.status_code == REDIRECT:
-            person: Any = request.user
-            end_all(User.objects.get(pk=person.pk))
-            record(request, "person.new_password", subject=person, after={"told": "changed by themselves"})
-        return answer
+def own_password_on(site: MaestroSite) -> Callable[[HttpRequest], HttpResponse]:
+    """Make a site's page where one changes one's own password: Django's, and the event with it."""
+
+    @sensitive_post_parameters()
+    def own_password(request: HttpRequest) -> HttpResponse:
+        with transaction.atomic():
+            answer = site.password_change(request)
+            if request.method == "POST" and answer.status_code == REDIRECT:
+                person: Any = request.user
+                end_all(User.objects.get(pk=person.pk))
+                record(request, "person.new_password", subject=person, after={"told": "changed by themselves"})
+            return answer
+
+    return own_password
 
 
 class ProjectRoleForm(forms.ModelForm[ProjectRole]):
@@ -123,4 +121,4 @@ tenant_site.register(User, TenantPersonAdmin)
 operator_site.register(User, PersonAdmin)
 for site in (tenant_site, operator_site):
     site.register(Group, RoleAdmin)
-tenant_site.add_page("password_change/", own_password, "password_change")
+    site.add_page("password_change/", own_password_on(site), "password_change")

@@ -1,60 +1,19 @@
 """The access room: the audit log. Append-only by a trigger and by the role's rights."""
 
-from typing import Any
-
-from django.core.serializers.json import DjangoJSONEncoder
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 
-from maestro.clock import uuid7
+from apps.tenants.models.events import Event, EventQuerySet
 
 LEAST_DAYS, MOST_DAYS = 30, 36_500
 
 
-class AuditQuerySet(models.QuerySet["AuditEvent"]):
+class AuditQuerySet(EventQuerySet):
     """Writing and reading the log."""
 
-    def record(
-        self,
-        action: str,
-        *,
-        actor: str,
-        object_type: str = "",
-        object_id: str = "",
-        role: str = "",
-        before: Any = None,
-        after: Any = None,
-        address: str = "",
-        request_id: str = "",
-    ) -> "AuditEvent":
-        """Write one event, in the transaction of the change that it records."""
-        return self.create(
-            action=action,
-            actor=actor[:250],
-            role=role,
-            object_type=object_type,
-            object_id=str(object_id)[:250],
-            before=before,
-            after=after,
-            address=address or None,
-            request_id=request_id[:64],
-        )
 
-
-class AuditEvent(models.Model):
-    """Who did what to which thing, when, from where, and what it was before and after."""
-
-    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
-    at = models.DateTimeField(auto_now_add=True, db_index=True)
-    action = models.CharField(max_length=80)
-    actor = models.CharField(max_length=250)
-    role = models.CharField(max_length=16, blank=True)
-    object_type = models.CharField(max_length=80, blank=True)
-    object_id = models.CharField(max_length=250, blank=True)
-    before = models.JSONField(null=True, encoder=DjangoJSONEncoder)
-    after = models.JSONField(null=True, encoder=DjangoJSONEncoder)
-    address = models.GenericIPAddressField(null=True)
-    request_id = models.CharField(max_length=64, blank=True)
+class AuditEvent(Event):
+    """Who did what to which thing in a tenant."""
 
     objects = AuditQuerySet.as_manager()
 
@@ -67,9 +26,6 @@ class AuditEvent(models.Model):
             models.Index(fields=["actor", "at", "id"], name="access_audit_actor"),
             models.Index(fields=["request_id"], name="access_audit_request"),
         ]
-
-    def __str__(self) -> str:
-        return f"{self.actor} {self.action} {self.object_type} {self.object_id}"
 
 
 class AuditRetention(models.Model):

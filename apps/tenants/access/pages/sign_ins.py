@@ -68,15 +68,19 @@ def end(request: HttpRequest, wanted: str) -> None:
             if wanted == handle(one.session_key) or (wanted == "all" and one.session_key != current)
         ]
         ended = Session.objects.filter(session_key__in=keys).delete()[0]
-        if connection.schema_name == PUBLIC:
-            return
         person: Any = request.user
-        live = RefreshToken.objects.filter(user=person, revoked_at=None)
-        if wanted != "all":
-            live = live.filter(family=family) if (family := as_family(wanted)) else live.none()
-        ended += live.update(revoked_at=timezone.now())
+        if connection.schema_name != PUBLIC:
+            ended += end_programs(person, wanted)
         if ended:
             record(request, "person.sign_out", subject=person, after={"ended": ended})
+
+
+def end_programs(person: Any, wanted: str) -> int:
+    """End one of a person's programs, or with `all` each. Returns how many."""
+    live = RefreshToken.objects.filter(user=person, revoked_at=None)
+    if wanted != "all":
+        live = live.filter(family=family) if (family := as_family(wanted)) else live.none()
+    return live.update(revoked_at=timezone.now())
 
 
 def as_family(text: str) -> uuid.UUID | None:

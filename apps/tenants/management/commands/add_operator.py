@@ -5,7 +5,10 @@ from typing import Any
 
 from django.contrib.auth.models import User
 from django.core.management.base import CommandParser
+from django.db import transaction
 
+from apps.tenants.access.auditing import record
+from apps.tenants.management.asking import operator
 from maestro.commands import MaestroCommand
 from maestro.database.session import connection
 from maestro.errors import Invalid
@@ -33,8 +36,11 @@ class Command(MaestroCommand):
             raise Invalid("username must have 1 to 150 characters", "bad_username")
         connection.set_schema_to_public()
         password = secrets.token_urlsafe(PASSWORD_BYTES)
-        user, created = User.objects.get_or_create(username=username)
-        user.is_staff = user.is_superuser = user.is_active = True
-        user.set_password(password)
-        user.save()
+        with transaction.atomic():
+            user, created = User.objects.get_or_create(username=username)
+            user.is_staff = user.is_superuser = user.is_active = True
+            user.set_password(password)
+            user.save()
+            action = "operator.add" if created else "operator.new_password"
+            record(f"operator:{operator()}", action, subject=user, after={"username": username})
         return {"username": username, "password": password, "created": created}

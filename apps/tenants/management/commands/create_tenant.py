@@ -6,6 +6,7 @@ from django.conf import settings
 from django.core.management.base import CommandParser
 
 from apps.tenants import provisioning
+from apps.tenants.management.asking import operator
 from maestro.commands import MaestroCommand
 from maestro.errors import AlreadyExists
 
@@ -28,7 +29,7 @@ class Command(MaestroCommand):
         """Make it, or say that it is there."""
         created = True
         try:
-            tenant = provisioning.create(slug, name=name, domain=domain)
+            tenant = provisioning.create(slug, name=name, domain=domain, by=operator())
         except AlreadyExists:
             if not if_missing:
                 raise

@@ -5,6 +5,7 @@ from typing import Any
 from django.core.management.base import CommandError, CommandParser
 
 from apps.tenants import migrating, provisioning
+from apps.tenants.management.asking import operator
 from maestro.commands import MaestroCommand
 
 
@@ -45,5 +46,5 @@ class Command(MaestroCommand):
         failed = {o.schema: o.error for o in outcomes if not o.ok}
         if failed:
             raise CommandError(f"{len(failed)} tenants failed and are in maintenance: {failed}")
-        created = [slug for slug in ensure_tenant if provisioning.create_if_missing(slug)]
+        created = [slug for slug in ensure_tenant if provisioning.create_if_missing(slug, by=operator())]
         return {"head": head[:12], "migrated": len(outcomes), "failed": 0, "created": ", ".join(created)}

@@ -1,9 +1,9 @@
 """The recommendations room: the History -> what the estimators take. Pure."""
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime
 from uuid import UUID
 
 import numpy as np
@@ -23,8 +23,8 @@ PLAN_COLUMNS = {"duration": "planned_duration_days", "cost": "planned_cost", "ef
 def project_data(rows: Sequence[ProjectRow], artifacts: Sequence[ArtifactRow]) -> ImpactData:
     """Finished projects. Artifacts are named by id, so that a renamed one keeps its place."""
     return ImpactData(
-        keys=tuple(str(row.id) for row in rows),
-        clusters=tuple(row.team or str(row.id) for row in rows),
+        keys=tuple(row.slug for row in rows),
+        clusters=tuple(f"team {row.team}" if row.team else row.slug for row in rows),
         outcome=numbers([row.actual["success"] for row in rows]),
         usage=usage_of([row.used for row in rows], artifacts),
         artifacts=tuple(str(one.id) for one in artifacts),
@@ -33,22 +33,23 @@ def project_data(rows: Sequence[ProjectRow], artifacts: Sequence[ArtifactRow]) -
 
 
 def run_data(runs: Sequence[RunRow], artifacts: Sequence[ArtifactRow]) -> RunData:
-    """Finished runs; what is known of each is its place in its project's history."""
+    """Finished runs; what is known of each is its place in its project's history, from 0 (first) to 1 (last)."""
     places = places_of(runs)
+    sizes = Counter(run.project for run in runs)
     return RunData(
-        keys=tuple(str(run.id) for run in runs),
-        projects=tuple(str(run.project) for run in runs),
+        keys=tuple(f"{run.slug} {places[run.id]:09d}" for run in runs),
+        projects=tuple(run.slug for run in runs),
         outcome=numbers([run.value for run in runs]),
         usage=usage_of([run.used for run in runs], artifacts),
         artifacts=tuple(str(one.id) for one in artifacts),
-        covariates=table_from_rows([{"place": places[run.id]} for run in runs]),
+        covariates=table_from_rows([{"place": places[run.id] / max(sizes[run.project] - 1, 1)} for run in runs]),
     )
 
 
 def forecast_data(rows: Sequence[ProjectRow], target: str) -> ForecastData:
     """Projects whose actual value of a target is known."""
     known = [row for row in rows if is_number(row.actual[target])]
-    keys = tuple(str(row.id) for row in known)
+    keys = tuple(row.slug for row in known)
     return ForecastData(
         keys=keys,
         groups=keys,
@@ -94,15 +95,15 @@ def usage_of(used: Sequence[frozenset[UUID]], artifacts: Sequence[ArtifactRow]) 
     return out
 
 
-def places_of(runs: Sequence[RunRow]) -> dict[UUID, float]:
-    """Each run's place in its project's history, from 0 (first) to 1 (last)."""
+def places_of(runs: Sequence[RunRow]) -> dict[UUID, int]:
+    """Each run's place in its project's history, from 0 (first)."""
     by_project: dict[UUID, list[RunRow]] = {}
     for run in runs:
         by_project.setdefault(run.project, []).append(run)
-    out: dict[UUID, float] = {}
+    out: dict[UUID, int] = {}
     for some in by_project.values():
-        ordered = sorted(some, key=lambda run: (run.start_ms, run.id))
-        out |= {run.id: k / max(len(ordered) - 1, 1) for k, run in enumerate(ordered)}
+        ordered = sorted(some, key=lambda run: (run.start_ms, run.value, run.id))
+        out |= {run.id: k for k, run in enumerate(ordered)}
     return out
 
 
@@ -122,8 +123,3 @@ def of_class(history: History, problem_class: str) -> tuple[list[ProjectRow], li
     ids = {row.id for row in kept}
     finished = [row for row in kept if row.actual["success"] is not None]
     return finished, [run for run in history.runs if run.project in ids]
-
-
-def time_of(row: ProjectRow) -> tuple[datetime, UUID]:
-    """Order projects by when they ended, else by when they began."""
-    return (row.ended or row.began, row.id)

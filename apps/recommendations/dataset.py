@@ -80,7 +80,7 @@ def database_time() -> datetime:
 
 def project_values() -> Iterator[dict[str, Any]]:
     """Projects but the one that gathers runs of no project."""
-    fields = ("id", "name", "team", "problem_class", "complexity", "dataset_facts", "team_size", "starts_at", "ends_at",
+    fields = ("id", "slug", "name", "team", "problem_class", "complexity", "dataset_facts", "team_size", "starts_at", "ends_at",
               "created_at", "success", "outcome_set_at", "actual_duration_days", "actual_cost", "actual_effort_hours",
               *PLANS)  # fmt: skip
     rows = Project.objects.exclude(pk=DEFAULT_PROJECT_ID).order_by("pk").values(*fields)
@@ -126,11 +126,12 @@ def read_runs(used: Used) -> Iterator[RunRow]:
     )
     asked = rows.exclude(run__experiment__project=DEFAULT_PROJECT_ID)
     newest = asked.order_by("-run__start_ms", "run_id").values_list(
-        "run_id", "run__experiment__project_id", "run__experiment__project__goal_maximize", "value", "run__start_ms"
-    )[:MOST_RUNS]
-    for run, project, maximize, value, start_ms in sorted(newest.iterator(chunk_size=CHUNK)):
+        "run_id", "run__experiment__project_id", "run__experiment__project__slug",
+        "run__experiment__project__goal_maximize", "value", "run__start_ms",
+    )[:MOST_RUNS]  # fmt: skip
+    for run, project, slug, maximize, value, start_ms in sorted(newest.iterator(chunk_size=CHUNK)):
         if math.isfinite(value):
-            yield RunRow(run, project, value if maximize else -value, start_ms, used.get(run, frozenset()))
+            yield RunRow(run, project, slug, value if maximize else -value, start_ms, used.get(run, frozenset()))
 
 
 def read_artifacts() -> tuple[ArtifactRow, ...]:
@@ -192,6 +193,7 @@ def project_row(
     """One project's row."""
     return ProjectRow(
         id=row["id"],
+        slug=row["slug"],
         name=row["name"],
         team=row["team"],
         problem_class=row["problem_class"],

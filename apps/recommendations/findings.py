@@ -139,7 +139,7 @@ def judge_projects(
     if result.verdict.is_refused or not later:
         return None, "there are too few projects to hold some back"
     train, test = project_data(earlier, artifacts), project_data(later, artifacts)
-    before = estimate_impact(train, level=LEVEL, seed=seed, draws=1, progress=tell)
+    before = estimate_impact(train, level=LEVEL, seed=seed, draws=draws_against(rival), progress=tell)
     if before.verdict.is_refused:
         return None, f"before the tested quarter: {before.verdict.reason}"
 
@@ -147,6 +147,14 @@ def judge_projects(
         return project_losses(train, test, stored_effects(stored))
 
     return Judged(project_losses(train, test, effects_of(before)), judge, len(earlier), len(later), rival), ""
+
+
+def draws_against(rival: str) -> int | None:
+    """Dealings of folds in a backtest: one, but against the model that serves as many as that one had.
+
+    On equal projects the two are then the same function; with fewer dealings chance alone would tell them apart.
+    """
+    return None if rival else 1
 
 
 def find_run_impact(history: History, *, seed: int, meter: Meter, rival: Rival = NO_RIVAL) -> ImpactFinding:
@@ -177,7 +185,7 @@ def judge_runs(
         return None, "there are too few projects to hold some back"
     before, after = (runs_of(history.runs, rows) for rows in (earlier, later))
     data = run_data(before, history.artifacts)
-    first = estimate_run_impact(data, level=LEVEL, seed=seed, draws=1, progress=tell)
+    first = estimate_run_impact(data, level=LEVEL, seed=seed, draws=draws_against(unseen_by), progress=tell)
     if first.verdict.is_refused:
         return None, f"before the tested quarter: {first.verdict.reason}"
     test = run_data(after, history.artifacts)

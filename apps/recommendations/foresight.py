@@ -150,7 +150,7 @@ def find_ranking(history: History, *, seed: int, meter: Meter) -> RankingFinding
     """Rank artifacts by the runs that used them, within each project."""
     started = time.perf_counter()
     meter.part(1.0, "ranking of artifacts")
-    uses = [(str(run.project), str(artifact), run.value) for run in history.runs for artifact in sorted(run.used)]
+    uses = [(run.slug, str(artifact), run.value) for run in history.runs for artifact in sorted(run.used)]
     data = RankingData(
         projects=tuple(project for project, _, _ in uses),
         artifacts=tuple(artifact for _, artifact, _ in uses),

@@ -6,6 +6,7 @@ consequence never enters `known`: the project's own model performance, CI figure
 
 import hashlib
 import json
+import math
 from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -23,10 +24,12 @@ TARGETS = ("success", "duration", "cost", "effort")
 class ProjectRow:
     """One project.
 
+    slug   what estimators know it by: equal projects give equal results, whatever ids their rows drew
     Units  actual and planned: success in points, duration in days, cost as recorded, effort in hours
     """
 
     id: UUID
+    slug: str
     name: str
     team: str
     problem_class: str
@@ -42,10 +45,11 @@ class ProjectRow:
 
 @dataclass(frozen=True, slots=True)
 class RunRow:
-    """One finished run with its goal metric, turned so that more is better."""
+    """One finished run with its goal metric, turned so that more is better; `slug` is its project's."""
 
     id: UUID
     project: UUID
+    slug: str
     value: float
     start_ms: int
     used: frozenset[UUID]
@@ -86,7 +90,7 @@ def digest_of(history: History) -> str:
     """sha256 over the canonical rows: equal rows, equal digest, whatever order the database gave them in."""
     sha = hashlib.sha256()
     for row in history.projects:
-        sha.update(canonical(("project", row.id, row.team, row.problem_class, row.began, row.ended, row.is_open,
+        sha.update(canonical(("project", row.id, row.slug, row.team, row.problem_class, row.began, row.ended, row.is_open,
                               row.known, row.actual, row.planned, row.used)))  # fmt: skip
     for run in history.runs:
         sha.update(canonical(("run", run.id, run.project, run.value, run.start_ms, run.used)))
@@ -151,4 +155,4 @@ def past_of(records: Iterable[Sequence[Ending]], project: UUID, began: datetime)
         before = bisect_left(record, began, key=lambda one: one.at)
         seen |= {one.project: one.success for one in record[max(0, before - LONGEST_RECORD) : before]}
     seen.pop(project, None)
-    return (sum(seen.values()) / len(seen) if seen else None), len(seen)
+    return (math.fsum(seen.values()) / len(seen) if seen else None), len(seen)

@@ -21,6 +21,8 @@ from apps.recommendations.within import RunData
 FEWEST_TESTED = 10
 SHARE_TESTED = 0.2
 RIDGE = 10.0
+# The share of the rival's loss below which a difference is none.
+MATERIAL = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,12 +51,16 @@ class Losses:
 
 
 def is_worse(ours: Floats, theirs: Floats) -> bool:
-    """Say whether our losses lie above theirs by more than one standard error of the paired difference."""
+    """Say whether our losses lie above theirs by more than one standard error of the paired difference, and by MATERIAL.
+
+    Without the second bound chance alone refuses one in six of the models that are as good: their losses differ by
+    a hundredth and all in one direction (docs/learning.md has the figures).
+    """
     gap = ours - theirs
     if len(gap) < 2:
         return False
     error = float(gap.std(ddof=1)) / np.sqrt(len(gap))
-    return bool(gap.mean() > error and gap.mean() > 1e-9 * max(float(theirs.mean()), 1e-12))
+    return bool(gap.mean() > error and gap.mean() > MATERIAL * max(float(theirs.mean()), 1e-12))
 
 
 def split(rows: Sequence[ProjectRow], rival: Rival) -> tuple[list[ProjectRow], list[ProjectRow], str]:
@@ -72,7 +78,7 @@ def split(rows: Sequence[ProjectRow], rival: Rival) -> tuple[list[ProjectRow], l
 
 def split_by_time(rows: Sequence[ProjectRow]) -> tuple[list[ProjectRow], list[ProjectRow]]:
     """Earlier and later projects: the last quarter is tested, or the last fifth where a quarter is too few or too many."""
-    ordered = sorted(rows, key=lambda row: (row.ended or row.began, row.id))
+    ordered = sorted(rows, key=lambda row: (row.ended or row.began, row.slug))
     if len(ordered) < 2 * FEWEST_TESTED:
         return list(ordered), []
     last = quarter_of(ordered[-1].ended or ordered[-1].began)

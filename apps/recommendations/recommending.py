@@ -5,6 +5,7 @@ the mean rank. The gain beside it is always the impact score's, with its interva
 """
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
 
@@ -28,7 +29,7 @@ def advise(
     scores = {name: scores_for(impact, name) for name in {row.problem_class for row in rows}} if impact else {}
     teams = team_ranges(history, rows)
     for row, team in zip(rows, teams, strict=True):
-        ranked = rank(ranking.ranker, seen_of(history, row), project=str(row.id), level=RANKED_LEVEL)
+        ranked = rank(ranking.ranker, seen_of(history, row), project=row.slug, level=RANKED_LEVEL)
         standings = {UUID(one.artifact): one for one in ranked.advice}
         yield from artifact_advice(row, scores.get(row.problem_class, []), standings, models, at=at)
         yield team_advice(row, team, models["owner"], at=at)
@@ -84,15 +85,17 @@ def advice_row(
 
 
 def team_ranges(history: History, rows: Sequence[ProjectRow]) -> Sequence[TeamRange]:
-    """The range of team sizes of similar successful projects, for each open project."""
+    """The range of team sizes of similar successful projects, for each open project; similar ones are named by id."""
     done = history.finished
+    ids = {row.slug: str(row.id) for row in done}
     data = TeamData(
-        keys=tuple(str(row.id) for row in done),
+        keys=tuple(row.slug for row in done),
         size=numbers([row.team_size for row in done]),
         success=numbers([row.actual["success"] for row in done]),
         covariates=covariates_of(done).without(["team_size"]),
     )
-    return recommend_team(data, covariates_of(rows).without(["team_size"])) if rows else ()
+    ranges = recommend_team(data, covariates_of(rows).without(["team_size"])) if rows else ()
+    return [replace(one, similar=tuple(ids[slug] for slug in one.similar)) for one in ranges]
 
 
 def team_advice(row: ProjectRow, team: TeamRange, model: ImpactModel, *, at: datetime) -> Advice:

@@ -11,9 +11,11 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from django.conf import settings
 from django.db.models.functions import Now
@@ -24,7 +26,25 @@ from apps.tenants.models import Tenant
 
 TRAINING_SECONDS = 3_000
 QUESTION_SECONDS = 120
-LAST_WORDS = 500
+# A lack of memory may stand far above the last line: "during handling of the above exception".
+LAST_WORDS = 64 * 1024
+LOOK_SECONDS = 0.2
+NEAR_ITS_BOUND = 0.8
+NO_MEMORY = "it needed more memory than a training may have"
+# What Python, numpy, OpenBLAS, OpenMP, LightGBM, the loader and libpq say when they get no memory or no thread.
+MEMORY_SIGNS = (
+    "memoryerror",
+    "bad_alloc",
+    "unable to allocate",
+    "annot allocate memory",
+    "memory allocation",
+    "failed to map segment",
+    "out of memory",
+    "not enough memory",
+    "can't start new thread",
+    "thread creation failed",
+    "pthread_create",
+)
 PR_SET_PDEATHSIG = 1
 # One thread: sums run in one order, so a training repeats bit for bit, and two trainings share two cores fairly.
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
@@ -32,10 +52,26 @@ ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THRE
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """How a process ended."""
+    """How a process ended, and the largest share of its memory bound that it was seen to hold."""
 
     code: int
     last_words: str
+    held: float = 0.0
+
+    @property
+    def lacked_memory(self) -> bool:
+        """Know a lack of memory by what was said; where a library crashed without a word, by how much it held."""
+        said = self.last_words.lower()
+        return any(sign in said for sign in MEMORY_SIGNS) or (self.code < 0 and self.held >= NEAR_ITS_BOUND)
+
+    @property
+    def reason(self) -> str:
+        """Why it ended without a result, in a line."""
+        if self.lacked_memory:
+            return NO_MEMORY
+        if self.code < 0:
+            return f"its process was ended by {signal.Signals(-self.code).name}"
+        return self.last_words.splitlines()[-1][:500] if self.last_words else f"its process ended with code {self.code}"
 
 
 def supervise(tenant: Tenant, training_id: uuid.UUID, *, megabytes: int | None = None) -> str:
@@ -59,8 +95,7 @@ def answer(tenant: Tenant, question_id: uuid.UUID) -> str:
     arguments = ["--tenant", tenant.slug, "--question", str(question_id), "--memory-mb", str(memory_bound())]
     ended = run_command("answer_question", *arguments, seconds=QUESTION_SECONDS)
     if ended.code != 0:
-        said = ended.last_words.splitlines()[-1] if ended.last_words else f"its process ended with code {ended.code}"
-        waiting.update(state=WhatIf.State.FAILED, reason=said, ended_at=Now())
+        waiting.update(state=WhatIf.State.FAILED, reason=ended.reason, ended_at=Now())
     return str(WhatIf.objects.values_list("state", flat=True).get(pk=question_id))
 
 
@@ -76,12 +111,16 @@ def memory_bound() -> int:
 
 
 def run_command(name: str, *arguments: str, seconds: float = TRAINING_SECONDS) -> Ended:
-    """Run one of our own commands and wait. Its last words are kept, since they say why."""
-    command = [sys.executable, str(settings.BASE_DIR / "manage.py"), name, *arguments]
+    """Run one of our own commands and wait."""
+    return run_process([sys.executable, str(settings.BASE_DIR / "manage.py"), name, *arguments], seconds=seconds)
+
+
+def run_process(command: Sequence[str], *, seconds: float) -> Ended:
+    """Run a process and wait. Its last words are kept, since they say why."""
     with tempfile.TemporaryFile() as words:
         process = subprocess.Popen(command, env=environment(), stdout=subprocess.DEVNULL, stderr=words)
         try:
-            code = process.wait(seconds)
+            held = watch(process, seconds)
         except subprocess.TimeoutExpired:
             return Ended(1, f"it took longer than {seconds:.0f} s")
         finally:
@@ -91,7 +130,32 @@ def run_command(name: str, *arguments: str, seconds: float = TRAINING_SECONDS) -
                 process.wait()
         size = words.seek(0, os.SEEK_END)
         words.seek(max(0, size - LAST_WORDS))
-        return Ended(code, words.read().decode(errors="replace").strip())
+        return Ended(process.returncode, words.read().decode(errors="replace").strip(), held)
+
+
+def watch(process: subprocess.Popen[bytes], seconds: float) -> float:
+    """Wait for the end; returns the largest share of its memory bound seen. Raises TimeoutExpired."""
+    deadline, held = time.monotonic() + seconds, 0.0
+    while True:
+        try:
+            process.wait(LOOK_SECONDS)
+        except subprocess.TimeoutExpired:
+            held = max(held, share_held(process.pid))
+            if time.monotonic() > deadline:
+                raise
+        else:
+            return held
+
+
+def share_held(pid: int) -> float:
+    """The share of its bound (RLIMIT_DATA) that a process holds; 0 where it has none or cannot be asked."""
+    try:
+        bound, _ = resource.prlimit(pid, resource.RLIMIT_DATA)
+        lines = Path(f"/proc/{pid}/status").read_text(encoding="ascii", errors="replace").splitlines()
+    except (AttributeError, OSError):
+        return 0.0
+    kilobytes = next((int(line.split()[1]) for line in lines if line.startswith("VmData:")), 0)
+    return kilobytes * 1024 / bound if bound > 0 else 0.0
 
 
 def environment() -> Mapping[str, str]:
@@ -101,24 +165,13 @@ def environment() -> Mapping[str, str]:
 
 def settle(training_id: uuid.UUID, owner: str, ended: Ended) -> None:
     """A process ended without a result: a crash is tried again, up to a bound; what it said is kept."""
-    last = ended.last_words.splitlines()[-1] if ended.last_words else ""
-    if ended.code < 0:
-        said = f"its process was ended by {signal.Signals(-ended.code).name}"
-    else:
-        said = last or f"its process ended with code {ended.code}"
     training = Training.objects.get(pk=training_id)
-    if is_out_of_memory(ended.last_words):
-        leases.fail(training_id, "it needed more memory than a training may have", owner=owner)
+    if ended.lacked_memory:
+        leases.fail(training_id, NO_MEMORY, owner=owner)
     elif training.tries >= leases.MOST_TRIES:
-        leases.fail(training_id, f"{training.tries} tries failed; the last: {said}", owner=owner)
+        leases.fail(training_id, f"{training.tries} tries failed; the last: {ended.reason}", owner=owner)
     else:
         leases.give_back(training_id, owner)
-
-
-def is_out_of_memory(words: str) -> bool:
-    """Know a lack of memory by the words that Python, numpy and LightGBM say then."""
-    signs = ("MemoryError", "bad_alloc", "Unable to allocate", "annot allocate memory", "can't start new thread")
-    return any(sign in words for sign in signs)
 
 
 def bound_process(megabytes: int) -> None:

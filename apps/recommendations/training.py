@@ -28,11 +28,12 @@ from apps.recommendations.holdout import NO_RIVAL, Rival, split_by_time
 from apps.recommendations.models import Advice, ImpactModel, Training
 from apps.recommendations.publishing import publish_forecast, publish_impact, publish_ranking
 from apps.recommendations.recommending import advise
+from apps.recommendations.supervising import NO_MEMORY
 from apps.registry import observing
 from apps.tenants.models import Tenant
 
 # Raise it when estimators change, so that equal data are learnt from anew.
-METHOD_VERSION = 1
+METHOD_VERSION = 2
 PARTS = 17.0
 LOST_EXIT = 75
 
@@ -56,7 +57,7 @@ def work(tenant: Tenant, training_id: UUID, owner: str) -> Training:
         try:
             run(training, owner)
         except MemoryError:
-            leases.fail(training_id, "it needed more memory than a training may have", owner=owner)
+            leases.fail(training_id, NO_MEMORY, owner=owner)
     return Training.objects.fetch(str(training_id))
 
 

@@ -1,6 +1,7 @@
 """Tenants with a past whose truth is known, as rows: projects, versions, usages, runs."""
 
 import random
+import uuid
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -122,3 +123,19 @@ def make_runs(
         for j in picked
     )
     return made
+
+
+def make_again(past: Past, *, order: random.Random) -> None:
+    """Write the projects and uses of a past anew, in another order and with other ids, as an import would."""
+    used = list(Usage.objects.filter(project__in=past.projects).values_list("version_id", "project__slug", "at"))
+    Usage.objects.filter(project__in=past.projects).delete()
+    Project.objects.filter(pk__in=[one.pk for one in past.projects]).delete()
+    for one in past.projects:
+        one.pk = uuid.uuid4()
+    shuffled = order.sample(past.projects, len(past.projects))
+    Project.objects.bulk_create(shuffled)
+    ids = {one.slug: one.pk for one in shuffled}
+    Usage.objects.bulk_create(
+        Usage(version_id=version, project_id=ids[slug], observed=Usage.Observed.API, at=at)
+        for version, slug, at in order.sample(used, len(used))
+    )

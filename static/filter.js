@@ -13,7 +13,7 @@
 
   function bind(box) {
     const known = JSON.parse(document.getElementById(box.dataset.words).textContent).map(quoted);
-    const words = new Set([...known, ...FIXED]);
+    const words = new Set([...known, ...(box.dataset.grammar ? box.dataset.grammar.split(" ") : FIXED)]);
     const KINDS = { m: "metrics", p: "params", t: "tags" };
     const asked = new Set();
     const list = document.createElement("ul");

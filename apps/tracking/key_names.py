@@ -10,10 +10,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from django.contrib.postgres.expressions import ArraySubquery
-from django.db.models import OuterRef
+from django.db.models import OuterRef, Subquery
 
 from apps.tracking.listing import Column
-from apps.tracking.models import LatestMetric, Param, Tag
+from apps.tracking.models import LatestMetric, MetricKey, Param, Tag
 from apps.tracking.models.runs import RunQuerySet
 from maestro.database.statements import execute
 
@@ -67,7 +67,9 @@ def containing_in(kind: str, text: str, *, most: int, runs: Sequence[uuid.UUID])
 def with_names(runs: RunQuerySet, *, each: int) -> RunQuerySet:
     """Annotate `metric_names`, `param_names` and `tag_names`: of a run with very many keys only the first few."""
     own = {"run": OuterRef("pk")}
-    metrics = LatestMetric.objects.filter(**own).values("key__name")
+    # A look-up a row: joined, all names of the tenant are gathered once for each run.
+    word = MetricKey.objects.filter(pk=OuterRef("key_id")).values("name")[:1]
+    metrics = LatestMetric.objects.filter(**own).values(word=Subquery(word))
     params = Param.objects.filter(**own).values("key")
     tags = Tag.objects.filter(**own).exclude(key__startswith="mlflow.").values("key")
     return runs.annotate(

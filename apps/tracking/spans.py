@@ -23,8 +23,8 @@ TIMES = ("start_time_unix_nano", "end_time_unix_nano")
 CODES = ("STATUS_CODE_UNSET", "STATUS_CODE_OK", "STATUS_CODE_ERROR")
 
 
-def load(trace: Trace) -> list[dict[str, Any]]:
-    """Read a trace's spans. Raises NotFound before they are uploaded, TooLarge or Invalid for what can't be shown."""
+def read(trace: Trace) -> list[dict[str, Any]]:
+    """Read a trace's spans as they were uploaded. Raises NotFound before they are uploaded, TooLarge or Invalid for what can't be shown."""
     row = trace.files.select_related("blob").filter(path=FILE).first()
     if row is None:
         raise NotFound(f"Trace with ID '{trace.pk}' has no spans yet")
@@ -33,7 +33,12 @@ def load(trace: Trace) -> list[dict[str, Any]]:
     document = json.loads(b"".join(blobs.read(row.blob)))
     if not isinstance(document, dict) or not isinstance(document.get("spans"), list):
         raise Invalid(f"the spans of {trace.pk} are not in order: download {FILE}", "bad_spans")
-    return [as_otel(span) for span in document["spans"] if isinstance(span, dict)]
+    return listed(document["spans"])
+
+
+def load(trace: Trace) -> list[dict[str, Any]]:
+    """Read a trace's spans as OpenTelemetry writes them. Raises the same."""
+    return [as_otel(span) for span in read(trace)]
 
 
 def load_or_none(trace: Trace) -> list[dict[str, Any]]:

@@ -41,6 +41,10 @@ TONES = {
     "suspended": ("warn", "pause", "suspended"),
     "killed": ("bad", "stop", "stopped"),
     "lost": ("lost", "lost", "lost"),
+    "ok": ("good", "check", "ok"),
+    "error": ("bad", "cross", "error"),
+    "in_progress": ("info", "play", "in progress"),
+    "state_unspecified": ("muted", "clock", "not said"),
 }
 MARKDOWN = MarkdownIt("commonmark", {"html": False}).enable("table")
 SIZES = ("B", "kB", "MB", "GB", "TB", "PB")

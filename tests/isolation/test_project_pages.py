@@ -37,6 +37,7 @@ def id_for(pattern: str, things: Things) -> str:
     known = {
         "tracking/run/": str(uuid.UUID(things.ids["run"])),
         "tracking/experiment/": things.ids["experiment"],
+        "tracking/trace/": things.ids["trace_id"],
         "registry/artifactversion/": str(version.pk),
         "registry/artifact/": str(version.artifact_id),
         "access/apikey/": things.ids["key"],
@@ -81,7 +82,15 @@ def test_from_within_one_project_no_page_shows_or_changes_another(acme: Tenant, 
 def test_the_owner_of_b_finds_its_pages(acme: Tenant, things: Things) -> None:
     client = signed_in(person_in({things.theirs: "viewer"}))
     found = {address for address in pages(things) if MARK in text_of(client.get(address))}
-    for part in ("tracking/project/", "tracking/run/", "curves/", "compare/", "registry/artifactversion/", "search/"):
+    for part in (
+        "tracking/project/",
+        "tracking/run/",
+        "curves/",
+        "compare/",
+        "tracking/trace/",
+        "registry/artifactversion/",
+        "search/",
+    ):
         assert any(part in address for address in found), part
     version = ArtifactVersion.objects.get(artifact__name=things.ids["artifact"])
     download = client.get(f"/admin/tracking/run/{uuid.UUID(things.ids['run'])}/file/?path=a.txt")

@@ -58,6 +58,7 @@ def furnish(api: Callable[..., Client], tenant: Tenant) -> Things:
     version = {"name": f"model-{MARK}", "source": run["artifact_uri"], "run_id": run["run_id"]}
     post(inside, f"{MLFLOW}model-versions/create", version)
     logged = post(inside, f"{MLFLOW}logged-models", {"experiment_id": experiment, "name": f"logged-{MARK}"})
+    trace = record_trace(inside, experiment, run["run_id"])
     key = post(inside, "/api/v1/keys/", {"name": f"key {MARK}", "role": "viewer", "project": "proj-b"})
     ids = {
         "project": "proj-b",
@@ -71,10 +72,31 @@ def furnish(api: Callable[..., Client], tenant: Tenant) -> Things:
         "alias": "champion",
         "model_id": logged["model"]["info"]["model_id"],
         "key": key["id"],
+        "trace_id": trace,
         "path": f"{uri}/a.txt",
         "username": "outsider",
     }
     return Things(ids, mine, theirs)
+
+
+def record_trace(client: Client, experiment: str, run: str) -> str:
+    """A trace of B's run with a span, which say B's word wherever a page might show it."""
+    home = {"type": "MLFLOW_EXPERIMENT", "mlflow_experiment": {"experiment_id": experiment}}
+    info = {
+        "trace_id": "tr-of-b",
+        "trace_location": home,
+        "request_time": "2026-01-31T09:00:00Z",
+        "execution_duration": "1s",
+        "state": "OK",
+        "request_preview": MARK,
+        "tags": {"mlflow.traceName": MARK},
+        "trace_metadata": {"mlflow.sourceRun": run},
+    }
+    post(client, "/api/3.0/mlflow/traces", {"trace": {"trace_info": info}})
+    spans = json.dumps({"spans": [{"span_id": "a", "name": MARK, "start_time_unix_nano": 1, "end_time_unix_nano": 2}]})
+    path = f"/api/2.0/mlflow-artifacts/artifacts/{experiment}/traces/tr-of-b/artifacts/traces.json"
+    assert client.put(path, spans.encode(), content_type="application/octet-stream").status_code == 200
+    return "tr-of-b"
 
 
 def person_in(roles: Mapping[Project, str], tenant_role: str = "", name: str = "outsider") -> User:

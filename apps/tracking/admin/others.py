@@ -6,7 +6,7 @@ from django.http import HttpRequest
 
 from apps.tenants.access.standing import looker
 from apps.tracking import saved_views
-from apps.tracking.models import Blob, Dataset, Export, MetricKey, SavedView
+from apps.tracking.models import Assessment, Blob, Dataset, EvaluationDataset, Export, MetricKey, SavedView
 from maestro.admin import LookOnlyAdmin, tenant_site
 
 
@@ -54,3 +54,22 @@ class ExportAdmin(LookOnlyAdmin):
 
     list_display = ("id", "format", "state", "runs", "asked_by", "created_at", "ended_at", "reason")
     list_filter = ("state", "format")
+
+
+@admin.register(Assessment, site=tenant_site)
+class AssessmentAdmin(LookOnlyAdmin):
+    """What people, judges and code say of traces."""
+
+    list_display = ("name", "kind", "value", "source_type", "source_id", "trace", "is_valid")
+    list_filter = ("kind", "source_type", "is_valid")
+    list_select_related = ("trace",)
+    search_fields = ("name", "trace__id")
+
+
+@admin.register(EvaluationDataset, site=tenant_site)
+class EvaluationDatasetAdmin(LookOnlyAdmin):
+    """Questions that applications are asked again and again."""
+
+    list_display = ("name", "id", "project", "created_ms", "updated_ms")
+    list_select_related = ("project",)
+    search_fields = ("name", "id__startswith")

@@ -56,7 +56,12 @@ tenant_site.add_task(
         "admin:tracking_run_changelist",
         "runs",
         20,
-        covers=("admin:tracking_experiment_changelist", "admin:run_act", "admin:run_trash"),
+        covers=(
+            "admin:tracking_experiment_changelist",
+            "admin:tracking_trace_changelist",
+            "admin:run_act",
+            "admin:run_trash",
+        ),
         permission="tracking.view_run",
         by_project=True,
     )

@@ -1,35 +1,154 @@
-"""The tracking room's admin: traces and what is said of them, to look at."""
+"""The tracking room's admin: traces: which requests were slow or failed, and what happened within one of them."""
+
+import csv
+import io
+import uuid
+from typing import Any
+from urllib.parse import urlencode
 
 from django.contrib import admin
+from django.db.models import Count
+from django.http import Http404, HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+from django.urls import URLPattern, path, reverse
 
-from apps.tracking.models import Assessment, EvaluationDataset, Trace
-from maestro.admin import LookOnlyAdmin, tenant_site
+from apps.tenants.access.scoped_admin import ByProject
+from apps.tenants.access.standing import looker
+from apps.tracking import previews, spans, waterfall
+from apps.tracking.admin.finding import is_uuid, scope_of
+from apps.tracking.admin.trace_list import trace_list
+from apps.tracking.exporting import safe_cell
+from apps.tracking.models import Run, Trace
+from apps.tracking.scoping import runs_for, traces_for
+from maestro import limits
+from maestro.admin import LookOnlyAdmin, Part, tenant_site
+from maestro.clock import from_ms
+from maestro.errors import MaestroError
+
+MOST_RUNS, MOST_SAID, MOST_NOTES, OF_A_RUN, MOST_FILES = 20, 50, 60, 6, 20
+COLUMNS = ("span", "parent", "depth", "name", "kind", "state", "began_ms", "lasted_ms")
+
+
+def trace_url(trace: Trace) -> str:
+    """A trace's page."""
+    return reverse("admin:tracking_trace_change", args=[trace.pk])
 
 
 @admin.register(Trace, site=tenant_site)
-class TraceAdmin(LookOnlyAdmin):
-    """Traces of requests."""
+class TraceAdmin(ByProject, LookOnlyAdmin):
+    """Applications record their requests; people look for what went wrong."""
 
-    list_display = ("id", "__str__", "experiment", "state", "request_ms", "duration_ms")
-    list_filter = ("state",)
-    list_select_related = ("experiment",)
-    search_fields = ("id__startswith", "client_request_id")
+    project_path = "experiment__project_id"
+
+    def get_urls(self) -> list[URLPattern]:
+        """A trace's own addresses before the stock ones."""
+        view = self.admin_site.admin_view
+        return [
+            path("<str:pk>/spans.csv", view(self.csv_view), name="tracking_trace_spans"),
+            path("<str:pk>/file/", view(self.file_view), name="tracking_trace_file"),
+            *super().get_urls(),
+        ]
+
+    def changelist_view(  # type: ignore[override]
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponseBase:
+        """The list."""
+        if not self.has_view_permission(request):
+            raise Http404
+        return trace_list(request, scope_of(request))
+
+    def fetch(self, request: HttpRequest, pk: str) -> Trace:
+        """The trace this person may see. Raises Http404."""
+        wanted = pk if len(pk) <= limits.TRACE_ID_CHARS and "\x00" not in pk else ""
+        trace: Trace | None = self.get_queryset(request).select_related("experiment__project").filter(pk=wanted).first()
+        if trace is None or not self.has_view_permission(request, trace):
+            raise Http404
+        return trace
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """One trace's page."""
+        trace = self.fetch(request, object_id)
+        find, chosen = (request.GET.get(name, "").replace("\x00", "")[:100] for name in ("find", "span"))
+        said = list(trace.assessments.order_by("-created_ms", "-id")[: MOST_SAID + 1])
+        files = list(trace.files.order_by("path")[:MOST_FILES])
+        context = {
+            "title": str(trace)[:200],
+            "trace": trace,
+            "begun_at": from_ms(trace.request_ms),
+            "seconds": None if trace.duration_ms is None else trace.duration_ms / 1000,
+            "runs": runs_of(request, trace),
+            "said": [(one, waterfall.written(one.value, waterfall.PAIR_CHARS)) for one in said[:MOST_SAID]],
+            "is_said_cut": len(said) > MOST_SAID,
+            "tags": notes(trace.tags),
+            "metadata": notes(trace.metadata),
+            "files": files,
+            "file_url": reverse("admin:tracking_trace_file", args=[trace.pk]),
+            "find": find,
+            "is_table": request.GET.get("as") == "table",
+            **fallen(trace, chosen, find, has_spans=any(row.path == spans.FILE for row in files)),
+        }
+        return tenant_site.page(request, "admin/tracking/trace.html", context)
+
+    def csv_view(self, request: HttpRequest, pk: str) -> HttpResponse:
+        """Every span as a line of a file."""
+        try:
+            rows = waterfall.lines(spans.read(self.fetch(request, pk)))
+        except MaestroError as refusal:
+            return HttpResponse(f"{refusal.detail}.", status=refusal.status, content_type="text/plain")
+        out = io.StringIO()
+        writer = csv.writer(out)
+        writer.writerow(COLUMNS)
+        for row in rows:
+            cells = (row.identity, row.parent, row.depth, row.name, row.kind, row.state, row.began_ms, row.lasted_ms)
+            writer.writerow([safe_cell(cell) for cell in cells])
+        answer = HttpResponse(out.getvalue(), content_type="text/csv; charset=utf-8")
+        answer["Content-Disposition"] = 'attachment; filename="spans.csv"'
+        return answer
+
+    def file_view(self, request: HttpRequest, pk: str) -> HttpResponseBase:
+        """One file's bytes."""
+        trace = self.fetch(request, pk)
+        row = trace.files.select_related("blob").filter(path=request.GET.get("path", "").replace("\x00", "")).first()
+        if row is None:
+            raise Http404
+        return previews.serve(request, row.path, row.blob)
 
 
-@admin.register(Assessment, site=tenant_site)
-class AssessmentAdmin(LookOnlyAdmin):
-    """What people, judges and code say of traces."""
+def fallen(trace: Trace, chosen: str, find: str, *, has_spans: bool) -> dict[str, Any]:
+    """The waterfall, or why there is none."""
+    if not has_spans:
+        return {"fall": None, "problem": ""}
+    try:
+        fall = waterfall.lay_out(spans.read(trace), chosen=chosen, find=find)
+    except MaestroError as refusal:
+        return {"fall": None, "problem": refusal.detail}
+    return {"fall": fall, "problem": ""}
 
-    list_display = ("name", "kind", "value", "source_type", "source_id", "trace", "is_valid")
-    list_filter = ("kind", "source_type", "is_valid")
-    list_select_related = ("trace",)
-    search_fields = ("name", "trace__id")
+
+def runs_of(request: HttpRequest, trace: Trace) -> list[Run]:
+    """The runs that a trace belongs to, as far as who looks may see them."""
+    ids = [uuid.UUID(text) for text in trace.run_ids[:MOST_RUNS] if is_uuid(text)]
+    found = runs_for(looker(request)).in_bulk(ids) if ids else {}
+    return [found[run_id] for run_id in ids if run_id in found]
 
 
-@admin.register(EvaluationDataset, site=tenant_site)
-class EvaluationDatasetAdmin(LookOnlyAdmin):
-    """Questions that applications are asked again and again."""
+def notes(given: dict[str, str]) -> list[tuple[str, str]]:
+    """Tags or metadata by name."""
+    return sorted((str(key), str(value)) for key, value in given.items())[:MOST_NOTES]
 
-    list_display = ("name", "id", "project", "created_ms", "updated_ms")
-    list_select_related = ("project",)
-    search_fields = ("name", "id__startswith")
+
+def run_card(request: HttpRequest, run: Run) -> dict[str, Any] | None:
+    """The newest traces of a run."""
+    found = traces_for(looker(request)).filter(run_ids__contains=[run.pk.hex])
+    rows = list(found.annotate(said=Count("assessments")).order_by("-request_ms")[:OF_A_RUN])
+    if not rows:
+        return None
+    query = urlencode({"experiment": run.experiment_id, "run": run.pk.hex})
+    return {"traces": rows, "more_url": f"{reverse('admin:tracking_trace_changelist')}?{query}"}
+
+
+tenant_site.add_part(
+    "run", Part("Traces", "admin/tracking/card_traces.html", run_card, "state", 10, "tracking.view_run", True)
+)

@@ -118,6 +118,14 @@ def children(pid: int) -> list[str]:
     return found
 
 
+def is_running(pid: int) -> bool:
+    """Say whether a process is there and more than an entry that nobody has asked about yet."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
 def is_bounded(pid: int) -> bool:
     """Say whether a process has bounded its memory."""
     limits = Path(f"/proc/{pid}/limits").read_text()

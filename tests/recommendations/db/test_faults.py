@@ -2,18 +2,22 @@
 
 import os
 import signal
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from celery import Celery
+from django.db.models import F
 from django.db.models.functions import Now
 
 from apps.recommendations import leases, tasks
 from apps.recommendations.models import ImpactModel, Training
+from config.schedule import SCHEDULE
 from tests.recommendations.db.builders import make_past
-from tests.recommendations.workers import Broker, Worker, a_worker, wait_for
+from tests.recommendations.workers import Broker, Worker, a_worker, is_running, wait_for
 
 pytestmark = pytest.mark.slow
+TAKEN_UP_SECONDS = 90
 
 
 @pytest.fixture
@@ -72,19 +76,51 @@ def test_a_message_that_comes_twice_is_worked_on_once(committed, broker, environ
     assert Training.objects.count() == 1
 
 
-def test_a_broker_that_was_killed_and_came_back_empty_costs_no_training(committed, broker, environment, tmp_path):
+def test_a_broker_killed_in_the_middle_of_a_training_costs_neither_that_one_nor_the_next(
+    committed, broker, environment, tmp_path
+):
+    make_past(30)
+    first, _ = leases.ask(why="asked")
+    with a_worker(environment, tmp_path, "--concurrency", "1") as worker:
+        send(broker, committed.schema_name, first)
+        pid = hold(worker)
+        broker.kill()
+        os.kill(pid, signal.SIGCONT)
+        wait_for(lambda: ended(first))
+        # Asked while the broker is away, and what it held is gone: only the row knows of this one.
+        second, _ = leases.ask(why="asked", force=True)
+        Training.objects.filter(pk=second.pk).update(created_at=Now() - 2 * leases.SENT)
+        broker.start()
+        strike(broker)
+        wait_for(lambda: ended(second))
+        assert worker.is_alive()
+    assert [(one.state, one.tries) for one in (first, second)] == [("done", 1)] * 2
+    assert ImpactModel.objects.filter(target="impact", unit="project").count() == 2
+
+
+def test_a_killed_worker_s_training_is_free_within_ninety_seconds_and_done_once_by_another(
+    committed, broker, environment, tmp_path
+):
     make_past(30)
     training, _ = leases.ask(why="asked")
     with a_worker(environment, tmp_path, "--concurrency", "1") as worker:
-        wait_for(lambda: worker.said("ready."))
-        broker.kill()
-        # The message that was sent went with the broker; only the row knows of the training.
-        Training.objects.filter(pk=training.pk).update(created_at=Now() - 2 * leases.SENT)
-        broker.start()
+        send(broker, committed.schema_name, training)
+        pid = hold(worker)
+        worker.kill()
+    # The training's process ends with its worker, although nobody has told it to.
+    wait_for(lambda: not is_running(pid))
+    mine = Training.objects.filter(pk=training.pk)
+    left, state = mine.values_list(F("lease_until") - Now(), "state").get()
+    assert state == "running"
+    assert leases.abandoned() == []
+    assert left.total_seconds() + SCHEDULE["resume-trainings"]["schedule"] < TAKEN_UP_SECONDS
+    # The lease runs out: the test need not wait for that minute.
+    mine.update(lease_until=Now() - timedelta(seconds=1))
+    with a_worker(environment, tmp_path, "--concurrency", "1"):
         strike(broker)
         wait_for(lambda: ended(training))
-        assert worker.is_alive()
-    assert (training.state, training.tries) == ("done", 1)
+    assert (training.state, training.tries) == ("done", 2)
+    assert ImpactModel.objects.filter(target="impact", unit="project").count() == 1
 
 
 def test_a_training_without_enough_memory_fails_with_that_reason_and_the_worker_does_the_next(

@@ -1,8 +1,7 @@
 """The access room's pages: where somebody is signed in, with a button to end each."""
 
-import hashlib
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 from django.contrib.sessions.models import Session
@@ -13,23 +12,12 @@ from django.utils import timezone
 
 from apps.tenants.access.auditing import record
 from apps.tenants.access.models import RefreshToken
+from apps.tenants.access.sessions import handle, sessions_of
 from maestro.admin import MaestroSite
 from maestro.database.base import PUBLIC
 from maestro.database.session import connection
 
 MOST = 10_000
-
-
-def handle(session_key: str) -> str:
-    """Name a session without giving it away."""
-    return hashlib.sha256(session_key.encode()).hexdigest()[:16]
-
-
-def sessions_of(person: Any) -> Iterator[Session]:
-    """Find a person's sessions among the newest of this schema; a session's owner stands inside it."""
-    for session in Session.objects.filter(expire_date__gt=timezone.now()).order_by("-expire_date")[:MOST]:
-        if session.get_decoded().get("_auth_user_id") == str(person.pk):
-            yield session
 
 
 def programs_of(person: Any) -> list[RefreshToken]:
@@ -50,7 +38,7 @@ def page_of(site: MaestroSite) -> Callable[[HttpRequest], HttpResponse]:
         current = request.session.session_key
         browsers = [
             {"handle": handle(one.session_key), "until": one.expire_date, "is_this": one.session_key == current}
-            for one in sessions_of(request.user)
+            for one in sessions_of(request.user, MOST)
         ]
         context = {"title": "Where you are signed in", "browsers": browsers, "programs": programs_of(request.user)}
         return site.page(request, "access/sign_ins.html", context)
@@ -64,7 +52,7 @@ def end(request: HttpRequest, wanted: str) -> None:
     with transaction.atomic():
         keys = [
             one.session_key
-            for one in sessions_of(request.user)
+            for one in sessions_of(request.user, MOST)
             if wanted == handle(one.session_key) or (wanted == "all" and one.session_key != current)
         ]
         ended = Session.objects.filter(session_key__in=keys).delete()[0]

@@ -1,0 +1,81 @@
+"""The access room: erasing a person: their account becomes a pseudonym, and so does their name wherever a row tells it.
+
+What stays: the audit log, which nobody rewrites; it forgets by its retention. What people wrote themselves, in names,
+tags, notes and files, is theirs to change. The account stays as a closed one, so that a team's counts go on.
+
+Source  SECURITY requirement R31
+"""
+
+import uuid
+from collections.abc import Iterator
+
+from django.apps import apps
+from django.conf import settings
+from django.contrib.admin.models import LogEntry
+from django.contrib.auth.models import User
+from django.contrib.contenttypes.models import ContentType
+from django.contrib.sessions.models import Session
+from django.db import models, transaction
+
+from apps.tenants.access import second_factor
+from apps.tenants.access.auditing import By, record
+from apps.tenants.access.models import OidcLink, ProjectRole, RefreshToken
+from apps.tenants.access.sessions import sessions_of
+
+OWNERS = ("owner", "owner_name", "user_name")
+
+
+def naming_columns() -> Iterator[tuple[type[models.Model], str]]:
+    """Find each column of a tenant's tables in which the server notes who did something; the audit log is not one."""
+    for label in settings.TENANT_APPS:
+        for model in apps.get_app_config(label.rpartition(".")[2]).get_models():
+            for field in model._meta.concrete_fields:
+                if isinstance(field, models.CharField) and (field.name.endswith("_by") or field.name in OWNERS):
+                    yield model, field.name
+
+
+def traces_of(person: User) -> dict[str, int]:
+    """Count the rows that tell a person's name, by table and column."""
+    found = {
+        f"{model._meta.db_table}.{name}": model._default_manager.filter(**{f"{name}__in": names_of(person)}).count()
+        for model, name in naming_columns()
+    }
+    return {place: count for place, count in found.items() if count}
+
+
+def names_of(person: User) -> list[str]:
+    """How rows tell a person's name."""
+    return [person.get_username(), f"person:{person.get_username()}"]
+
+
+def erase(person: User, by: By) -> dict[str, object]:
+    """Close an account and put a pseudonym wherever its name stands. Returns the pseudonym and what was changed."""
+    alias = f"erased-{uuid.uuid4().hex[:12]}"
+    with transaction.atomic():
+        changed = traces_of(person)
+        plain, told = names_of(person)
+        for model, name in naming_columns():
+            rows = model._default_manager
+            rows.filter(**{name: plain}).update(**{name: alias})
+            rows.filter(**{name: told}).update(**{name: f"person:{alias}"})
+        ended = close(person, alias)
+        after = {"username": alias, "rows": sum(changed.values()), "sessions": ended}
+        record(by, "person.erase", subject=person, after=after)
+    return {"pseudonym": alias, "sessions": ended, "rows": changed}
+
+
+def close(person: User, alias: str) -> int:
+    """End all that lets a person in, and leave an account without a name. Returns how many sessions there were."""
+    ended = Session.objects.filter(pk__in=[one.pk for one in sessions_of(person)]).delete()[0]
+    for model in (RefreshToken, OidcLink, ProjectRole):
+        model._default_manager.filter(user=person).delete()
+    second_factor.remove(person)
+    kind = ContentType.objects.get_for_model(User)
+    LogEntry.objects.filter(content_type=kind, object_id=str(person.pk)).update(object_repr=alias, change_message="")
+    person.groups.clear()
+    person.user_permissions.clear()
+    person.username, person.email, person.first_name, person.last_name = alias, "", "", ""
+    person.is_active = person.is_staff = person.is_superuser = False
+    person.set_unusable_password()
+    person.save()
+    return ended

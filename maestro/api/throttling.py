@@ -116,9 +116,13 @@ class Limiter:
             window.known = max(window.known, total)
 
     def _connection(self) -> redis.Redis:
-        if self._client is None:
-            self._client = redis.Redis.from_url(settings.REDIS_URL, socket_timeout=0.25, socket_connect_timeout=0.25)
-        return self._client
+        with self._lock:
+            # One for all threads: a second client, dropped by who lost the race, would close its pool under a reader.
+            if self._client is None:
+                self._client = redis.Redis.from_url(
+                    settings.REDIS_URL, socket_timeout=0.25, socket_connect_timeout=0.25
+                )
+            return self._client
 
     def _stored(self, name: str, number: int) -> str:
         return f"rate:{name}:{number}"

@@ -1,5 +1,6 @@
 """Limits: counted together in Valkey, alone without it, and cheap."""
 
+import threading
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -54,6 +55,22 @@ def test_without_valkey_each_process_counts_alone_and_nothing_waits(settings: An
     begin = time.perf_counter()
     assert taken(alone, 50, 200) == 50
     assert time.perf_counter() - begin < 1
+
+
+def test_threads_that_begin_together_share_one_connection_pool() -> None:
+    one, gate, clients = Limiter(), threading.Barrier(32), []
+
+    def begin() -> None:
+        gate.wait()
+        clients.append(one._connection())
+
+    threads = [threading.Thread(target=begin) for _ in range(32)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(clients) == 32
+    assert len({id(client) for client in clients}) == 1
 
 
 def test_no_limit_counts_nothing() -> None:

@@ -9,11 +9,14 @@ for what is missing. Exits with 1 if anything is foreign, lost, stored by halves
 import argparse
 import json
 import os
+import re
 import secrets
+import shutil
 import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -25,6 +28,8 @@ from tests.web import ROOT, start_web
 
 RESULTS = ROOT / "bench" / "results" / "soak.md"
 SLUGS = ("soak-one", "soak-two")
+TOLD = {"received": " received", "succeeded": " succeeded in ", "sent back to be tried again": " retry: "}
+RAISED = re.compile(r" raised (?:unexpected|expected): (\w+)")
 
 
 def environment(database: str, folder: Path) -> dict[str, str]:
@@ -61,11 +66,11 @@ def start_worker(values: dict[str, str], log: Path) -> subprocess.Popen[bytes]:
         return subprocess.Popen(command, cwd=ROOT, env=settings, stdout=out, stderr=out)
 
 
-def tasks_in(log: Path) -> dict[str, int]:
-    """Count what the worker says of its tasks."""
+def tasks_in(log: Path) -> Counter[str]:
+    """Count what the worker says of its tasks: how they ended, and what the failed ones raised."""
     text = log.read_text(errors="replace")
-    words = {"received": " received", "succeeded": " succeeded in ", "failed": " raised ", "tried again": " retry: "}
-    return {name: text.count(word) for name, word in words.items()}
+    told = Counter({name: text.count(word) for name, word in TOLD.items()})
+    return told + Counter(f"failed with {kind}" for kind in RAISED.findall(text))
 
 
 def report(asked: argparse.Namespace, ledger: Ledger, found: Evidence, told: dict[str, object]) -> str:
@@ -79,7 +84,8 @@ def report(asked: argparse.Namespace, ledger: Ledger, found: Evidence, told: dic
         "",
         "| | |",
         "|---|---|",
-        f"| requests | {sum(ledger.statuses.values()):,} answered, {ledger.cut} cut off, {asked.threads} threads |",
+        f"| requests | {sum(ledger.statuses.values()):,} answered, {sum(ledger.cuts.values())} cut off, {asked.threads} threads |",
+        f"| cut off, by cause | {', '.join(f'{n:,} {why}' for why, n in ledger.cuts.most_common()) or 'none'} |",
         f"| answers by status | {statuses} |",
         f"| seconds | {told['seconds']} |",
         f"| database sessions ended | {told['ended']} |",
@@ -105,6 +111,9 @@ def main() -> int:
     parser.add_argument("--most-seconds", type=float, default=86_400, help="end the clients' work after this time")
     parser.add_argument("--end-session-every", type=float, default=2.0, metavar="SECONDS")
     parser.add_argument("--send-task-every", type=float, default=0.5, metavar="SECONDS")
+    parser.add_argument(
+        "--keep-logs", type=Path, metavar="FOLDER", help="copy the web server's and the worker's log there"
+    )
     parser.add_argument("--out", type=Path, default=RESULTS)
     asked = parser.parse_args()
     load = f"{os.getloadavg()[0]:.1f}"
@@ -154,6 +163,10 @@ def run(asked: argparse.Namespace, home: Path) -> tuple[Ledger, Evidence, dict[s
         web.stop()
         worker.terminate()
         worker.wait(30)
+        if asked.keep_logs:
+            asked.keep_logs.mkdir(parents=True, exist_ok=True)
+            for log in home.rglob("*.log"):
+                shutil.copy(log, asked.keep_logs)
     return ledger, found, told
 
 

@@ -18,6 +18,14 @@ MLFLOW = "/api/2.0/mlflow/"
 FILES = "/api/2.0/mlflow-artifacts/artifacts/"
 OUTAGE = (503, 507)
 METRICS, PARAMS = 5, 2
+PATIENCE = 60
+
+
+def cause_of(error: Exception, *, used: bool) -> str:
+    """Say why a request got no answer."""
+    if isinstance(error, TimeoutError):
+        return f"waited {PATIENCE} s in vain"
+    return f"{type(error).__name__} on {'a used' if used else 'a new'} connection"
 
 
 @dataclass(frozen=True)
@@ -35,7 +43,7 @@ class Ledger:
 
     wrong: list[str] = field(default_factory=list)
     statuses: Counter[int] = field(default_factory=Counter)
-    cut: int = 0
+    cuts: Counter[str] = field(default_factory=Counter)
     projects: dict[str, list[str]] = field(default_factory=dict)
     batches: dict[str, dict[str, bool]] = field(default_factory=dict)
     files: dict[str, list[tuple[str, str]]] = field(default_factory=dict)
@@ -45,7 +53,7 @@ class Ledger:
         """Take in what another client saw."""
         self.wrong += other.wrong
         self.statuses += other.statuses
-        self.cut += other.cut
+        self.cuts += other.cuts
         for mine, theirs in ((self.projects, other.projects), (self.files, other.files)):
             for slug, rows in theirs.items():
                 mine.setdefault(slug, []).extend(rows)  # type: ignore[attr-defined]
@@ -82,13 +90,14 @@ class Visitor(threading.Thread):
         headers = {"Authorization": f"Bearer {place.key}", "Host": "localhost", "Content-Type": kind}
         headers |= {"Idempotency-Key": f"{self.number}-{self.turn}-{self.sent}"} if method == "POST" else {}
         self.sent += 1
+        used = self.link is not None
         try:
-            self.link = self.link or http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
+            self.link = self.link or http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE)
             self.link.request(method, path, data, headers)
             answer = self.link.getresponse()
             text = answer.read()
-        except (http.client.HTTPException, OSError):
-            self.ledger.cut += 1
+        except (http.client.HTTPException, OSError) as error:
+            self.ledger.cuts[cause_of(error, used=used)] += 1
             self.link = None
             return None
         self.ledger.statuses[answer.status] += 1

@@ -3,6 +3,7 @@
 from typing import Any
 
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
+from drf_spectacular.openapi import AutoSchema
 
 PROBLEM: dict[str, Any] = {
     "type": "object",
@@ -37,6 +38,17 @@ WRITES = {
     "422": "This Idempotency-Key was used with another request",
 }
 GUARDED = {"412": "It has changed since", "428": "Send If-Match"}
+
+
+class PagedSchema(AutoSchema):
+    """Knows our lists: views that say how their pages are ordered, and answer rows of their own serializer."""
+
+    def _is_list_view(self, serializer: Any = None) -> bool:
+        if self.method != "GET" or not hasattr(self.view, "page_ordering"):
+            return super()._is_list_view(serializer)  # type: ignore[no-any-return]
+        own = self.view.serializer_class
+        asked = self.get_response_serializers() if serializer is None else serializer
+        return asked is own or isinstance(asked, own)
 
 
 class KeyScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]

@@ -83,7 +83,7 @@ class CursorPagination(BasePagination):
         return {
             "type": "object",
             "required": ["results", "next"],
-            "properties": {"results": schema, "next": {"type": "string", "format": "uri", "nullable": True}},
+            "properties": {"results": schema, "next": {"type": ["string", "null"], "format": "uri", "maxLength": 8000}},
         }
 
     def get_schema_operation_parameters(self, view: Any) -> list[dict[str, Any]]:

@@ -60,8 +60,8 @@ def is_order(sort: str) -> bool:
     return key in ORDERS or bool(parse_columns([key]))
 
 
-def terms_of(sort: str) -> tuple[Term, ...]:
-    """The order of the address; the newest first without one."""
+def order_of(sort: str) -> list[str]:
+    """The order of the address in the grammar; nothing for none."""
     descending, key = sort.startswith("-"), sort.removeprefix("-")
     columns = parse_columns([key])
     if columns:
@@ -69,5 +69,10 @@ def terms_of(sort: str) -> tuple[Term, ...]:
     elif key in ORDERS:
         name = ORDERS[key]
     else:
-        return ()
-    return parse_order([f"{name} {'DESC' if descending else 'ASC'}"], search.RUNS)
+        return []
+    return [f"{name} {'DESC' if descending else 'ASC'}"]
+
+
+def terms_of(sort: str) -> tuple[Term, ...]:
+    """The order of the address; the newest first without one."""
+    return parse_order(order_of(sort), search.RUNS)

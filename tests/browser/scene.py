@@ -28,6 +28,7 @@ from apps.tracking.models import (
     Tag,
 )
 from maestro.clock import to_ms
+from tests.browser.traced import HOSTILE, make_traces
 
 PASSWORD = "a long test passphrase"
 POINTS = 300
@@ -40,7 +41,6 @@ NOTEBOOK = json.dumps(
         ]
     }
 )
-HOSTILE = '<script>alert("x")</script><img src=x onerror=alert(1)>'
 
 
 @dataclass
@@ -54,6 +54,7 @@ class Scene:
     artifacts: list[Artifact] = field(default_factory=list)
     version: ArtifactVersion | None = None
     questions: dict[str, WhatIf] = field(default_factory=dict)
+    trace: str = "tr-of_the-scene"
     view: SavedView = field(default_factory=SavedView)
 
 
@@ -75,6 +76,7 @@ def build() -> Scene:
         is_shared=True,
         state={"sort": "-m.auc", "columns": ["m.auc", "p.boosting"], "experiments": [scene.experiment.pk]},
     )
+    make_traces(scene.runs[3], scene.trace)
     make_words(scene, projects, now)
     scene.questions = make_questions(scene)
     return scene

@@ -9,7 +9,8 @@ from django.test import Client
 
 from apps.tenants.access.models import AuditEvent
 from apps.tenants.models import Tenant
-from apps.tracking.models import LifeRule, Run
+from apps.tracking import blobs, choosing, filing, tasks
+from apps.tracking.models import Export, LifeRule, Run
 from tests.tracking.door import Door
 from tests.tracking.many import make_experiment, make_runs
 
@@ -145,6 +146,31 @@ def test_the_selection_or_all_can_be_exported(door: Door, person: Person) -> Non
     assert lines(format="csv", q="metrics.auc > 0.15") == 2
     bad = client.get(LIST, {"format": "csv", "q": "metrics.a >"})
     assert bad.status_code == 302
+
+
+def test_a_parquet_file_is_asked_for_and_downloaded_by_who_asked(
+    door: Door, person: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tasks, "deliver_export", lambda schema, identity: None)
+    home, path = make_experiment("home"), "/admin/runs/exports/"
+    runs = make_runs(door, home, 3)
+    viewer = person("viewer")
+    fields = {"experiment": home.pk, "which": "chosen", "run": runs[:2], "c": "m.auc", "sort": "-m.auc"}
+    assert b"2 selected runs" in viewer.get(path, fields).content
+    assert viewer.post(path, fields).status_code == 302
+    made = Export.objects.get()
+    wanted = filing.wanted_of(made.question)
+    assert sorted(one.hex for page in choosing.pages(wanted) for one in page) == sorted(runs[:2])
+    assert (made.format, made.question["columns"]) == ("parquet", ["metrics.auc"])
+    assert viewer.get(path, {"poll": "1"}).json()["live"] is True
+    file = f"{path}{made.pk}/file/"
+    assert viewer.get(file).status_code == 404
+    Export.objects.update(state="done", blob=blobs.store_text("PAR1"))
+    assert b"".join(viewer.get(file).streaming_content) == b"PAR1"
+    assert person("admin").get(file).status_code == 404
+    for bad in ({"q": "metrics.a >"}, {"which": "chosen", "run": [f"{i:032x}" for i in range(400)]}):
+        assert b"No file is written" in viewer.post(path, bad, follow=True).content
+    assert Export.objects.count() == 1
 
 
 def test_a_project_s_page_shows_its_lost_runs_apart(door: Door, person: Person) -> None:

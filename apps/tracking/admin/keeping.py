@@ -1,5 +1,6 @@
 """The tracking room's admin: rules for runs' lives, and on a project's page: how its runs end, and what becomes of them."""
 
+from collections.abc import Sequence
 from typing import Any
 from urllib.parse import urlencode
 
@@ -10,7 +11,10 @@ from django.urls import reverse
 
 from apps.tenants.access.audited_admin import AuditedAdmin
 from apps.tenants.access.auditing import actor_of
+from apps.tenants.access.scoped_admin import ByProject
+from apps.tenants.access.standing import looker
 from apps.tracking import keeping
+from apps.tracking.admin.acting import may
 from apps.tracking.models import LifeRule, Project, Run
 from apps.tracking.tallying import tally
 from maestro.admin import Part, tenant_site
@@ -19,8 +23,8 @@ DELETES = "tracking.delete_run"
 
 
 @admin.register(LifeRule, site=tenant_site)
-class LifeRuleAdmin(AuditedAdmin):
-    """How long runs are kept; only admins say so, since it deletes."""
+class LifeRuleAdmin(ByProject, AuditedAdmin):
+    """How long runs are kept; only admins say so, since it deletes: of the tenant, or of a project about its own."""
 
     list_display = ("subject", "trash_days", "keep_runs_days", "lost_after_hours", "set_by", "set_at")
     autocomplete_fields = ("project",)
@@ -28,7 +32,7 @@ class LifeRuleAdmin(AuditedAdmin):
     show_full_result_count = False
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[LifeRule]:
-        """Rules with their projects."""
+        """Rows with their projects."""
         return super().get_queryset(request).select_related("project")
 
     @admin.display(description="Rule of", ordering="project__name")
@@ -36,13 +40,37 @@ class LifeRuleAdmin(AuditedAdmin):
         """The project, or all."""
         return str(rule.project) if rule.project_id else "all other projects"
 
+    def rules_all(self, request: HttpRequest) -> bool:
+        """Say whether somebody may delete any run of the tenant."""
+        return bool(request.user.has_perm(DELETES))
+
     def has_add_permission(self, request: HttpRequest) -> bool:
         """Only who may delete runs."""
-        return bool(request.user.has_perm(DELETES))
+        return self.rules_all(request) or self.holds(request, "admin", None)
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Only who may delete runs."""
-        return bool(request.user.has_perm(DELETES))
+        return self.rules_all(request) or self.holds(request, "admin", obj)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Only who may delete runs; many at once, only who may delete any."""
+        return self.rules_all(request) or (obj is not None and self.holds(request, "admin", obj))
+
+    def get_autocomplete_fields(self, request: HttpRequest) -> Sequence[str]:
+        """Who rules some projects only chooses among these."""
+        return self.autocomplete_fields if self.rules_all(request) else ()
+
+    def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        """Offer the projects that somebody rules; the rule of all projects is for who rules them all."""
+        if self.rules_all(request):
+            return super().formfield_for_foreignkey(db_field, request, **kwargs)
+        ruled = [pk for pk, role in looker(request).project_roles.items() if role == "admin"]
+        offered = super().formfield_for_foreignkey(
+            db_field, request, **kwargs, queryset=Project.objects.filter(pk__in=ruled)
+        )
+        if offered is not None:
+            offered.required = True
+        return offered
 
     def save_model(self, request: HttpRequest, obj: LifeRule, form: Any, change: bool) -> None:
         """Note who said so."""
@@ -55,7 +83,7 @@ def endings(request: HttpRequest, project: Project) -> dict[str, Any] | None:
     counted = tally(Run.objects.active().filter(experiment__project=project))
     said = keeping.said_of([project])
     rule = said.get(project.pk)
-    may = bool(request.user.has_perm(DELETES))
+    may_rule = may(request, "admin", project.pk)
     change = reverse("admin:tracking_liferule_change", args=[rule.pk]) if rule else ""
     return {
         "tally": counted,
@@ -64,7 +92,7 @@ def endings(request: HttpRequest, project: Project) -> dict[str, Any] | None:
         "trash": Run.objects.exclude(deleted_ms=None).filter(experiment__project=project).count(),
         "trash_url": f"{reverse('admin:run_trash')}?{urlencode({'project': project.slug})}",
         "rules": keeping.combined(said, project.pk),
-        "more_url": (change or f"{reverse('admin:tracking_liferule_add')}?project={project.pk}") if may else "",
+        "more_url": (change or f"{reverse('admin:tracking_liferule_add')}?project={project.pk}") if may_rule else "",
         "more_text": "Change the rules",
     }
 

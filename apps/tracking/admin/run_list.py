@@ -15,6 +15,7 @@ from django.urls import reverse
 
 from apps.tracking import exporting, key_names
 from apps.tracking.admin import saved_views
+from apps.tracking.admin.acting import may
 from apps.tracking.admin.columns import as_number
 from apps.tracking.admin.curves import MAX_RUNS, chosen_runs
 from apps.tracking.admin.finding import MAX_COUNTED, PAGE, Scope, find, scope_of
@@ -176,6 +177,7 @@ def page_context(request: HttpRequest, scope: Scope) -> dict[str, Any]:
         "experiment": scope.experiment,
         "project": scope.project,
         "statuses": Run.Status.values,
+        "may_change": may(request, "contributor"),
         **column_context(request, columns, names),
         **pager(request, count if found.counted else None, found.following, after),
     }

@@ -10,6 +10,7 @@ from apps.tracking.admin.acting import act
 from apps.tracking.admin.columns import keys
 from apps.tracking.admin.compare import compare
 from apps.tracking.admin.curves import curves
+from apps.tracking.admin.exports import export_file, exports
 from apps.tracking.admin.saved_views import views
 from apps.tracking.admin.trash import trash
 from apps.tracking.scoping import experiments_for, projects_for, runs_for
@@ -36,6 +37,8 @@ def find(request: HttpRequest, text: str) -> Iterator[Hit]:
 
 tenant_site.add_page("runs/act/", act, "run_act", by_project=True)
 tenant_site.add_page("runs/trash/", trash, "run_trash", by_project=True)
+tenant_site.add_page("runs/exports/", exports, "run_exports", by_project=True)
+tenant_site.add_page("runs/exports/<uuid:export>/file/", export_file, "run_export_file", by_project=True)
 tenant_site.add_page("curves/", curves, "curves", by_project=True)
 tenant_site.add_page("compare/", compare, "compare", by_project=True)
 tenant_site.add_page("keys/", keys, "keys", by_project=True)
@@ -61,6 +64,7 @@ tenant_site.add_task(
             "admin:tracking_trace_changelist",
             "admin:run_act",
             "admin:run_trash",
+            "admin:run_exports",
         ),
         permission="tracking.view_run",
         by_project=True,

@@ -1,8 +1,8 @@
 """One night: many tenants trained through the real fan-out by a real worker, and what that costs.
 
-usage: python -m bench.learning.nightly [--tenants 100] [--projects 500] [--artifacts 30] [--concurrency 2]
+usage: python -m bench.learning.nightly [--tenants 100] [--projects 500] [--artifacts 30] [--concurrency 2] [--make-only]
 
-Needs the servers of MAESTRO_HOME (`python -m maestro.embedded servers`). Tenants are called `night-…`; those that are
+Needs the servers of MAESTRO_HOME (`python -m maestro.embedded servers`) and `manage.py migrate_tenants`. Tenants are called `night-…`; those that are
 there already are trained again with force. The jitter of the real schedule (maestro.tasks.fan_out) is set to 0, so the
 wall clock says how long the work takes and not how long it is spread over.
 """
@@ -33,7 +33,7 @@ from maestro.database.session import connection  # noqa: E402
 from maestro.tasks import fan_out  # noqa: E402
 
 RESULT = Path(__file__).parents[1] / "results" / "nightly.md"
-PREFIX, POLL_SECONDS = "night-", 1.0
+PREFIX, POLL_SECONDS, PROGRESS = "night-", 1.0, 5
 MB = 2**20
 
 
@@ -60,6 +60,8 @@ def main() -> None:
     tenants = ensure_tenants(night)
     night.making = time.monotonic() - started
     print(f"{len(tenants)} tenants are there after {night.making:.0f} s", flush=True)
+    if options.make_only:
+        return
     run_night(night, tenants, seconds=options.seconds)
     page = describe(night, tenants)
     options.output.write_text(page, encoding="utf-8")
@@ -74,6 +76,7 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("--artifacts", type=int, default=30)
     parser.add_argument("--concurrency", type=int, default=2)
     parser.add_argument("--seconds", type=float, default=4 * 3600, help="stop after so long, and say what had ended")
+    parser.add_argument("--make-only", action="store_true", help="make the tenants and end")
     parser.add_argument("--output", type=Path, default=RESULT)
     return parser.parse_args()
 
@@ -83,10 +86,13 @@ def ensure_tenants(night: Night) -> list[Tenant]:
     connection.set_schema_to_public()
     there = {tenant.slug: tenant for tenant in Tenant.objects.filter(slug__startswith=PREFIX)}
     names = [f"{PREFIX}{k:03d}" for k in range(night.tenants)]
-    return [
-        there.get(name) or make_tenant(name, projects=night.projects, artifacts=night.artifacts, seed=1000 + k)
-        for k, name in enumerate(names)
-    ]
+    tenants: list[Tenant] = []
+    for k, name in enumerate(names):
+        made = there.get(name) or make_tenant(name, projects=night.projects, artifacts=night.artifacts, seed=1000 + k)
+        tenants.append(made)
+        if name not in there and len(tenants) % PROGRESS == 0:
+            print(f"{len(tenants)} of {night.tenants} tenants made", flush=True)
+    return tenants
 
 
 def run_night(night: Night, tenants: list[Tenant], *, seconds: float) -> None:
@@ -107,7 +113,7 @@ def run_night(night: Night, tenants: list[Tenant], *, seconds: float) -> None:
             night.worker_peak = max(night.worker_peak, worker_memory(worker.pid))
             waiting = [tenant for tenant in waiting if not has_ended(tenant)]
             done = len(tenants) - len(waiting)
-            if done >= said + 5:
+            if done >= said + PROGRESS:
                 said = done
                 print(f"{done} of {len(tenants)} after {time.monotonic() - begun:.0f} s", flush=True)
         night.wall = time.monotonic() - begun

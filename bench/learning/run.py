@@ -20,7 +20,7 @@ import numpy as np
 from apps.recommendations.backtest import run_cases
 from bench.learning.baselines import BASELINES, write_baseline
 from bench.learning.cost import measure_costs
-from bench.learning.simulations import simulate
+from bench.learning.simulations import table_of
 
 RESULT = Path(__file__).parents[1] / "results" / "learning.md"
 COLUMNS = {
@@ -123,14 +123,8 @@ def _shown(value: float | None) -> str:
 
 
 def _simulated(repeats: int) -> list[str]:
-    lines = ["## Effects with known truth (own simulation, 30 artifacts)", "",
-             "| scenario | projects | repeats | Spearman | error, points | raw difference's error | coverage of 90 % "
-             "| wrong claims | processor seconds |", "|" + " --- |" * 9]  # fmt: skip
-    for f in simulate({200: 5 * repeats, 1000: repeats}):
-        lines.append(f"| {f.scenario} | {f.projects} | {f.repeats} | {f.spearman:.3f} | {f.error:.2f} | {f.raw_error:.2f} "
-                     f"| {f.coverage:.2f} | {f.wrong:.2f} | {f.seconds:.1f} |")  # fmt: skip
-        print(lines[-1], flush=True)
-    return [*lines, ""]
+    table = table_of({200: 5 * repeats, 1000: repeats}, first_seed=900)
+    return ["## Effects with known truth (own simulation, 30 artifacts)", "", *table, ""]
 
 
 if __name__ == "__main__":

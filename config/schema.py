@@ -1,9 +1,13 @@
 """The roof: what drf-spectacular can't read off the views: how to sign in, how refusals look, which headers matter."""
 
+import sys
 from typing import Any
 
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.openapi import AutoSchema
+from rest_framework.serializers import ListSerializer
+
+from maestro import limits
 
 PROBLEM: dict[str, Any] = {
     "type": "object",
@@ -50,6 +54,12 @@ class PagedSchema(AutoSchema):
         asked = self.get_response_serializers() if serializer is None else serializer
         return asked is own or isinstance(asked, own)
 
+    def _map_serializer_field(self, field: Any, direction: Any, bypass_extensions: bool = False) -> Any:
+        found = super()._map_serializer_field(field, direction, bypass_extensions)
+        if isinstance(field, ListSerializer) and field.max_length and isinstance(found, dict):
+            found["maxItems"] = field.max_length
+        return found
+
 
 class KeyScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
     """An API key, as a Bearer token or as the password of Basic."""
@@ -76,11 +86,43 @@ def header(name: str, description: str, *, required: bool = False) -> dict[str, 
 def describe(result: dict[str, Any], **kwargs: Any) -> dict[str, Any]:
     """Add refusals and headers to every operation."""
     result.setdefault("components", {}).setdefault("schemas", {})["Problem"] = PROBLEM
+    for name, schema in result["components"]["schemas"].items():
+        if name.endswith("Request"):
+            bound(schema, limits.JSON_BODY_BYTES)
     for path, methods in result["paths"].items():
         for method, operation in methods.items():
             if path.startswith("/api/v1/") and isinstance(operation, dict):
                 complete(method, operation)
     return result
+
+
+def bound(schema: dict[str, Any], most_bytes: int) -> None:
+    """Write down the bounds that a field has for no reason of its own: those of its type, and of what it comes in."""
+    types = schema["type"] if isinstance(schema.get("type"), list) else [schema.get("type")]
+    if "enum" not in schema and "$ref" not in schema:
+        if "string" in types and schema.get("format") not in ("uuid", "date-time", "binary"):
+            schema.setdefault("maxLength", most_bytes)
+        if "integer" in types:
+            schema.setdefault("minimum", limits.INT64_MIN)
+            schema.setdefault("maximum", limits.INT64_MAX)
+        if "number" in types:
+            schema.setdefault("minimum", -sys.float_info.max)
+            schema.setdefault("maximum", sys.float_info.max)
+        if "array" in types:
+            schema.setdefault("maxItems", most_bytes // 2)
+    below = [schema.get("items"), schema.get("additionalProperties"), *schema.get("properties", {}).values()]
+    for part in (*below, *schema.get("oneOf", ()), *schema.get("anyOf", ())):
+        if isinstance(part, dict):
+            bound(part, most_bytes)
+
+
+def bound_parameters(parameters: list[dict[str, Any]]) -> None:
+    """The same for what stands in an address: no name that is stored is longer than these."""
+    for one in parameters:
+        if one["in"] == "path":
+            bound(one["schema"], limits.PATH_BYTES if one["name"] == "path" else limits.EXPERIMENT_NAME_CHARS)
+        else:
+            bound(one["schema"], limits.QUERY_STRING_BYTES)
 
 
 def complete(method: str, operation: dict[str, Any]) -> None:
@@ -94,6 +136,7 @@ def complete(method: str, operation: dict[str, Any]) -> None:
     if method in ("patch", "put", "delete"):
         refusals |= GUARDED
         parameters.append(header("If-Match", "the ETag that the change is based on"))
+    bound_parameters(parameters)
     for status, description in refusals.items():
         content = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
         operation["responses"].setdefault(status, {"description": description, "content": content})

@@ -8,8 +8,8 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 pages = get_wsgi_application()
 
 from config.checks import refuse_unsafe_start  # noqa: E402 the apps must be loaded first
-from config.lane import whole  # noqa: E402
+from config.lane import ShortWay  # noqa: E402
 
-application = whole(pages)
+application = ShortWay(pages)
 
 refuse_unsafe_start()

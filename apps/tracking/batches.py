@@ -1,60 +1,16 @@
-"""The tracking room: the body of log-batch and its single siblings, read strictly into columns.
-
-A well-formed body is decoded straight into structs. Whatever that reader refuses is read again, slowly, by the
-strict reader, which accepts MLflow's looser spellings or names the field that is wrong.
-"""
+"""The tracking room: what log-batch and its single siblings say, checked and laid out as columns."""
 
 import math
 import uuid
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from operator import lt
-from typing import Annotated, Any
+from typing import Any
 
-import msgspec
-
+from apps.tracking.bodies import AnyMetric, RawMetric, RawPair, check_counts, decode, decode_point
 from maestro import limits
 from maestro.errors import Invalid, NotFound
 from maestro.mlflow import fields as read
-from maestro.mlflow.views import read_fields
-
-Int64 = Annotated[int, msgspec.Meta(ge=limits.INT64_MIN, le=limits.INT64_MAX)]
-TimeMs = Annotated[int, msgspec.Meta(ge=0, le=limits.TIME_MS_MAX)]
-
-
-class RawMetric(msgspec.Struct, forbid_unknown_fields=True, gc=False):
-    """A metric as the client writes it."""
-
-    key: str
-    value: float | str
-    timestamp: TimeMs
-    step: Int64 = 0
-    model_id: str = ""
-    dataset_name: str = ""
-    dataset_digest: str = ""
-    run_id: str = ""
-
-
-class RawPair(msgspec.Struct, forbid_unknown_fields=True, gc=False):
-    """A param or a tag as the client writes it."""
-
-    key: str
-    value: str
-
-
-class RawBatch(msgspec.Struct, forbid_unknown_fields=True, gc=False):
-    """The body of log-batch as the client writes it."""
-
-    run_id: str
-    metrics: list[RawMetric] = []
-    params: list[RawPair] = []
-    tags: list[RawPair] = []
-
-
-DECODER = msgspec.json.Decoder(RawBatch)
-NAMES = (b'"key"', b'"value"', b'"timestamp"', b'"step"')
-SMALL_BYTES = 2_048  # below it the strict reader is fast enough, and it sees every name that stands twice
-ESCAPES = (b"\\u0000", b"\\ud", b"\\uD")
 
 
 @dataclass(slots=True)
@@ -117,89 +73,21 @@ def read_batch(body: bytes) -> Batch:
     batch.series = read_series(raw.metrics)
     batch.params = read_params(raw.params)
     batch.tags = read_tags(raw.tags)
-    batch.of_models = [model_point(m) for m in raw.metrics if m.model_id]
+    batch.of_models = [model_point(m) for m in raw.metrics if isinstance(m, RawMetric) and m.model_id]
     return batch
 
 
-def decode(body: bytes) -> RawBatch:
-    """Decode fast what is plain; read the rest slowly."""
-    if SMALL_BYTES < len(body) <= limits.JSON_BODY_BYTES and not any(mark in body for mark in ESCAPES):
-        try:
-            raw = DECODER.decode(body)
-        except (msgspec.MsgspecError, RecursionError):
-            return decode_slowly(body)
-        pairs = len(raw.params) + len(raw.tags)
-        most = (len(raw.metrics) + pairs, len(raw.metrics) + pairs, len(raw.metrics), len(raw.metrics))
-        if all(body.count(name) <= count for name, count in zip(NAMES, most, strict=True)):
-            return raw
-    return decode_slowly(body)
+def read_point(body: bytes) -> Batch | None:
+    """Read the body of log-metric, if it is plain and right."""
+    raw = decode_point(body)
+    if raw is None or len(raw.key) > limits.KEY_CHARS or not read.is_key(raw.key):
+        return None
+    return Batch(run_uuid(raw.run_id), [Series(raw.key, [raw.step], [raw.timestamp], [raw.value], True)])  # type: ignore[list-item]
 
 
-def decode_slowly(body: bytes) -> RawBatch:
-    """Read with the strict reader, which refuses a name given twice and names what is wrong."""
-    document = read_fields(body)
-    run = document.get("run_id") or document.get("run_uuid")
-    if not run:
-        raise read.missing("run_id")
-    metrics = read.rows(document, "metrics", limits.JSON_ITEMS)
-    params, tags = read.rows(document, "params", limits.JSON_ITEMS), read.rows(document, "tags", limits.JSON_ITEMS)
-    check_counts(len(metrics), len(params), len(tags))
-    return RawBatch(
-        read.as_text(run, "run_id"),
-        [slow_metric(item, f"metrics[{index}].") for index, item in enumerate(metrics)],
-        [slow_pair(item, f"params[{index}].") for index, item in enumerate(params)],
-        [slow_pair(item, f"tags[{index}].") for index, item in enumerate(tags)],
-    )
-
-
-def slow_metric(item: Mapping[str, Any], at: str = "") -> RawMetric:
-    """Read one metric; `at` is where it stands, for the refusal."""
-    for name in ("key", "value", "timestamp"):
-        if item.get(name) is None:
-            raise read.missing(at + name)
-    extra = {name: read.as_text(item[name], at + name) for name in MODEL_FIELDS if item.get(name) is not None}
-    return RawMetric(
-        read.as_text(item["key"], at + "key"),
-        read.as_double(item["value"], at + "value"),
-        read.as_time_ms(item["timestamp"], at + "timestamp"),
-        read.as_integer(item.get("step") or 0, at + "step"),
-        **extra,
-    )
-
-
-MODEL_FIELDS = ("model_id", "dataset_name", "dataset_digest")
-
-
-def slow_pair(item: Mapping[str, Any], at: str = "") -> RawPair:
-    """Read one param or tag. An absent value is the empty text, as protobuf has it."""
-    if item.get("key") is None:
-        raise read.missing(at + "key")
-    value = item.get("value")
-    value = "" if value is None else value
-    return RawPair(read.as_text(item["key"], at + "key"), read.as_text(value, at + "value", limits.JSON_BODY_BYTES))
-
-
-def check_counts(metrics: int, params: int, tags: int) -> None:
-    """Raise Invalid in MLflow's words if a batch is too long."""
-    counted = (("metrics", metrics, limits.BATCH_METRICS), ("params", params, limits.BATCH_PARAMS))
-    for name, count, most in (*counted, ("tags", tags, limits.BATCH_TAGS)):
-        if count > most:
-            raise too_many(name, count, most)
-    if metrics + params + tags > limits.BATCH_TOTAL:
-        raise too_many("metrics, params, and tags", metrics + params + tags, limits.BATCH_TOTAL)
-
-
-def too_many(name: str, count: int, most: int) -> Invalid:
-    return Invalid(
-        f"A batch logging request can contain at most {most} {name}. Got {count} {name}. "
-        f"Please split up {name} across multiple requests and try again.",
-        "too_many_items",
-    )
-
-
-def read_series(metrics: list[RawMetric]) -> list[Series]:
+def read_series(metrics: Sequence[AnyMetric]) -> list[Series]:
     """Group points by metric, sorted by name, exact duplicates once."""
-    groups: dict[str, list[RawMetric]] = {}
+    groups: dict[str, list[AnyMetric]] = {}
     for metric in metrics:
         group = groups.get(metric.key)
         if group is None:
@@ -213,7 +101,7 @@ def read_series(metrics: list[RawMetric]) -> list[Series]:
     return [one_series(name, groups[name], metrics) for name in sorted(groups)]
 
 
-def one_series(name: str, group: list[RawMetric], metrics: list[RawMetric]) -> Series:
+def one_series(name: str, group: Sequence[AnyMetric], metrics: Sequence[AnyMetric]) -> Series:
     steps = [metric.step for metric in group]
     times = [metric.timestamp for metric in group]
     values = [metric.value for metric in group]
@@ -236,7 +124,7 @@ def identity(value: Any) -> Any:
     return "NaN" if isinstance(value, float) and math.isnan(value) else value
 
 
-def spelled(metric: RawMetric, metrics: list[RawMetric]) -> float:
+def spelled(metric: AnyMetric, metrics: Sequence[AnyMetric]) -> float:
     """Read a value that was sent as text."""
     if isinstance(metric.value, float):
         return metric.value

@@ -12,6 +12,7 @@ from typing import Any
 from uuid import UUID
 
 from psycopg import errors as pg
+from psycopg.types.numeric import Int8
 
 from apps.tracking.batches import Batch, ModelPoint
 from apps.tracking.refusals import not_writable, param_changed
@@ -48,6 +49,8 @@ POINTS = """points AS (INSERT INTO tracking_metricpoint (run_id, key_id, step, t
   SELECT run.id, s.key_id, p.step, p.ts, p.value
   FROM run, unnest(%(p_names)s, %(p_steps)s, %(p_times)s, %(p_values)s) AS p (name, step, ts, value)
   JOIN series s USING (name) ON CONFLICT DO NOTHING)"""
+ONES = """ones AS (INSERT INTO tracking_metricpoint (run_id, key_id, step, timestamp_ms, value)
+  SELECT run.id, key_id, step, ts, value FROM run, series ON CONFLICT DO NOTHING)"""
 CHUNKS = """chunks AS (INSERT INTO tracking_metricchunk
    (run_id, key_id, count, first_step, last_step, first_ms, last_ms, is_ascending, steps, timestamps_ms, "values")
   SELECT run.id, s.key_id, c.hi - c.lo + 1, c.first_step, c.last_step, c.first_ms, c.last_ms, c.is_ascending,
@@ -75,7 +78,25 @@ OF_MODELS = """of_models AS (INSERT INTO tracking_modelmetric AS m
 TOUCH = """touched AS (UPDATE tracking_run r SET last_write_ms = greatest(r.last_write_ms, %(now)s), is_folded = false,
    status = CASE WHEN r.status = 'LOST' THEN 'RUNNING' ELSE r.status END{name}
   FROM run WHERE r.id = run.id AND {due})"""
-PARTS = {"series": SERIES, "points": POINTS, "chunks": CHUNKS, "params": PARAMS, "tags": TAGS, "of_models": OF_MODELS}
+# One point of a metric whose name is known: the same without columns to lay out.
+POINT = """WITH {run}, k AS MATERIALIZED (SELECT id FROM tracking_metrickey WHERE name = %(key)s),
+ point AS (INSERT INTO tracking_metricpoint (run_id, key_id, step, timestamp_ms, value)
+  SELECT run.id, k.id, %(step)s, %(time)s, %(value)s FROM run, k ON CONFLICT DO NOTHING),
+ latest AS (INSERT INTO tracking_latestmetric AS l (run_id, key_id, experiment_id, step, timestamp_ms, value)
+  SELECT run.id, k.id, run.experiment_id, %(step)s, %(time)s, %(value)s FROM run, k
+  ON CONFLICT (run_id, key_id) DO UPDATE
+  SET step = excluded.step, timestamp_ms = excluded.timestamp_ms, value = excluded.value
+  WHERE (excluded.step, excluded.timestamp_ms, excluded.value) > (l.step, l.timestamp_ms, l.value)),
+ {touch} SELECT (SELECT count(*) FROM run), (SELECT count(*) FROM k)"""
+PARTS = {
+    "series": SERIES,
+    "ones": ONES,
+    "points": POINTS,
+    "chunks": CHUNKS,
+    "params": PARAMS,
+    "tags": TAGS,
+    "of_models": OF_MODELS,
+}
 
 
 @lru_cache(maxsize=512)
@@ -87,8 +108,36 @@ def statement(parts: tuple[str, ...], scoped: bool, named: bool) -> str:
     return f"WITH {', '.join([run, *(PARTS[part] for part in parts), touch])} SELECT count(*) FROM run"
 
 
+@lru_cache(maxsize=2)
+def point_statement(scoped: bool) -> str:
+    """Write the statement that stores one point."""
+    run = RUN.format(heartbeat=HEARTBEAT_MS, scope=SCOPE if scoped else "")
+    return POINT.format(run=run, touch=TOUCH.format(name="", due="run.is_due"))
+
+
+def is_point(batch: Batch) -> bool:
+    """Say whether a batch is one point and nothing else."""
+    if len(batch.series) != 1 or batch.params or batch.tags or batch.of_models:
+        return False
+    return len(batch.series[0].steps) == 1
+
+
+def write_point(batch: Batch, *, projects: Reach, now: int) -> bool:
+    """Store a batch of one point. Returns False, with nothing stored, if its metric has no number yet."""
+    series = batch.series[0]
+    params: dict[str, Any] = {"run": batch.run_id, "now": now, "projects": projects, "key": series.name}
+    params |= {"step": Int8(series.steps[0]), "time": Int8(series.times[0]), "value": float(series.values[0])}
+    sql = point_statement(projects is not None)
+    found, known = again_after_deadlock(lambda: execute(sql, params))[0]
+    if not found:
+        raise not_writable(batch.run_id, projects)
+    return bool(known)
+
+
 def write(batch: Batch, *, projects: Reach, now: int) -> None:
     """Store a batch, all or nothing. Raises NotFound, or Invalid for a deleted run or a param that would change."""
+    if is_point(batch) and write_point(batch, projects=projects, now=now):
+        return
     params: dict[str, Any] = {"run": batch.run_id, "now": now, "projects": projects}
     parts = [*add_series(batch, params), *add_pairs(batch, params)]
     name = batch.tags.get(NAME_TAG)
@@ -123,10 +172,13 @@ def add_series(batch: Batch, params: dict[str, Any]) -> list[str]:
     params["times"] = Int8Array([point[1] for point in latest])
     params["values"] = Float8Array([point[2] for point in latest])
     parts = ["series"]
-    if any(len(series.steps) < PACK_FROM for series in batch.series):
+    lengths = [len(series.steps) for series in batch.series]
+    if max(lengths) == 1:
+        parts.append("ones")  # each latest point is all there is of its metric
+    elif min(lengths) < PACK_FROM:
         add_points(batch, params)
         parts.append("points")
-    if any(len(series.steps) >= PACK_FROM for series in batch.series):
+    if max(lengths) >= PACK_FROM:
         add_chunks(batch, params)
         parts.append("chunks")
     if batch.of_models:

@@ -18,6 +18,7 @@ else:
 INT8, FLOAT8, UUID_OID, TEXT_OID = 20, 701, 2950, 25
 ARRAY_HEADER = struct.Struct(">iiIii")
 LENGTH = struct.Struct(">i")
+SHORT = [LENGTH.pack(size) for size in range(256)]
 UUID_LENGTH = LENGTH.pack(16)
 
 
@@ -64,7 +65,7 @@ class UuidArray(PackedArray):
         self.items = items
         count = len(items)
         head = ARRAY_HEADER.pack(1 if count else 0, 0, UUID_OID, count, 1)[: 20 if count else 12]
-        self.data = b"".join([head, *(UUID_LENGTH + item.bytes for item in items)])
+        self.data = b"".join([head, *[UUID_LENGTH + item.int.to_bytes(16) for item in items]])
 
 
 class TextArray(PackedArray):
@@ -76,8 +77,13 @@ class TextArray(PackedArray):
     def __init__(self, items: Sequence[str]) -> None:
         self.items = items
         head = ARRAY_HEADER.pack(1 if items else 0, 0, TEXT_OID, len(items), 1)[: 20 if items else 12]
-        texts = [item.encode() for item in items]
-        self.data = b"".join([head, *(LENGTH.pack(len(text)) + text for text in texts)])
+        parts = [head]
+        for item in items:
+            text = item.encode()
+            size = len(text)
+            parts.append(SHORT[size] if size < len(SHORT) else LENGTH.pack(size))
+            parts.append(text)
+        self.data = b"".join(parts)
 
 
 class PackedDumper(Dumper):

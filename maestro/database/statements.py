@@ -9,10 +9,11 @@ much as the work of the writing ones. A statement whose plan must fit its values
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from itertools import count
 from time import monotonic
-from typing import Any, NamedTuple
+from typing import Any
 
 import psycopg
 from django.db import transaction
@@ -23,12 +24,14 @@ from maestro.database.arrays import teach
 from maestro.database.session import connection
 
 REPLAN_SECONDS = (2.0, 60.0)  # a plan lives for the first at least, then twice as long each time, at most the second
+REPLAN_USES = 20  # ... and for so many uses: planning costs as much as two or three of them
 MOST_PREPARED = 100
 NAMED = re.compile(r"%\((\w+)\)s")
 counter = count()
 
 
-class Plan(NamedTuple):
+@dataclass(slots=True)
+class Plan:
     """A prepared statement, and until when it is believed.
 
     A plan made while a table was nearly empty may read all of it, and holds until somebody analyses the table.
@@ -37,6 +40,11 @@ class Plan(NamedTuple):
     name: bytes
     seconds: float
     ends: float
+    uses: int = 0
+
+    def is_old(self) -> bool:
+        """Say whether it is worth making again."""
+        return self.uses >= REPLAN_USES and self.ends < monotonic()
 
 
 class Hot:
@@ -59,8 +67,9 @@ class Hot:
         types = transformer.types or ()
         server = self.raw.pgconn
         plan = self.plans.get((sql, types))
-        if plan is None or plan.ends < monotonic():
+        if plan is None or plan.is_old():
             plan = self.plan(sql, text, types, plan)
+        plan.uses += 1
         result = server.exec_prepared(plan.name, params, transformer.formats, pq.Format.BINARY)
         if result.status == pq.ExecStatus.TUPLES_OK:
             transformer.set_pgresult(result)

@@ -6,6 +6,7 @@ Source  the protobuf JSON mapping: int64 as number or text, doubles also as "NaN
 import math
 import re
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 from maestro import limits
@@ -81,6 +82,7 @@ def as_key(value: Any, name: str) -> str:
     return key
 
 
+@lru_cache(maxsize=4096)  # the same few names come again and again; who asks has bounded their length
 def is_key(key: str) -> bool:
     """Say whether a name is allowed: a normalised relative path of plain characters."""
     if not KEY.fullmatch(key) or key.startswith("/"):

@@ -63,6 +63,10 @@ def test_old_plans_and_plans_beyond_the_most_are_given_up(monkeypatch: pytest.Mo
     monkeypatch.setattr(statements, "monotonic", lambda: 1e12)
     assert execute("SELECT %(n)s::int + 4", {"n": 1}) == [(5,)]
     assert len(prepared()) == len(before)
+    assert prepared() == before  # it was hardly used
+    monkeypatch.setattr(statements, "REPLAN_USES", 2)
+    assert execute("SELECT %(n)s::int + 4", {"n": 1}) == [(5,)]
+    assert len(prepared()) == len(before)
     assert prepared() != before
 
 

@@ -12,17 +12,17 @@ from apps.tracking.batches import (
     model_point,
     read_batch,
     read_params,
+    read_point,
     read_series,
     read_tags,
-    slow_metric,
-    slow_pair,
 )
+from apps.tracking.bodies import slow_metric, slow_pair
 from apps.tracking.mlflow.base import TrackingView, experiment_number
 from apps.tracking.models import Run
 from maestro import limits
 from maestro.clock import now_ms
 from maestro.mlflow import fields as read
-from maestro.mlflow.views import MlflowRequest
+from maestro.mlflow.views import MlflowRequest, read_fields
 
 STATUSES = ("RUNNING", "SCHEDULED", "FINISHED", "FAILED", "KILLED")
 
@@ -125,14 +125,19 @@ class LogMetric(TrackingView):
 
     def post(self, request: MlflowRequest) -> dict[str, Any]:
         """Store one point."""
-        fields = self.fields(request)
+        body = self.body(request)
+        batch = read_point(body) or self.read_slowly(read_fields(body))
+        ingest.write(batch, projects=request.user.projects, now=now_ms())
+        return {}
+
+    def read_slowly(self, fields: dict[str, Any]) -> Batch:
+        """Read a point that is spelled loosely, or name what is wrong with it."""
         batch = Batch(self.run_in(fields))
         metric = slow_metric(fields)
         metric.key = read.as_key(metric.key, "key")
         batch.series = read_series([metric])
         batch.of_models = [model_point(metric)] if metric.model_id else []
-        ingest.write(batch, projects=request.user.projects, now=now_ms())
-        return {}
+        return batch
 
 
 class LogParam(TrackingView):

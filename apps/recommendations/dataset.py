@@ -7,9 +7,11 @@ after it. Reads the current tenant's schema and nothing else.
 import math
 import time
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
+from itertools import groupby
+from operator import itemgetter
 from typing import Any
 from uuid import UUID
 
@@ -56,7 +58,7 @@ def read_history() -> History:
         by_project, usages = read_project_usages()
         people = read_people()
         projects = list(project_values())
-        runs = tuple(read_runs(read_run_usages()))
+        runs = tuple(read_runs())
         artifacts = read_artifacts()
     sql_ms = round((time.perf_counter() - started) * 1000)
     rows = tuple(build_projects(projects, people, by_project, at=at))
@@ -109,16 +111,20 @@ def read_project_usages() -> tuple[Used, int]:
     return {key: frozenset(used) for key, used in found.items()}, sum(map(len, found.values()))
 
 
-def read_run_usages() -> Used:
-    """Which artifacts each run used."""
-    found: dict[UUID, set[UUID]] = defaultdict(set)
-    pairs = Usage.objects.exclude(run=None).order_by().values_list("run_id", "version__artifact_id").distinct()
-    for run, artifact in pairs.iterator(chunk_size=CHUNK):
-        found[run].add(artifact)
-    return {key: frozenset(used) for key, used in found.items()}
+def read_run_usages(wanted: Container[UUID]) -> Used:
+    """Which artifacts each wanted run used. Equal ids and sets are one object: a million rows stay small."""
+    found: dict[UUID, frozenset[UUID]] = {}
+    ids: dict[UUID, UUID] = {}
+    sets: dict[frozenset[UUID], frozenset[UUID]] = {}
+    uses = Usage.objects.exclude(run=None).order_by("run_id").values_list("run_id", "version__artifact_id").distinct()
+    for run, pairs in groupby(uses.iterator(chunk_size=CHUNK), key=itemgetter(0)):
+        if run in wanted:
+            used = frozenset(ids.setdefault(artifact, artifact) for _, artifact in pairs)
+            found[run] = sets.setdefault(used, used)
+    return found
 
 
-def read_runs(used: Used) -> Iterator[RunRow]:
+def read_runs() -> Iterator[RunRow]:
     """Finished runs that logged their project's goal metric: the newest, up to a bound, in the order of their ids."""
     goal = F("run__experiment__project__goal_metric")
     rows = LatestMetric.objects.filter(
@@ -129,9 +135,10 @@ def read_runs(used: Used) -> Iterator[RunRow]:
         "run_id", "run__experiment__project_id", "run__experiment__project__slug",
         "run__experiment__project__goal_maximize", "value", "run__start_ms",
     )[:MOST_RUNS]  # fmt: skip
-    for run, project, slug, maximize, value, start_ms in sorted(newest.iterator(chunk_size=CHUNK)):
-        if math.isfinite(value):
-            yield RunRow(run, project, slug, value if maximize else -value, start_ms, used.get(run, frozenset()))
+    kept = sorted(row for row in newest.iterator(chunk_size=CHUNK) if math.isfinite(row[4]))
+    used = read_run_usages({row[0] for row in kept})
+    for run, project, slug, maximize, value, start_ms in kept:
+        yield RunRow(run, project, slug, value if maximize else -value, start_ms, used.get(run, frozenset()))
 
 
 def read_artifacts() -> tuple[ArtifactRow, ...]:

@@ -79,8 +79,8 @@ class ShortWay:
 
     def __init__(self, pages: WSGIHandler) -> None:
         self.pages = whole(pages)
-        lane = EdgeMiddleware(HealthMiddleware(LaneMiddleware(pages.get_response)))  # type: ignore[arg-type]
-        self.lane: View = convert_exception_to_response(lane)
+        get_response: Any = pages.get_response
+        self.lane: Any = convert_exception_to_response(EdgeMiddleware(HealthMiddleware(LaneMiddleware(get_response))))
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Any:
         """Answer one request."""

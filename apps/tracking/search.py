@@ -240,7 +240,8 @@ def rare_runs(search: Search, experiments: Sequence[int]) -> list[uuid.UUID] | N
         counted = (
             f"SELECT CASE WHEN count(*) <= {FEW} THEN array_agg(run_id) END, count(*) FROM ({sql} LIMIT {FEW + 1}) q"
         )
-        some, number = execute(counted, writer.params, prepare=False)[0]
+        # Of a param or tag it is one index range, read in the index's order up to a limit, whatever the value.
+        some, number = execute(counted, writer.params, prepare=part.kind in PAIRS)[0]
         if number <= FEW:
             return list(some or ())
     return None

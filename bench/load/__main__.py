@@ -107,6 +107,7 @@ def page(asked: argparse.Namespace, servers: list[Target], found: Found, load_be
     yield ""
     yield from machine.describe(load_before)
     yield f"- {asked.rounds} rounds, the servers in turn; medians, and ratios as medians of the ratios within a round"
+    yield "- each server answered each scenario some times before it was measured (measuring.WARM)"
     yield "- the clients of the load run on the same cores; what they cost is not in the CPU of the server"
     for server in servers:
         yield f"- {server.name}: {server.note}"

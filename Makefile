@@ -56,6 +56,7 @@ check: install-dev lint types contracts migrations test ## All that CI runs: lin
 lint: install-dev ## Check style
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
+	@$(BIN)/bandit -q -r maestro apps config manage.py -ll -ii
 
 types: install-dev ## Check types
 	@$(BIN)/mypy

@@ -81,7 +81,7 @@ def program(
 def sockets(ports: list[int]) -> tuple[str, ...]:
     """Return the sockets that it puts in /tmp, whatever TMPDIR says, and leaves when killed."""
     names = zip([part for name in PORTS for part in (name, f"{name}-grpc")], ports, strict=True)
-    return tuple(f"/tmp/seaweedfs-{name}-{port}.sock" for name, port in names)  # noqa: S108  # its choice, not ours
+    return tuple(f"/tmp/seaweedfs-{name}-{port}.sock" for name, port in names)  # noqa: S108 its choice, not ours  # nosec B108
 
 
 def stores(access: S3Access) -> bool:

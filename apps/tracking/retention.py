@@ -12,10 +12,12 @@ from typing import Any
 from uuid import UUID
 
 from django.db import transaction
+from django.db.models import ProtectedError
 
 from apps.tenants.access.auditing import record
+from apps.tracking import traces
 from apps.tracking.keeping import IN_FORCE
-from apps.tracking.models import Run
+from apps.tracking.models import Experiment, Run, Trace
 from maestro.database.statements import execute
 
 HOUR_MS = 3_600_000
@@ -38,6 +40,11 @@ COUNT = """SELECT p.slug, count(*), coalesce(sum(f.files), 0)::bigint, coalesce(
  FROM tracking_run r {home} JOIN tracking_project p ON p.id = e.project_id CROSS JOIN LATERAL (
   SELECT count(*) AS files, sum(b.size_bytes) AS bytes FROM tracking_runfile n JOIN tracking_blob b ON b.sha256 = n.blob_id
   WHERE n.run_id = r.id) f WHERE {condition} GROUP BY p.slug ORDER BY p.slug"""
+# Number 0, Default, is everybody's. What has runs waits until they are gone.
+EMPTY = f"""SELECT e.id, e.name, (SELECT count(*) FROM (SELECT FROM tracking_trace t WHERE t.experiment_id = e.id LIMIT 1) q)
+ FROM tracking_experiment e JOIN {IN_FORCE} k USING (project_id)
+ WHERE e.id > %(after)s AND e.deleted_ms < %(now)s - coalesce(%(days)s::float8, k.trash_days) * {DAY_MS}
+ AND NOT EXISTS (SELECT FROM tracking_run r WHERE r.experiment_id = e.id) ORDER BY e.id LIMIT 1 FOR UPDATE OF e SKIP LOCKED"""
 THROW = "UPDATE tracking_run SET deleted_ms = %(now)s WHERE id = ANY(%(runs)s::uuid[])"
 
 Sparer = Callable[[], Iterable[UUID]]
@@ -81,6 +88,36 @@ def prune(now: int, *, days: float | None = None) -> int:
 def delete(runs: Sequence[UUID]) -> None:
     """Delete runs with all they logged."""
     Run.objects.filter(pk__in=runs).delete()
+
+
+def prune_experiments(now: int, *, days: float | None = None) -> int:
+    """Delete experiments that have been in the trash for too long, once their runs are gone; returns how many.
+
+    Their traces go first, some in a transaction. One that a room above relies on, by its logged models, stays.
+    """
+    done, after = 0, 0
+    while True:
+        with transaction.atomic():
+            found = execute(EMPTY, {"now": now, "days": days, "after": after})
+            if not found:
+                return done
+            number, name, has_traces = found[0]
+            if has_traces:
+                traces.delete(Trace.objects.filter(experiment=number), most=traces.DELETED_AT_ONCE)
+                continue
+            after = number
+            done += delete_experiment(number, name)
+
+
+def delete_experiment(number: int, name: str) -> bool:
+    """Delete an experiment without runs. Says whether nothing held it."""
+    try:
+        with transaction.atomic():
+            Experiment.objects.filter(pk=number).delete()
+            record(ACTOR, "experiment.prune", object_type="Experiment", object_id=str(number), before={"name": name})
+    except ProtectedError:
+        return False
+    return True
 
 
 def in_steps(statement: str, params: dict[str, Any], action: str, work: Callable[[Sequence[UUID]], None]) -> int:

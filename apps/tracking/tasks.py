@@ -42,7 +42,8 @@ def prune_trash(days: float | None = None) -> int:
     """Throw away what is too old to keep, and delete what has been in the trash for long enough."""
     retention.expire(now_ms())
     filing.forget_old(timezone.now())
-    return retention.prune(now_ms(), days=days)
+    gone = retention.prune(now_ms(), days=days)
+    return gone + retention.prune_experiments(now_ms(), days=days)
 
 
 @tenant_task(soft_time_limit=filing.SECONDS + 60)

@@ -13,7 +13,7 @@ import pytest
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from apps.registry.models import Artifact, ArtifactVersion
+from apps.registry.models import Artifact, ArtifactVersion, LoggedModel
 from apps.tenants.access.models import AuditEvent
 from apps.tenants.models import Tenant
 from apps.tracking import blobs, keeping, retention
@@ -28,6 +28,7 @@ from apps.tracking.models import (
     Project,
     Run,
     RunFile,
+    Trace,
 )
 from apps.tracking.tallying import tally
 from maestro.clock import now_ms
@@ -105,6 +106,30 @@ def test_trash_goes_when_its_project_says(homes: dict[str, Experiment]) -> None:
     assert retention.prune(NOW) == 0
     event = AuditEvent.objects.get(action="run.prune")
     assert (event.actor, event.object_id, len(event.after["runs"])) == ("task:retention", "6 runs", 6)
+
+
+def test_an_experiment_in_the_trash_goes_after_the_same_time_when_its_runs_are_gone(
+    homes: dict[str, Experiment],
+) -> None:
+    say("short", trash_days=2)
+    for home in homes.values():
+        Trace.objects.bulk_create(Trace(id=f"tr-{home.pk}-{i}", experiment=home, request_ms=i) for i in range(3))
+        Experiment.objects.filter(pk=home.pk).update(deleted_ms=NOW - 3 * DAY)
+    Experiment.objects.filter(pk=0).update(deleted_ms=1)
+    late = make_run(homes["short"], "late", deleted_ms=NOW - DAY)
+    model = LoggedModel.objects.create(experiment=homes["plain"], name="m", created_ms=1, updated_ms=1)
+    assert retention.prune_experiments(NOW) == 0
+    late.delete()
+    assert retention.prune_experiments(NOW) == 1
+    assert not Experiment.objects.filter(pk=homes["short"].pk).exists()
+    assert set(Trace.objects.values_list("experiment", flat=True)) == {homes[n].pk for n in homes if n != "short"}
+    event = AuditEvent.objects.get(action="experiment.prune")
+    assert (event.object_id, event.before) == (str(homes["short"].pk), {"name": homes["short"].name})
+    assert retention.prune_experiments(NOW, days=1) == len(homes) - 2
+    assert Experiment.objects.filter(pk=homes["plain"].pk).exists()
+    model.delete()
+    assert retention.prune_experiments(NOW, days=1) == 1
+    assert list(Experiment.objects.values_list("pk", flat=True)) == [0]
 
 
 def test_old_runs_go_to_the_trash_where_their_project_says_so(homes: dict[str, Experiment]) -> None:

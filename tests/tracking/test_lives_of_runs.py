@@ -152,6 +152,6 @@ def test_the_command_prunes_and_a_dry_run_only_counts(committed: Tenant) -> None
     counts = {"would_trash": 0, "would_delete": 1, "files": 0, "file_bytes": 0}
     assert answers == [
         counts | {"by_project": {"default": counts}},
-        {"trashed": 0, "deleted": 1},
-        {"trashed": 0, "deleted": 0},
+        {"trashed": 0, "deleted": 1, "experiments": 0},
+        {"trashed": 0, "deleted": 0, "experiments": 0},
     ]

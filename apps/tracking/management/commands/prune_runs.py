@@ -16,6 +16,8 @@ from maestro.errors import Invalid
 class Command(MaestroCommand):
     """Put runs that are too old into the trash, and delete what has been there for too long, with all it logged.
 
+    Experiments in the trash go after the same time, once their runs are gone.
+
     Each project's rules say how long; --days overrides the time in the trash, for every project.
     """
 
@@ -36,7 +38,8 @@ class Command(MaestroCommand):
             raise Invalid(f"--days must lie between 0 and {MOST_DAYS}", "bad_days")
         with tenant_context(provisioning.fetch(options["tenant"])):
             if not options["dry_run"]:
-                return {"trashed": retention.expire(now_ms()), "deleted": retention.prune(now_ms(), days=days)}
+                done = {"trashed": retention.expire(now_ms()), "deleted": retention.prune(now_ms(), days=days)}
+                return done | {"experiments": retention.prune_experiments(now_ms(), days=days)}
             by_project = retention.outlook(now_ms(), days=days)
             totals = {
                 name: sum(counts[name] for counts in by_project.values())

@@ -13,6 +13,7 @@ SCHEDULE: dict[str, dict[str, Any]] = {
     "train-nightly": {"task": "apps.recommendations.tasks.train_all_tonight", "schedule": crontab(hour=1, minute=0)},
     "prune-learnings": {"task": "apps.recommendations.tasks.prune_learnings", "schedule": crontab(hour=0, minute=20)},
     "observe-usages": {"task": "apps.registry.tasks.observe_everywhere", "schedule": 60.0},
+    "observe-all-usages": {"task": "apps.registry.tasks.observe_all", "schedule": 1800.0},
     "prune-audit": {"task": "apps.tenants.access.tasks.prune_audit_everywhere", "schedule": crontab(hour=4, minute=0)},
     "forget-expired": {"task": "apps.tenants.access.tasks.forget_expired_everywhere", "schedule": crontab(minute=17)},
 }

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from celery import Task, shared_task
-from django.db import InterfaceError, OperationalError
+from django.db import DatabaseError, InterfaceError, OperationalError
 from django_tenants.utils import get_tenant_model, tenant_context
 
 from maestro.database.session import connection
@@ -84,10 +84,26 @@ def tenant_task(**options: Any) -> Callable[[Callable[..., Any]], Task]:
     return declare
 
 
-def fan_out(task: Task, *, jitter_seconds: float = 0, **kwargs: Any) -> int:
-    """Send a tenant task once for every active tenant, spread over `jitter_seconds`. Returns how many."""
+def fan_out(task: Task, *, jitter_seconds: float = 0, is_due: Callable[[], bool] | None = None, **kwargs: Any) -> int:
+    """Send a tenant task once for every active tenant, spread over `jitter_seconds`. Returns how many.
+
+    With `is_due`, asked inside each tenant as its own role, those with nothing to do get no message. It must be cheap.
+    """
     connection.set_schema_to_public()
-    schemas = list(get_tenant_model().objects.active().values_list("schema_name", flat=True))
-    for schema in schemas:
-        task.apply_async(kwargs={"schema": schema, **kwargs}, countdown=random.uniform(0, jitter_seconds))  # noqa: S311
-    return len(schemas)
+    sent = 0
+    for tenant in list(get_tenant_model().objects.active()):
+        if is_due is None or is_due_in(tenant, is_due):
+            kwargs["schema"] = tenant.schema_name
+            task.apply_async(kwargs=dict(kwargs), countdown=random.uniform(0, jitter_seconds))  # noqa: S311
+            sent += 1
+    connection.set_schema_to_public()
+    return sent
+
+
+def is_due_in(tenant: Any, is_due: Callable[[], bool]) -> bool:
+    """Ask one tenant. Where that fails the task is sent, which says what is wrong without stopping the others."""
+    try:
+        with tenant_context(tenant):
+            return is_due()
+    except DatabaseError:
+        return True

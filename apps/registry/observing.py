@@ -32,6 +32,13 @@ CHANGED = """SELECT t.run_id, t.value FROM tracking_tag t LEFT JOIN registry_obs
 WHERE t.key = %s AND t.run_id > %s AND (o.run_id IS NULL OR NOT o.is_settled OR o.digest <> md5(t.value))
 ORDER BY t.run_id LIMIT %s"""
 
+DUE = """SELECT EXISTS (SELECT FROM tracking_tag t LEFT JOIN registry_observation o ON o.run_id = t.run_id
+  WHERE t.key = %s AND (o.run_id IS NULL OR NOT o.is_settled OR o.digest <> md5(t.value)))
+ OR EXISTS (SELECT FROM tracking_runinput i WHERE i.id > coalesce(
+  (SELECT value FROM registry_watermark WHERE name = 'inputs'), 0))
+ OR EXISTS (SELECT FROM tracking_runmodel m WHERE m.direction = 'input' AND m.id > coalesce(
+  (SELECT value FROM registry_watermark WHERE name = 'models'), 0))"""
+
 
 @dataclass
 class Seen:
@@ -71,6 +78,13 @@ class Finder:
             except NotFound:
                 self.known[mention] = None
         return self.known[mention]
+
+
+def is_due() -> bool:
+    """Say whether there is something that no scan has read. What was committed late, a scan of all finds later."""
+    with connection.cursor() as cursor:
+        cursor.execute(DUE, [TAG])
+        return bool(cursor.fetchone()[0])
 
 
 def observe(at: datetime) -> Seen:

@@ -19,5 +19,11 @@ def observe_usages() -> str:
 
 @shared_task
 def observe_everywhere() -> int:
-    """Let every tenant's scan run."""
-    return fan_out(observe_usages, jitter_seconds=SPREAD_SECONDS)
+    """Let the scan run of every tenant that has something new."""
+    return fan_out(observe_usages, jitter_seconds=SPREAD_SECONDS, is_due=observing.is_due)
+
+
+@shared_task
+def observe_all() -> int:
+    """Let every tenant's scan run, which looks back: ids may be committed out of their order."""
+    return fan_out(observe_usages, jitter_seconds=SCAN_SECONDS)

@@ -67,8 +67,8 @@ def deliver_export(schema: str, identity: uuid.UUID) -> None:
 
 @shared_task(soft_time_limit=60)
 def fold_everywhere() -> int:
-    """Fold in every active tenant."""
-    return fan_out(fold_runs, jitter_seconds=5)
+    """Fold in every active tenant that has something to fold."""
+    return fan_out(fold_runs, jitter_seconds=5, is_due=folding.is_due)
 
 
 @shared_task(soft_time_limit=60)

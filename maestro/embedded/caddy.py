@@ -20,7 +20,9 @@ https://localhost:{port}, https://*.localhost:{port} {{
     tls internal {{
         on_demand
     }}
-    reverse_proxy {host}:{upstream}
+    reverse_proxy {host}:{upstream} {{
+        request_buffers 4MiB
+    }}
 }}
 """
 

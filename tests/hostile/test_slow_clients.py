@@ -1,0 +1,91 @@
+"""Clients that send a few bytes a second, or nothing, hold no worker: others are answered meanwhile (R27).
+
+Idle connections and slow headers wait in the web server itself. A slow body would hold one of its threads, so it waits
+in the proxy before it, as config/deploy/Caddyfile has it.
+"""
+
+import http.client
+import socket
+import ssl
+import statistics
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+import pytest
+
+from apps.tenants.models import Tenant
+from tests import servers
+from tests.web import WebServer, start_web
+
+HEAD = "POST /api/v1/projects/ HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {}\r\nContent-Type: application/json\r\n"
+SLOW, SECONDS, BOUND = 60, 4.0, 2.0
+
+
+@pytest.fixture
+def two_workers(test_environment: dict[str, str], django_db_setup: None) -> Iterator[WebServer]:
+    server = start_web(test_environment, workers=2, threads=4)
+    yield server
+    server.stop()
+
+
+def begin(server: WebServer, text: str, authority: str) -> socket.socket:
+    """Open a connection, with TLS if an authority is given, and send the beginning of a request."""
+    link = socket.create_connection(("127.0.0.1", server.port), timeout=10)
+    if authority:
+        link = ssl.create_default_context(cafile=authority).wrap_socket(link, server_hostname="localhost")
+    link.sendall(text.encode())
+    return link
+
+
+def trickle(links: list[socket.socket]) -> None:
+    """Send a byte on each, as far as the server still listens."""
+    for link in links:
+        try:
+            link.send(b"x")
+        except OSError:
+            continue
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["idle", "in the headers", "in the body"])
+def test_slow_clients_hold_nobody_up(
+    two_workers: WebServer, committed: Tenant, key_for: Callable[..., str], kind: str
+) -> None:
+    key, authority, server = key_for(committed), "", two_workers
+    if kind == "in the body":
+        proxy = servers.start_caddy(two_workers.port)
+        server, authority = replace(two_workers, port=proxy.port), proxy.authority
+    head = HEAD.format(key)
+    text = {"idle": "", "in the headers": head + "X-Slow: ", "in the body": head + "Content-Length: 1000\r\n\r\n{"}[
+        kind
+    ]
+    links = [begin(server, text, authority) for _ in range(SLOW)]
+    times: list[float] = []
+    ends = time.monotonic() + SECONDS
+    while time.monotonic() < ends or not times:
+        if kind != "idle":
+            trickle(links)
+        times.append(ask(server, key, authority))
+    for link in links:
+        link.close()
+    told = f"{statistics.median(times) * 1000:.1f} ms in the middle, {max(times) * 1000:.0f} ms at most"
+    print(f"{kind}: {len(times)} answers, {told}")
+    assert statistics.median(times) < BOUND
+
+
+def ask(server: WebServer, key: str, authority: str) -> float:
+    """Be an honest client. Returns the seconds until the whole answer was there."""
+    began = time.monotonic()
+    if authority:
+        context = ssl.create_default_context(cafile=authority)
+        honest = http.client.HTTPSConnection("localhost", server.port, timeout=20, context=context)
+    else:
+        honest = http.client.HTTPConnection("127.0.0.1", server.port, timeout=20)
+    host = {} if authority else {"Host": "localhost"}
+    honest.request("GET", "/api/v1/projects/", headers={"Authorization": f"Bearer {key}"} | host)
+    answer = honest.getresponse()
+    text = answer.read()
+    honest.close()
+    assert answer.status == 200, text
+    return time.monotonic() - began

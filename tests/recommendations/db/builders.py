@@ -47,31 +47,13 @@ def make_past(
     """
     draw = random.Random(seed)  # noqa: S311
     made, versions = make_artifacts(artifacts, prefix)
-    rows, usages = [], []
+    rows: list[Project] = []
+    usages: list[list[bool]] = []
     for k in range(projects):
         complexity = draw.randint(1, 100)
         used = [draw.random() < (complexity / 100 if j == 0 else 0.5) for j in range(artifacts)]
-        began = BEGAN + timedelta(days=3 * k)
         success = 60 - 0.3 * complexity + effect * used[0] + draw.gauss(0, 4)
-        rows.append(
-            Project(
-                slug=f"{prefix}-{k:04d}",
-                name=f"Past {k}",
-                problem_class=CLASSES[k % 2],
-                complexity=complexity,
-                team_size=draw.randint(2, 9),
-                dataset_facts={"rows": draw.randint(100, 10_000), "columns": draw.randint(3, 60)},
-                starts_at=began,
-                ends_at=began + timedelta(days=60),
-                planned_duration_days=50 + complexity / 2,
-                actual_duration_days=(50 + complexity / 2) * draw.uniform(0.8, 1.4),
-                goal_metric="accuracy",
-                success=min(100.0, max(0.0, success)),
-                outcome_source=Project.OutcomeSource.PERSON,
-                outcome_set_at=began + timedelta(days=61),
-                outcome_set_by="person:lead",
-            )
-        )
+        rows.append(past_project(k, complexity, success, draw=draw, prefix=prefix))
         usages.append(used)
     Project.objects.bulk_create(rows)
     Usage.objects.bulk_create(
@@ -83,6 +65,28 @@ def make_past(
     if runs:
         make_runs(rows, versions, runs, draw=draw)
     return Past(rows, made, versions)
+
+
+def past_project(k: int, complexity: int, success: float, *, draw: random.Random, prefix: str) -> Project:
+    """The k-th finished project."""
+    began = BEGAN + timedelta(days=3 * k)
+    return Project(
+        slug=f"{prefix}-{k:04d}",
+        name=f"Past {k}",
+        problem_class=CLASSES[k % 2],
+        complexity=complexity,
+        team_size=draw.randint(2, 9),
+        dataset_facts={"rows": draw.randint(100, 10_000), "columns": draw.randint(3, 60)},
+        starts_at=began,
+        ends_at=began + timedelta(days=60),
+        planned_duration_days=50 + complexity / 2,
+        actual_duration_days=(50 + complexity / 2) * draw.uniform(0.8, 1.4),
+        goal_metric="accuracy",
+        success=min(100.0, max(0.0, success)),
+        outcome_source=Project.OutcomeSource.PERSON,
+        outcome_set_at=began + timedelta(days=61),
+        outcome_set_by="person:lead",
+    )
 
 
 def make_runs(

@@ -130,7 +130,7 @@ def row_of(span: Raw, depth: int, begin: int, whole: int) -> Row:
 
 def lines(spans: Sequence[Raw]) -> list[Row]:
     """All spans as lines, in the order of a tree."""
-    times = [value for span in spans for value in (span.get(name) for name in TIMES) if is_time(value)]
+    times: list[int] = [value for span in spans for name in TIMES if is_time(value := span.get(name))]  # type: ignore[misc]
     begin = min(times, default=0)
     whole = max(max(times, default=0) - begin, 1)
     return [row_of(spans[place], depth, begin, whole) for place, depth in ordered(spans)]

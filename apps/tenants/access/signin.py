@@ -67,7 +67,7 @@ class OidcBackend(KnownPermissions, OIDCAuthenticationBackend):
         """Read a setting of this sign-in's provider instead of one for the whole installation."""
         return self.settings.get(attr, args[0] if args else None)
 
-    def authenticate(self, request: HttpRequest, *, nonce: str, code_verifier: str) -> User | None:
+    def authenticate(self, request: HttpRequest, *, nonce: str, code_verifier: str) -> User | None:  # type: ignore[override]
         """Trade the code for tokens and these for a person. Never asked with a password: the names differ."""
         self.provider: OidcProvider = request.oidc_provider  # type: ignore[attr-defined]
         self.settings = library_settings(self.provider)

@@ -7,7 +7,6 @@ from urllib.parse import urlencode
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
-from django.http.response import HttpResponseBase
 from django.urls import reverse
 
 from apps.tenants.access.standing import looker
@@ -52,7 +51,7 @@ def ask(request: HttpRequest) -> str:
     return ""
 
 
-def exports(request: HttpRequest) -> HttpResponseBase:
+def exports(request: HttpRequest) -> HttpResponse:
     """One's own exports, newest first, and the question whether to write one more; with POST it is written."""
     if not request.user.has_perm("tracking.view_run"):
         raise PermissionDenied
@@ -88,7 +87,7 @@ def export_file(request: HttpRequest, export: uuid.UUID) -> HttpResponse:
     if found is None or found.blob is None:
         raise Http404
     blob = found.blob
-    return file_response(
+    return file_response(  # type: ignore[return-value]  # a stream, which is an answer too
         request,
         name=f"runs.{found.format}",
         sha256=blob.sha256,

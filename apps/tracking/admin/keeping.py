@@ -1,6 +1,5 @@
 """The tracking room's admin: rules for runs' lives, and on a project's page: how its runs end, and what becomes of them."""
 
-from collections.abc import Sequence
 from typing import Any
 from urllib.parse import urlencode
 
@@ -56,9 +55,9 @@ class LifeRuleAdmin(ByProject, AuditedAdmin):
         """Only who may delete runs; many at once, only who may delete any."""
         return self.rules_all(request) or (obj is not None and self.holds(request, "admin", obj))
 
-    def get_autocomplete_fields(self, request: HttpRequest) -> Sequence[str]:
+    def get_autocomplete_fields(self, request: HttpRequest) -> tuple[str, ...]:
         """Who rules some projects only chooses among these."""
-        return self.autocomplete_fields if self.rules_all(request) else ()
+        return ("project",) if self.rules_all(request) else ()
 
     def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         """Offer the projects that somebody rules; the rule of all projects is for who rules them all."""

@@ -50,14 +50,15 @@ class PagedSchema(AutoSchema):
     def _is_list_view(self, serializer: Any = None) -> bool:
         if self.method != "GET" or not hasattr(self.view, "page_ordering"):
             return super()._is_list_view(serializer)  # type: ignore[no-any-return]
-        own = self.view.serializer_class
+        own: Any = getattr(self.view, "serializer_class", None)
         asked = self.get_response_serializers() if serializer is None else serializer
         return asked is own or isinstance(asked, own)
 
     def _map_serializer_field(self, field: Any, direction: Any, bypass_extensions: bool = False) -> Any:
         found = super()._map_serializer_field(field, direction, bypass_extensions)
-        if isinstance(field, ListSerializer) and field.max_length and isinstance(found, dict):
-            found["maxItems"] = field.max_length
+        most = getattr(field, "max_length", None) if isinstance(field, ListSerializer) else None
+        if most and isinstance(found, dict):
+            found["maxItems"] = most
         return found
 
 

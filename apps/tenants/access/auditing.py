@@ -14,7 +14,7 @@ from rest_framework.request import Request
 
 from apps.tenants.access.models import AuditEvent, role_of_person
 from apps.tenants.models import OperatorEvent
-from apps.tenants.models.events import Event, EventQuerySet
+from apps.tenants.models.events import Event
 from maestro.api.addresses import client_address
 from maestro.api.auth import Principal
 from maestro.database.base import PUBLIC
@@ -78,8 +78,8 @@ def record(
     if subject is not None:
         # Not the type's own name: request.user is a lazy stand-in.
         object_type, object_id = subject._meta.object_name or "", subject.pk
-    log: EventQuerySet = OperatorEvent.objects if connection.schema_name == PUBLIC else AuditEvent.objects
-    return log.record(
+    log: type[Event] = OperatorEvent if connection.schema_name == PUBLIC else AuditEvent
+    event: Event = log._default_manager.record(  # type: ignore[attr-defined]
         action,
         actor=actor.name,
         role=actor.role,
@@ -90,6 +90,7 @@ def record(
         address=actor.address,
         request_id=actor.request_id,
     )
+    return event
 
 
 def masked(value: Any) -> Any:

@@ -12,7 +12,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import ProtectedError
+from django.db.models import PROTECT, Exists, OuterRef, ProtectedError
 
 from apps.tenants.access.auditing import record
 from apps.tracking import traces
@@ -40,11 +40,16 @@ COUNT = """SELECT p.slug, count(*), coalesce(sum(f.files), 0)::bigint, coalesce(
  FROM tracking_run r {home} JOIN tracking_project p ON p.id = e.project_id CROSS JOIN LATERAL (
   SELECT count(*) AS files, sum(b.size_bytes) AS bytes FROM tracking_runfile n JOIN tracking_blob b ON b.sha256 = n.blob_id
   WHERE n.run_id = r.id) f WHERE {condition} GROUP BY p.slug ORDER BY p.slug"""
+AGED = f"e.deleted_ms < %(now)s - coalesce(%(days)s::float8, k.trash_days) * {DAY_MS}"
 # Number 0, Default, is everybody's. What has runs waits until they are gone.
 EMPTY = f"""SELECT e.id, e.name, (SELECT count(*) FROM (SELECT FROM tracking_trace t WHERE t.experiment_id = e.id LIMIT 1) q)
  FROM tracking_experiment e JOIN {IN_FORCE} k USING (project_id)
- WHERE e.id > %(after)s AND e.deleted_ms < %(now)s - coalesce(%(days)s::float8, k.trash_days) * {DAY_MS}
+ WHERE e.id > %(after)s AND {AGED}
  AND NOT EXISTS (SELECT FROM tracking_run r WHERE r.experiment_id = e.id) ORDER BY e.id LIMIT 1 FOR UPDATE OF e SKIP LOCKED"""
+# What would be empty once the runs are gone that go now.
+EMPTIED = f"""SELECT e.id FROM tracking_experiment e JOIN {IN_FORCE} k USING (project_id) WHERE e.id > 0 AND {AGED}
+ AND NOT EXISTS (SELECT FROM tracking_run r WHERE r.experiment_id = e.id AND ({TRASHED}) IS NOT TRUE)"""
+FORESEEN = ("would_trash", "would_delete", "files", "file_bytes", "experiments")
 THROW = "UPDATE tracking_run SET deleted_ms = %(now)s WHERE id = ANY(%(runs)s::uuid[])"
 
 Sparer = Callable[[], Iterable[UUID]]
@@ -137,7 +142,7 @@ def in_steps(statement: str, params: dict[str, Any], action: str, work: Callable
 
 
 def outlook(now: int, *, days: float | None = None) -> dict[str, dict[str, int]]:
-    """Say what would go now, by project: runs to the trash, runs for ever, and the files that these name."""
+    """Say what would go now, by project: runs to the trash, runs for ever with the files they name, and experiments."""
     spared = sorted({run_id for sparer in SPARERS for run_id in sparer()})
     found: dict[str, Counter[str]] = {}
     params = {"now": now, "days": days, "spared": spared}
@@ -146,5 +151,18 @@ def outlook(now: int, *, days: float | None = None) -> dict[str, dict[str, int]]
     for slug, runs, files, size in execute(COUNT.format(home=HOME, condition=TRASHED), params):
         going = Counter(would_delete=runs, files=files, file_bytes=size)
         found.setdefault(slug, Counter()).update(going)
-    names = ("would_trash", "would_delete", "files", "file_bytes")
-    return {slug: {name: counts[name] for name in names} for slug, counts in sorted(found.items())}
+    for slug in going_experiments(now, days):
+        found.setdefault(slug, Counter())["experiments"] += 1
+    return {slug: {name: counts[name] for name in FORESEEN} for slug, counts in sorted(found.items())}
+
+
+def going_experiments(now: int, days: float | None) -> list[str]:
+    """Name the project of each experiment that would go, once the runs are gone that go now: nothing else holds it."""
+    numbers = [row[0] for row in execute(EMPTIED, {"now": now, "days": days})]
+    free = Experiment.objects.filter(pk__in=numbers)
+    for relation in Experiment._meta.related_objects:
+        if relation.on_delete is PROTECT and relation.related_model is not Run:
+            free = free.filter(
+                ~Exists(relation.related_model._base_manager.filter(**{relation.field.name: OuterRef("pk")}))
+            )
+    return list(free.values_list("project__slug", flat=True))

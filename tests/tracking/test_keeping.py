@@ -163,7 +163,28 @@ def test_the_outlook_names_files_and_bytes(homes: dict[str, Experiment]) -> None
     run = make_run(homes["plain"], "old", deleted_ms=1)
     for path in ("a", "b"):
         RunFile.objects.create(run=run, path=path, blob=blobs.store_text("12345"))
-    assert retention.outlook(NOW) == {"plain": {"would_trash": 0, "would_delete": 1, "files": 2, "file_bytes": 10}}
+    counts = {"would_trash": 0, "would_delete": 1, "files": 2, "file_bytes": 10, "experiments": 0}
+    assert retention.outlook(NOW) == {"plain": counts}
+
+
+def test_the_outlook_counts_the_experiments_that_go_and_no_other(homes: dict[str, Experiment]) -> None:
+    old = {"created_ms": 1, "updated_ms": 1, "deleted_ms": NOW - 40 * DAY}
+    for name in ("empty", "emptied", "young run", "kept run", "model"):
+        made = Experiment.objects.create(name=name, project=homes["plain"].project, **old)
+        if name == "model":
+            LoggedModel.objects.create(experiment=made, name="m", created_ms=1, updated_ms=1)
+        elif name != "empty":
+            deleted = {"emptied": NOW - 31 * DAY, "young run": NOW - DAY, "kept run": None}[name]
+            make_run(made, name, deleted_ms=deleted)
+    Experiment.objects.create(name="young", project=homes["short"].project, **old | {"deleted_ms": NOW - DAY})
+    Experiment.objects.filter(pk=0).update(deleted_ms=1)
+    foreseen = retention.outlook(NOW)
+    assert {slug: counts["experiments"] for slug, counts in foreseen.items()} == {"plain": 2}
+    assert retention.outlook(NOW, days=0.5)["short"]["experiments"] == 1
+    before = set(Experiment.objects.values_list("name", flat=True))
+    assert retention.prune(NOW) == foreseen["plain"]["would_delete"]
+    assert retention.prune_experiments(NOW) == foreseen["plain"]["experiments"]
+    assert before - set(Experiment.objects.values_list("name", flat=True)) == {"empty", "emptied"}
 
 
 def test_runs_are_lost_after_the_silence_that_their_project_allows(homes: dict[str, Experiment]) -> None:

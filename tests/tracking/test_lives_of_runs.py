@@ -149,7 +149,7 @@ def test_the_command_prunes_and_a_dry_run_only_counts(committed: Tenant) -> None
         output = StringIO()
         call_command("prune_runs", *arguments, *extra, stdout=output)
         answers.append(json.loads(output.getvalue()))
-    counts = {"would_trash": 0, "would_delete": 1, "files": 0, "file_bytes": 0}
+    counts = {"would_trash": 0, "would_delete": 1, "files": 0, "file_bytes": 0, "experiments": 0}
     assert answers == [
         counts | {"by_project": {"default": counts}},
         {"trashed": 0, "deleted": 1, "experiments": 0},

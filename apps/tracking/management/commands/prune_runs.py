@@ -41,8 +41,5 @@ class Command(MaestroCommand):
                 done = {"trashed": retention.expire(now_ms()), "deleted": retention.prune(now_ms(), days=days)}
                 return done | {"experiments": retention.prune_experiments(now_ms(), days=days)}
             by_project = retention.outlook(now_ms(), days=days)
-            totals = {
-                name: sum(counts[name] for counts in by_project.values())
-                for name in ("would_trash", "would_delete", "files", "file_bytes")
-            }
+            totals = {name: sum(counts[name] for counts in by_project.values()) for name in retention.FORESEEN}
             return totals | {"by_project": by_project}

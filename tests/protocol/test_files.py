@@ -215,20 +215,18 @@ def test_no_browser_shows_an_upload_as_a_page_of_ours(
 ) -> None:
     key = key_for(committed)
     base = f"{PROXY}/0/{start(use_client(monkeypatch, web, key))}/artifacts"
+    page = b"<script>alert(1)</script>"
     for name in ("evil.html", "evil.svg", "evil.xhtml", "evil.js", 'a"b;c.html', "x.png", "x.txt"):
-        send_as_a_page(web, key, f"{base}/{quote(name)}")
-
-
-def send_as_a_page(web: WebServer, key: str, url: str) -> None:
-    assert raw(web, key, "PUT", url, b"<script>alert(1)</script>", Content_Type="text/html")[0] == 200
-    status, headers, content = raw(web, key, "GET", url)
-    named = {name.lower(): value for name, value in headers.items()}
-    assert (status, content) == (200, b"<script>alert(1)</script>")
-    assert named["content-type"].partition(";")[0] in ("application/octet-stream", "image/png", "text/plain")
-    assert named["content-disposition"].startswith("attachment; filename=")
-    assert named["x-content-type-options"] == "nosniff"
-    assert named["content-security-policy"] == "sandbox; default-src 'none'"
-    assert named["etag"] == f'"{hashlib.sha256(content).hexdigest()}"'
+        url = f"{base}/{quote(name)}"
+        assert raw(web, key, "PUT", url, page, Content_Type="text/html")[0] == 200
+        status, headers, content = raw(web, key, "GET", url)
+        named = {name.lower(): value for name, value in headers.items()}
+        assert (status, content) == (200, page), name
+        assert named["content-type"].partition(";")[0] in ("application/octet-stream", "image/png", "text/plain")
+        assert named["content-disposition"].startswith("attachment; filename=")
+        assert named["x-content-type-options"] == "nosniff"
+        assert named["content-security-policy"] == "sandbox; default-src 'none'"
+        assert named["etag"] == f'"{hashlib.sha256(content).hexdigest()}"'
 
 
 def test_a_file_and_a_folder_never_share_a_name(

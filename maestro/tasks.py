@@ -9,14 +9,17 @@ import random
 from collections.abc import Callable
 from typing import Any
 
+import psycopg
 from celery import Task, shared_task
-from django.db import DatabaseError, InterfaceError, OperationalError
+from django.db import Error, InterfaceError, OperationalError
 from django_tenants.utils import get_tenant_model, tenant_context
 
 from maestro.database.session import connection
 from maestro.errors import Invalid, Unavailable
 
 RETRY_SECONDS = 30
+# Django's, and psycopg's own, which the statements below Django's cursor raise.
+LOST = (OperationalError, InterfaceError, psycopg.OperationalError, psycopg.InterfaceError)
 
 
 class MissingTenant(Invalid):
@@ -60,7 +63,7 @@ def in_tenant(body: Callable[..., Any]) -> Callable[..., Any]:
             with tenant_context(tenant):
                 assert_tenant(tenant.schema_name)
                 return body(*args, **kwargs)
-        except (OperationalError, InterfaceError) as error:
+        except LOST as error:
             raise Unavailable(f"the database does not answer: {error}") from error
         finally:
             connection.set_schema_to_public()
@@ -105,5 +108,5 @@ def is_due_in(tenant: Any, is_due: Callable[[], bool]) -> bool:
     try:
         with tenant_context(tenant):
             return is_due()
-    except DatabaseError:
+    except (Error, psycopg.Error):
         return True

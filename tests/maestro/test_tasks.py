@@ -6,6 +6,7 @@ from django.db import OperationalError, connection, transaction
 
 from apps.tenants.models import Tenant
 from apps.tracking.models import Project
+from maestro.database.statements import execute
 from maestro.errors import Unavailable
 from maestro.tasks import in_tenant, tenant_task
 from tests import servers
@@ -29,15 +30,27 @@ def make_and_break() -> int:
         return Project.objects.count()
 
 
-@pytest.mark.parametrize("moment", ["before the task", "in its transaction"])
+def break_below_django() -> int:
+    end_own_session()
+    return len(execute("SELECT 1", {}))
+
+
+BODIES = {
+    "before the task": count_projects,
+    "in its transaction": make_and_break,
+    "in a hot statement": break_below_django,
+}
+
+
+@pytest.mark.parametrize("moment", BODIES)
 def test_a_task_whose_session_is_ended_may_be_tried_again(committed: Tenant, moment: str) -> None:
-    body = make_and_break if moment == "in its transaction" else count_projects
+    body = BODIES[moment]
     task = tenant_task(name=f"tests.{body.__name__}")(body)
     if body is count_projects:
         end_own_session()
     with pytest.raises(Unavailable) as refusal:
         task(schema=committed.schema_name)
-    assert isinstance(refusal.value.__cause__, OperationalError)
+    assert isinstance(refusal.value.__cause__, OperationalError | psycopg.OperationalError)
     assert Unavailable in task.autoretry_for
     # What a worker does before each task.
     connection.close_if_unusable_or_obsolete()

@@ -81,7 +81,8 @@ REFUSALS = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 NAMES = (b'"key"', b'"value"', b'"timestamp"', b'"step"')
 LISTS = (b'"run_id"', b'"metrics"', b'"params"', b'"tags"')
 SMALL_BYTES = 2_048  # below it every name is counted exactly, so that one that stands twice is seen
-ESCAPES = (b"\\u0000", b"\\ud", b"\\uD")
+# NUL and half a character are refused, and a name may be spelled with escapes.
+ESCAPES = re.compile(rb"\\u(00[0-7]|[dD])")
 NOT_PLAIN = re.compile(rb"\\|\d{19}")  # a name may be spelled with escapes, a number may be beyond 64 bits
 
 
@@ -115,14 +116,17 @@ def decode(body: bytes) -> RawBatch | PlainBatch:
     """Decode fast what is plain; read the rest slowly."""
     if len(body) <= SMALL_BYTES:
         return decode_plain(body) or decode_slowly(body)
-    if len(body) <= limits.JSON_BODY_BYTES and not any(mark in body for mark in ESCAPES):
+    if len(body) <= limits.JSON_BODY_BYTES and not ESCAPES.search(body):
         try:
             raw = DECODER.decode(body)
         except REFUSALS:
             return decode_slowly(body)
         pairs = len(raw.params) + len(raw.tags)
         most = (len(raw.metrics) + pairs, len(raw.metrics) + pairs, len(raw.metrics), len(raw.metrics))
-        if all(body.count(name) <= count for name, count in zip(NAMES, most, strict=True)):
+        are_once = all(body.count(name) <= count for name, count in zip(NAMES, most, strict=True))
+        # A step may be left out. Where some do so, one that stands twice in another would be hard to see.
+        steps = body.count(NAMES[3]) in {0, len(raw.metrics)}
+        if are_once and steps and all(body.count(name) <= 1 for name in LISTS):
             return raw
     return decode_slowly(body)
 

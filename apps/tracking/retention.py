@@ -12,7 +12,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import PROTECT, Exists, OuterRef, ProtectedError
+from django.db.models import PROTECT, Exists, OuterRef, ProtectedError, QuerySet
 
 from apps.tenants.access.auditing import record
 from apps.tracking import traces
@@ -98,7 +98,7 @@ def delete(runs: Sequence[UUID]) -> None:
 def prune_experiments(now: int, *, days: float | None = None) -> int:
     """Delete experiments that have been in the trash for too long, once their runs are gone; returns how many.
 
-    Their traces go first, some in a transaction. One that a room above relies on, by its logged models, stays.
+    Their traces go first, some in a transaction. One that a room above relies on, by its logged models, stays whole.
     """
     done, after = 0, 0
     while True:
@@ -107,6 +107,9 @@ def prune_experiments(now: int, *, days: float | None = None) -> int:
             if not found:
                 return done
             number, name, has_traces = found[0]
+            if not unheld(Experiment.objects.filter(pk=number)).exists():
+                after = number
+                continue
             if has_traces:
                 traces.delete(Trace.objects.filter(experiment=number), most=traces.DELETED_AT_ONCE)
                 continue
@@ -159,10 +162,14 @@ def outlook(now: int, *, days: float | None = None) -> dict[str, dict[str, int]]
 def going_experiments(now: int, days: float | None) -> list[str]:
     """Name the project of each experiment that would go, once the runs are gone that go now: nothing else holds it."""
     numbers = [row[0] for row in execute(EMPTIED, {"now": now, "days": days})]
-    free = Experiment.objects.filter(pk__in=numbers)
+    return list(unheld(Experiment.objects.filter(pk__in=numbers)).values_list("project__slug", flat=True))
+
+
+def unheld(experiments: QuerySet[Experiment]) -> QuerySet[Experiment]:
+    """Keep those that nothing but runs protects, such as the logged models of a room above."""
     for relation in Experiment._meta.related_objects:
         if relation.on_delete is PROTECT and relation.related_model is not Run:
-            free = free.filter(
+            experiments = experiments.filter(
                 ~Exists(relation.related_model._base_manager.filter(**{relation.field.name: OuterRef("pk")}))
             )
-    return list(free.values_list("project__slug", flat=True))
+    return experiments

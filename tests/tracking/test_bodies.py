@@ -55,3 +55,23 @@ def test_a_body_that_is_not_utf_8_is_refused(door: Door, size: int) -> None:
     rows = ",".join([ROW] * (size // 10))
     body = f'{{"run_id":"{run}","metrics":[{rows}],"tags":[{{"key":"t","value":"?"}}]}}'.encode().replace(b"?", b"\xff")
     assert door.send("runs/log-batch", body, raw=True)[0] == 400
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        '{"run_id":"RUN","metrics":[ROWS],"run_id":"RUN"}',
+        '{"run_id":"RUN","metrics":[ROWS,BARE,BARE,{"key":"a","value":1,"timestamp":1,"step":1,"step":2}]}',
+        '{"run_id":"RUN","metrics":[ROWS],"tags":[{"key":"t","\\u006bey":"u","value":"v"}]}',
+    ],
+)
+def test_a_large_body_is_read_as_strictly(door: Door, body: str) -> None:
+    run = door.run()
+    text = (
+        body.replace("RUN", run)
+        .replace("BARE", '{"key":"b","value":1,"timestamp":1}')
+        .replace("ROWS", ",".join([ROW] * 100))
+    )
+    status, answer = door.send("runs/log-batch", text.encode(), raw=True)
+    assert (status, answer["error_code"]) == (400, "INVALID_PARAMETER_VALUE")
+    assert door.data(run)["metrics"] == {}

@@ -127,6 +127,7 @@ def test_an_experiment_in_the_trash_goes_after_the_same_time_when_its_runs_are_g
     assert (event.object_id, event.before) == (str(homes["short"].pk), {"name": homes["short"].name})
     assert retention.prune_experiments(NOW, days=1) == len(homes) - 2
     assert Experiment.objects.filter(pk=homes["plain"].pk).exists()
+    assert Trace.objects.filter(experiment=homes["plain"].pk).exists()
     model.delete()
     assert retention.prune_experiments(NOW, days=1) == 1
     assert list(Experiment.objects.values_list("pk", flat=True)) == [0]

@@ -58,7 +58,12 @@ def scope_of(request: HttpRequest) -> Scope:
 
 
 def scope_in(request: HttpRequest, query: QueryDict) -> Scope:
-    """The experiments or the project that an address or a form names, within the reach of who looks."""
+    """The experiments or the project that an address or a form names, within the reach of who looks.
+
+    Raises  Invalid for text that Postgres can't keep: the edge looks at addresses only
+    """
+    if any("\x00" in text for _, texts in query.lists() for text in texts):
+        raise Invalid("the form holds a NUL character", "bad_text")
     who = looker(request)
     given = [text for text in query.getlist("experiment") if text.isascii() and text.isdecimal()]
     numbers = [int(text) for text in given if len(text) <= 18][:MAX_CHOSEN]

@@ -6,7 +6,9 @@ from io import StringIO
 from typing import Any
 
 import pytest
+from django.contrib.admin.models import CHANGE, LogEntry
 from django.contrib.auth.models import Group, User
+from django.contrib.contenttypes.models import ContentType
 from django.core.management import CommandError, call_command
 from django.test import Client
 from django.utils import timezone
@@ -53,6 +55,13 @@ def ada(acme: Tenant) -> User:
     person.save()
     person.groups.add(Group.objects.get(name="admin"))
     second_factor.begin(person)
+    LogEntry.objects.create(
+        user=person,
+        content_type=ContentType.objects.get_for_model(Project),
+        action_flag=CHANGE,
+        object_repr="p",
+        change_message=json.dumps([{"added": {"name": "member", "object": f"{NAME} in p"}}]),
+    )
     client = browser(person)
     assert client.get("/admin/").status_code == 200
     pair = tokens.issue(person, timezone.now())

@@ -6,6 +6,7 @@ tags, notes and files, is theirs to change. The account stays as a closed one, s
 Source  SECURITY requirement R31
 """
 
+import json
 import uuid
 from collections.abc import Iterator
 
@@ -65,13 +66,19 @@ def erase(person: User, by: By) -> dict[str, object]:
 
 
 def close(person: User, alias: str) -> int:
-    """End all that lets a person in, and leave an account without a name. Returns how many sessions there were."""
+    """End all that lets a person in as themselves (keys they issued go on), and leave an account without a name. Returns how many sessions there were."""
     ended = Session.objects.filter(pk__in=[one.pk for one in sessions_of(person)]).delete()[0]
     for model in (RefreshToken, OidcLink, ProjectRole):
         model._default_manager.filter(user=person).delete()
     second_factor.remove(person)
     kind = ContentType.objects.get_for_model(User)
     LogEntry.objects.filter(content_type=kind, object_id=str(person.pk)).update(object_repr=alias, change_message="")
+    name = person.get_username()
+    # Entries about other things tell it in passing ("added member ada"); their words are JSON, with its escapes.
+    told = models.Q(object_repr__contains=name)
+    for spelling in {name, json.dumps(name)[1:-1]}:
+        told |= models.Q(change_message__contains=spelling)
+    LogEntry.objects.filter(told).update(object_repr="[erased]", change_message="")
     person.groups.clear()
     person.user_permissions.clear()
     person.username, person.email, person.first_name, person.last_name = alias, "", "", ""

@@ -68,7 +68,8 @@ def test_after_all_sessions_ended_the_same_server_goes_on(
     database = settings.DATABASES["default"]["NAME"]
     statuses = []
     for number in range(6):
-        assert call(web, key, "GET", "/api/v1/projects/")[0] == 200
+        # Other threads of the server may not have noticed yet that theirs was ended the last time.
+        assert 200 in {call(web, key, "GET", "/api/v1/projects/")[0] for _ in range(12)}
         with psycopg.connect(servers.start_postgres().dsn_super, autocommit=True) as boss:
             boss.execute(VICTIMS, [database])
         for _ in range(12):

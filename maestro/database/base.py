@@ -4,11 +4,14 @@ Every switch of tenant sends `SET search_path` and `SET ROLE` as one statement, 
 another tenant's table is refused by Postgres itself. A failed switch raises; it is never ignored.
 """
 
+import select
+
+import psycopg
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django_tenants.postgresql_backend import base
 from psycopg import sql
-from psycopg.pq import TransactionStatus
+from psycopg.pq import ConnStatus, TransactionStatus
 
 PUBLIC = "public"
 
@@ -23,6 +26,23 @@ def switch_statement(schemas: list[str], role: str | None) -> str:
     path = sql.SQL(", ").join(sql.Identifier(name) for name in schemas)
     wall = sql.SQL("NONE") if role is None else sql.Identifier(role)
     return sql.SQL("SET search_path = {}; SET ROLE {}").format(path, wall).as_string(None)
+
+
+def was_ended(link: psycopg.Connection) -> bool:
+    """Tell whether the server ended an idle session, by what has come in unasked: no trip to the server."""
+    server = link.pgconn
+    if server.status == ConnStatus.BAD or server.socket < 0:
+        return True
+    # poll, not select: a process may hold more than 1,024 descriptors.
+    asked = select.poll()
+    asked.register(server.socket, select.POLLIN)
+    try:
+        # First the server's last words, then the end itself. A notice may come in unasked too; then the session lives.
+        while asked.poll(0):
+            server.consume_input()
+    except psycopg.OperationalError:
+        return True
+    return False
 
 
 class DatabaseWrapper(base.DatabaseWrapper):
@@ -40,6 +60,16 @@ class DatabaseWrapper(base.DatabaseWrapper):
         """Forget where the session stood."""
         self.standing = None
         super().close()
+
+    def close_if_unusable_or_obsolete(self) -> None:
+        """Let go of a session that ended between two requests too, so that the next one begins with a new one.
+
+        Django notices only when a statement fails: after a restart of Postgres each thread's first request would fail.
+        """
+        if self.connection is not None and not self.in_atomic_block and was_ended(self.connection):
+            self.close()
+            return
+        super().close_if_unusable_or_obsolete()
 
     def rollback(self) -> None:
         """Forget it as well: a rollback undoes a SET."""

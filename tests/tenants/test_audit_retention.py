@@ -141,9 +141,12 @@ def test_the_page_asks_little_of_a_hundred_thousand_events(auditor: Client) -> N
         query = answer.context["next_query"]
     sql = str(AuditEvent.objects.filter(actor="key:7").order_by("-at", "-id")[:101].query).replace("key:7", "'key:7'")
     with connection.cursor() as cursor:
+        # Nobody analysed these rows: the planner may think that few fit, and sort them. Only the index needs no sort.
+        cursor.execute("SET LOCAL enable_sort = off; SET LOCAL enable_incremental_sort = off")
         cursor.execute(f"EXPLAIN {sql}")
         plan = "\n".join(line for (line,) in cursor.fetchall())
     assert "access_audit_actor" in plan, plan
+    assert "Sort" not in plan, plan
 
 
 def test_pages_join_without_gap_or_repeat(auditor: Client) -> None:

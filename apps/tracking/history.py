@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from apps.tracking import points as columns
-from apps.tracking.points import Points
+from apps.tracking.points import Int64s, Points
 from maestro import limits
 from maestro.database.statements import execute
 from maestro.lazily import Lazily
@@ -20,10 +20,13 @@ if TYPE_CHECKING:
 else:
     np = Lazily("numpy")
 
-# `horizon` is the time up to which the chosen chunks are complete; NULL means there is no more.
+# `horizon` is the time up to which the chosen chunks are complete; NULL means there is no more. A chunk that begins
+# before the place counts as nothing, as most of its points may be passed: else a page that begins at a chunk's end is
+# one point short, and everything is read twice. Steps without a gap are told by the first of them.
 READ = """WITH k AS (SELECT id FROM tracking_metrickey WHERE name = %(key)s),
  ahead AS MATERIALIZED (SELECT c.id, c.first_ms, c.last_ms,
-   sum(c.count) OVER (ORDER BY c.first_ms, c.id) - c.count AS before
+   coalesce(sum(c.count) FILTER (WHERE c.first_ms > %(since)s) OVER (ORDER BY c.first_ms, c.id
+    ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), 0) AS before
   FROM (SELECT c.id, c.first_ms, c.last_ms, c.count FROM tracking_metricchunk c
    WHERE c.run_id = %(run)s AND c.key_id = (SELECT id FROM k) AND c.last_ms >= %(since)s
    ORDER BY c.first_ms, c.id LIMIT %(chunks)s) c),
@@ -34,10 +37,11 @@ READ = """WITH k AS (SELECT id FROM tracking_metrickey WHERE name = %(key)s),
   WHERE p.run_id = %(run)s AND p.key_id = (SELECT id FROM k) AND p.timestamp_ms >= %(since)s
    AND (edge.ms IS NULL OR p.timestamp_ms <= edge.ms)
   ORDER BY p.timestamp_ms, p.step, p.value LIMIT %(need)s + %(overlap)s)
- SELECT edge.ms, c.steps, c.timestamps_ms, c."values", c.first_ms FROM ahead a JOIN tracking_metricchunk c USING (id), edge
+ SELECT edge.ms, CASE WHEN c.is_ascending THEN CASE WHEN c.last_step > c.first_step + (c.count - 1) THEN c.steps END
+   ELSE c.steps END, c.timestamps_ms, c."values", c.first_ms, c.first_step FROM ahead a JOIN tracking_metricchunk c USING (id), edge
   WHERE edge.ms IS NULL OR a.first_ms <= edge.ms
  UNION ALL SELECT CASE WHEN count(*) = %(need)s + %(overlap)s THEN max(timestamp_ms) END, array_agg(step),
-  array_agg(timestamp_ms), array_agg(value), -1 FROM single HAVING count(*) > 0
+  array_agg(timestamp_ms), array_agg(value), -1, 0 FROM single HAVING count(*) > 0
  ORDER BY 5"""
 EVERYTHING = 2**62
 OVERLAP = 256  # single points that may share their time with the last one of the page before
@@ -72,13 +76,19 @@ def read(run_id: UUID, key: str, *, after: Place | None = None, need: int = EVER
     }
     rows = execute(READ, params)
     horizons = [row[0] for row in rows if row[0] is not None]
-    points = columns.ordered(columns.joined((row[1], row[2], row[3]) for row in rows))
+    points = columns.ordered(columns.joined((steps_of(row), row[2], row[3]) for row in rows))
     if horizons:
         # The last time itself may go on in what was not read, so it waits for the next round.
         points = points.slice(0, int(np.searchsorted(points.times, min(horizons))))
     if after:
         points = beyond(points, after)
     return points, not horizons
+
+
+def steps_of(row: Sequence[Any]) -> Int64s:
+    """Read the steps of a row of READ, or count them up where they have no gap."""
+    steps, times, first = row[1], row[2], row[5]
+    return np.arange(first, first + len(times)) if steps is None else steps
 
 
 def beyond(points: Points, after: Place) -> Points:

@@ -46,6 +46,43 @@ def test_pages_of_any_size_hold_every_point_once(door: Door, run: str, size: int
     assert len(found) == min(3000, max(size * 5, size))
 
 
+@pytest.mark.parametrize("stride", [1, 2])
+def test_a_page_that_begins_where_a_chunk_ends_is_read_once(
+    door: Door, stride: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = door.run()
+    for start in range(0, 12_000, 1000):
+        points = [{"key": "a", "value": i, "timestamp": i, "step": i * stride} for i in range(start, start + 1000)]
+        door.post("runs/log-batch", {"run_id": run, "metrics": points})
+    reads: list[int] = []
+    execute = history.execute
+
+    def counted(sql: str, params: dict[str, Any]) -> list[tuple[Any, ...]]:
+        reads.append(1)
+        return execute(sql, params)
+
+    monkeypatch.setattr(history, "execute", counted)
+    place: history.Place | None = (3999, 3999 * stride, 3999.0)
+    points_read, place = history.page(run_uuid(run), "a", after=place, most=4000)
+    assert points_read.steps.tolist() == [i * stride for i in range(4000, 8000)]
+    assert place == (7999, 7999 * stride, 7999.0)
+    assert len(reads) == 1
+
+
+@pytest.mark.parametrize(
+    "steps", [[0, 0, 1], [0, 0, 2], [5, 4, 3], [-(2**63), 0, 2**63 - 1], [2**63 - 3, 2**63 - 2, 2**63 - 1]]
+)
+def test_steps_with_repeats_gaps_or_at_the_ends_of_their_range_come_back(door: Door, steps: list[int]) -> None:
+    run = door.run()
+    many = [{"key": "a", "value": i, "timestamp": i // 100, "step": steps[i % 3]} for i in range(600)]
+    door.post("runs/log-batch", {"run_id": run, "metrics": many})
+    folding.fold_quiet(now_ms() + 60_000)
+    found = [row["value"] for row in door.get("metrics/get-history", run_id=run, metric_key="a")["metrics"]]
+    assert sorted(found) == list(range(600))
+    told = {row["value"]: row["step"] for row in door.get("metrics/get-history", run_id=run, metric_key="a")["metrics"]}
+    assert told == {float(i): steps[i % 3] for i in range(600)}
+
+
 def test_a_sample_has_both_ends_and_keeps_to_its_interval(door: Door, run: str) -> None:
     query = {"run_ids": run, "metric_key": "a", "max_results": 10}
     steps = [row["step"] for row in door.get("metrics/get-history-bulk-interval", **query)["metrics"]]

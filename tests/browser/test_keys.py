@@ -15,6 +15,18 @@ def seen(look: Callable[..., Look], site: Site) -> Look:
     return look()
 
 
+def test_the_link_past_the_menu_comes_first_and_is_seen(seen: Look, site: Site) -> None:
+    seen.open(f"{site.url}/")
+    seen.page.keyboard.press("Tab")
+    assert seen.page.evaluate("document.activeElement.className") == "skip-to-content-link"
+    seen.page.wait_for_timeout(500)  # it may slide in
+    middle = """() => { const box = document.activeElement.getBoundingClientRect();
+        return document.elementFromPoint(box.x + box.width / 2, box.y + box.height / 2) === document.activeElement; }"""
+    assert seen.page.evaluate(middle)
+    seen.page.keyboard.press("Enter")
+    assert seen.page.evaluate("document.activeElement.closest('main, #content, #main') !== null")
+
+
 def test_the_best_run_is_found_understood_and_compared_without_a_mouse(seen: Look, site: Site) -> None:
     keys, page = seen.page.keyboard, seen.page
     seen.open(f"{site.url}/")

@@ -58,7 +58,9 @@
       const piece = typed.replace(/^[a-z]*\./, "").replaceAll("`", "");
       if (!box.dataset.keys || piece.length < 2 || asked.has(piece)) return;
       asked.add(piece);
-      const answer = await fetch(`${box.dataset.keys}?${new URLSearchParams({ q: piece })}`, { credentials: "same-origin" });
+      const url = new URL(box.dataset.keys, location.href);
+      url.searchParams.set("q", piece);
+      const answer = await fetch(url, { credentials: "same-origin" });
       if (!answer.ok) return;
       (await answer.json()).names.forEach((item) => words.add(quoted(`${KINDS[item.kind]}.${item.name}`)));
       const now = token();

@@ -114,9 +114,9 @@
 
     async function find() {
       const mine = ++asked;
-      const query = new URLSearchParams({ q: box.value });
-      if (picker.dataset.experiment) query.append("experiment", picker.dataset.experiment);
-      const answer = await fetch(`${picker.dataset.columns}?${query}`, { credentials: "same-origin" });
+      const url = new URL(picker.dataset.columns, location.href);
+      url.searchParams.set("q", box.value);
+      const answer = await fetch(url, { credentials: "same-origin" });
       if (answer.ok && mine === asked) show((await answer.json()).names);
     }
 

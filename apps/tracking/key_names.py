@@ -58,7 +58,7 @@ def containing(kind: str, text: str, *, most: int, experiments: Sequence[int] | 
 
 
 def containing_in(kind: str, text: str, *, most: int, runs: Sequence[uuid.UUID]) -> list[str]:
-    """Find names of params (p) or tags (t) of these runs that hold a text: for who may see these alone."""
+    """Find names of params (p) or tags (t) of these runs that hold a text."""
     params = {"like": f"%{escaped(text)}%", "most": most, "own": OWN, "runs": list(runs)}
     statement = OF_RUNS.format(table={"p": "tracking_param", "t": "tracking_tag"}[kind])
     return [row[0] for row in execute(statement, params, prepare=False)]

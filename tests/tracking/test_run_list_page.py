@@ -1,6 +1,7 @@
 """The run list as a person's requests: columns among very many, the state filter, saved views, and bad input to each."""
 
 import json
+import uuid
 from collections.abc import Callable
 from typing import Any
 
@@ -11,7 +12,7 @@ from django_tenants.utils import tenant_context
 
 from apps.tenants.access.models import AuditEvent
 from apps.tenants.models import Tenant
-from apps.tracking.models import MetricKey, Param, SavedView
+from apps.tracking.models import Experiment, LatestMetric, MetricKey, Param, Run, SavedView
 from tests.browser.scene import Scene, build
 
 LIST, VIEWS = "/admin/tracking/run/", "/admin/views/"
@@ -76,6 +77,45 @@ def test_columns_are_found_among_very_many(scene: Scene, person: SignIn) -> None
     page = viewer.get(LIST)
     assert len(page.content) < 150_000
     assert sum(len(offered) for _, _, offered in page.context["offered"]) <= 60
+
+
+def test_what_is_named_and_not_there_is_nothing_rather_than_everything(scene: Scene, person: SignIn) -> None:
+    viewer = person("contributor")
+    for query in ("experiment=987654", "experiment=zzz", "experiment=" + "9" * 30, f"project={uuid.uuid4()}", "project=zzz"):
+        assert names(viewer, query) == [], query
+        assert "not in your reach" in viewer.get(f"{LIST}?{query}").content.decode(), query
+        assert json.loads(viewer.get(f"/admin/keys/?q=a&{query}").content)["names"] == [], query
+        meant = {"do": "trash", "which": "found", **dict([query.split("=")])}
+        refused = viewer.get("/admin/runs/act/", meant, follow=True)
+        assert "the filter finds no run" in refused.content.decode(), query
+    assert len(names(viewer, "experiment=&project=")) == 12
+
+
+def test_names_are_those_of_what_is_looked_at(scene: Scene, person: SignIn) -> None:
+    home = Experiment.objects.create(project=scene.project, name="other", created_ms=0, updated_ms=0)
+    other = Run.objects.create(experiment=home, name="other", start_ms=0, last_write_ms=0)
+    LatestMetric.objects.create(
+        run=other,
+        experiment=other.experiment,
+        key=MetricKey.objects.create(name="aucx"),
+        step=0,
+        timestamp_ms=0,
+        value=1,
+    )
+    Param.objects.create(run=other, key="boosting_elsewhere", value="1")
+    viewer = person("viewer")
+
+    def offered(query: str) -> set[str]:
+        answer = viewer.get(f"/admin/keys/?{query}")
+        return {item["name"] for item in json.loads(answer.content)["names"]}
+
+    for scope in (f"experiment={scene.experiment.pk}", f"project={scene.open_project.pk}"):
+        page = viewer.get(f"{LIST}?{scope}")
+        assert page.context["keys_url"].endswith(scope)
+        assert "aucx" not in offered(f"{scope}&q=auc")
+        assert offered(f"{scope}&q=boosting") == {"boosting"}
+    assert "aucx" in offered(f"project={scene.project.pk}&q=auc")
+    assert offered("q=boosting") == {"boosting", "boosting_elsewhere"}
 
 
 def test_a_piece_of_a_name_is_taken_as_it_is(scene: Scene, person: SignIn) -> None:

@@ -1,14 +1,15 @@
 """The tracking room's admin: names of columns that people choose: metrics, params and tags of runs."""
 
+import uuid
+
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, JsonResponse
 
-from apps.tenants.access.standing import looker
-from apps.tracking import key_names
-from apps.tracking.listing import KINDS
-from apps.tracking.scoping import experiments_for, runs_for
+from apps.tracking import key_names, search
+from apps.tracking.admin.finding import Scope, scope_of
+from apps.tracking.listing import KINDS, terms_of
 
-MAX_FOUND, MAX_HOMES, MAX_REACHED, TEXT_CHARS = 30, 20, 500, 200
+MAX_FOUND, MAX_REACHED, TEXT_CHARS = 30, 500, 200
 
 
 def as_number(text: str) -> float | str:
@@ -29,22 +30,25 @@ def keys(request: HttpRequest) -> JsonResponse:
         raise PermissionDenied
     text = request.GET.get("q", "").replace("\x00", "")[:TEXT_CHARS]
     kinds = [kind for kind in request.GET.getlist("kind") if kind in KINDS] or list(KINDS)
-    found = {kind: names_within(request, kind, text) for kind in kinds}
+    scope = scope_of(request)
+    found = names_in(kinds, text) if scope.is_whole else names_within(scope, kinds, text)
     return JsonResponse({"names": [{"kind": kind, "name": name} for kind, names in found.items() for name in names]})
 
 
-def names_within(request: HttpRequest, kind: str, text: str) -> list[str]:
-    """The names of one kind that who looks may know: all, or those of the projects in their reach."""
-    who = looker(request)
-    if kind == "m":
-        given = [number for number in request.GET.getlist("experiment") if number.isascii() and number.isdecimal()]
-        homes = [int(number) for number in given if len(number) <= 18]
-        if who.projects is None:
-            return key_names.containing(kind, text, most=MAX_FOUND, experiments=homes[:MAX_HOMES] or None)
-        reach = experiments_for(who).filter(pk__in=homes) if homes else experiments_for(who)
-        ids = list(reach.values_list("pk", flat=True)[:MAX_REACHED])
-        return key_names.containing(kind, text, most=MAX_FOUND, experiments=ids)
-    if who.projects is None:
-        return key_names.containing(kind, text, most=MAX_FOUND)
-    newest = runs_for(who).active().order_by("-pk").values_list("pk", flat=True)[:MAX_REACHED]
-    return key_names.containing_in(kind, text, most=MAX_FOUND, runs=list(newest))
+def names_in(kinds: list[str], text: str) -> dict[str, list[str]]:
+    """The names of each kind in the whole tenant."""
+    return {kind: key_names.containing(kind, text, most=MAX_FOUND) for kind in kinds}
+
+
+def names_within(scope: Scope, kinds: list[str], text: str) -> dict[str, list[str]]:
+    """The names of each kind in what is looked at; of params and tags those of its newest runs."""
+    homes = scope.experiment_ids()[:MAX_REACHED]
+    newest: list[uuid.UUID] = []
+    if set(kinds) - {"m"}:
+        newest, _ = search.runs(search.Search(None, terms_of("")), homes, most=MAX_REACHED)
+    return {
+        kind: key_names.containing(kind, text, most=MAX_FOUND, experiments=homes)
+        if kind == "m"
+        else key_names.containing_in(kind, text, most=MAX_FOUND, runs=newest)
+        for kind in kinds
+    }

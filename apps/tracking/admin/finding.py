@@ -32,6 +32,11 @@ class Scope:
         """The one experiment, if it is one."""
         return self.experiments[0] if len(self.experiments) == 1 else None
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether nothing bounds it: the whole tenant."""
+        return not self.experiments and self.project is None and self.projects is None
+
     def experiment_ids(self) -> list[int]:
         """The experiments whose runs are listed, newest first."""
         if self.experiments:
@@ -60,20 +65,21 @@ def scope_of(request: HttpRequest) -> Scope:
 def scope_in(request: HttpRequest, query: QueryDict) -> Scope:
     """The experiments or the project that an address or a form names, within the reach of who looks.
 
+    What is named and not found is nothing, not everything: a form may act on all that this holds.
+
     Raises  Invalid for text that Postgres can't keep: the edge looks at addresses only
     """
     if any("\x00" in text for _, texts in query.lists() for text in texts):
         raise Invalid("the form holds a NUL character", "bad_text")
     who = looker(request)
-    given = [text for text in query.getlist("experiment") if text.isascii() and text.isdecimal()]
-    numbers = [int(text) for text in given if len(text) <= 18][:MAX_CHOSEN]
-    project_id = query.get("project", "")
-    if numbers:
+    given, project_id = [text for text in query.getlist("experiment") if text], query.get("project", "")
+    numbers = [int(text) for text in given if text.isascii() and text.isdecimal() and len(text) <= 18][:MAX_CHOSEN]
+    if given:
         found = tuple(experiments_for(who).select_related("project").filter(pk__in=numbers).order_by("pk"))
         projects = {experiment.project for experiment in found}
-        return Scope(found, projects.pop() if len(projects) == 1 else None, who.projects)
+        return Scope(found, projects.pop() if len(projects) == 1 else None, who.projects if found else [])
     project = projects_for(who).filter(pk=project_id).first() if is_uuid(project_id) else None
-    return Scope((), project, who.projects)
+    return Scope((), project, [] if project_id and project is None else who.projects)
 
 
 def is_uuid(text: str) -> bool:

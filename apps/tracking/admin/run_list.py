@@ -178,9 +178,18 @@ def page_context(request: HttpRequest, scope: Scope) -> dict[str, Any]:
         "project": scope.project,
         "statuses": Run.Status.values,
         "may_change": may(request, "contributor"),
+        "keys_url": keys_url(scope),
         **column_context(request, columns, names),
         **pager(request, count if found.counted else None, found.following, after),
     }
+
+
+def keys_url(scope: Scope) -> str:
+    """Where names are asked for: those of what is looked at."""
+    query: list[tuple[str, Any]] = [("experiment", experiment.pk) for experiment in scope.experiments]
+    if not query and scope.project is not None:
+        query = [("project", scope.project.pk)]
+    return f"{reverse('admin:keys')}?{urlencode(query)}"
 
 
 def column_context(request: HttpRequest, columns: Sequence[Column], names: dict[str, list[str]]) -> dict[str, Any]:

@@ -96,6 +96,13 @@ def run_clause(comparison: Comparison, writer: Writer) -> str:
     if comparison.kind in PAIRS:
         key = writer.bind(comparison.key, "::text")
         table = PAIRS[comparison.kind]
+        if is_short_equality(comparison):
+            # By the index of values: what has another value is not fetched to see that.
+            wanted = writer.bind(comparison.value, "::text")
+            return (
+                f"((SELECT true FROM {table} t WHERE t.key = {key} AND \"left\"(t.value, 64) = {wanted}"
+                f" AND t.run_id = {writer.run}) IS TRUE)"
+            )
         value = f"(SELECT t.value FROM {table} t WHERE t.run_id = {writer.run} AND t.key = {key})"
         return compare(value, comparison, writer)
     if comparison.kind == "dataset":
@@ -105,6 +112,12 @@ def run_clause(comparison: Comparison, writer: Writer) -> str:
         given = (comparison.value,) if isinstance(comparison.value, str) else comparison.value
         return f"(r.id = ANY({writer.bind(as_uuids(given), '::uuid[]')}))"
     return compare(f"({RUN_COLUMNS[comparison.key]})", comparison, writer)
+
+
+def is_short_equality(comparison: Comparison) -> bool:
+    """Say whether a clause asks for one param or tag with one value that the index of values holds whole."""
+    value = comparison.value
+    return comparison.kind in PAIRS and comparison.operator == "=" and isinstance(value, str) and len(value) < 64
 
 
 def number_test(expression: str, comparison: Comparison, writer: Writer) -> str:

@@ -19,6 +19,7 @@ from apps.tracking.predicates import (
     Writer,
     conjuncts,
     experiment_clause,
+    is_short_equality,
     key_id,
     run_clause,
     write,
@@ -250,7 +251,7 @@ def rare_runs(search: Search, experiments: Sequence[int]) -> list[uuid.UUID] | N
 def probe(part: Comparison, experiments: Sequence[int]) -> tuple[str, Writer]:
     """Write the index look-up of a clause, or nothing if no index serves it."""
     writer = Writer()
-    if part.kind in PAIRS and part.operator == "=" and isinstance(part.value, str) and len(part.value) < 64:
+    if is_short_equality(part):
         key, value = writer.bind(part.key, "::text"), writer.bind(part.value, "::text")
         return (
             f'SELECT run_id FROM {PAIRS[part.kind]} WHERE key = {key} AND "left"(value, 64) = {value}{ONWARD}',

@@ -4,7 +4,8 @@ One call is one round trip and, outside `atomic`, one transaction. Postgres plan
 when a shared connection moves to another tenant's search_path, so a statement never sees a foreign table.
 
 A prepared statement is planned once a connection, for any values (plan_cache_mode in settings): planning costs as
-much as the work of the writing ones. A statement whose plan must fit its values says `prepare=False`.
+much as the work of the writing ones. A statement whose plan must fit its values says `prepare=False`: it carries
+them in its text, and only that very text, asked again and again, is kept prepared.
 """
 
 import re
@@ -26,6 +27,10 @@ from maestro.database.session import connection
 REPLAN_SECONDS = (2.0, 60.0)  # a plan lives for the first at least, then twice as long each time, at most the second
 REPLAN_USES = 20  # ... and for so many uses: planning costs as much as two or three of them
 MOST_PREPARED = 100
+MOST_OWN = 16  # texts with their values that are kept prepared
+OWN_AFTER = 2  # ... from the next time on after so many
+OWN_SEEN = 64  # ... among so many that were asked last
+OWN_CHARS = 20_000
 NAMED = re.compile(r"%\((\w+)\)s")
 counter = count()
 
@@ -47,6 +52,9 @@ class Plan:
         return self.uses >= REPLAN_USES and self.ends < monotonic()
 
 
+Asked = tuple[str, tuple[int, ...]]  # a text, and the types of the values that it asks for
+
+
 class Hot:
     """A connection's prepared statements, each planned once and sent by one call below psycopg's cursor.
 
@@ -57,7 +65,9 @@ class Hot:
     def __init__(self, raw: psycopg.Connection[Any]) -> None:
         teach(raw.adapters)
         self.raw = raw
-        self.plans: dict[tuple[str, tuple[int, ...]], Plan] = {}
+        self.plans: dict[Asked, Plan] = {}
+        self.own: dict[Asked, Plan] = {}
+        self.seen: dict[str, int] = {}
 
     def run(self, sql: str, values: dict[str, Any]) -> list[tuple[Any, ...]]:
         """Run one statement, prepared at its first use, and return its rows. Raises psycopg's errors."""
@@ -65,12 +75,34 @@ class Hot:
         transformer = Transformer(self.raw)
         params: Any = transformer.dump_sequence([values[name] for name in order], [PyFormat.AUTO] * len(order))
         types = transformer.types or ()
-        server = self.raw.pgconn
-        plan = self.plans.get((sql, types))
-        if plan is None or plan.is_old():
-            plan = self.plan(sql, text, types, plan)
-        plan.uses += 1
-        result = server.exec_prepared(plan.name, params, transformer.formats, pq.Format.BINARY)
+        plan = self.planned(self.plans, (sql, types), text, MOST_PREPARED)
+        return self.rows(
+            self.raw.pgconn.exec_prepared(plan.name, params, transformer.formats, pq.Format.BINARY), transformer
+        )
+
+    def run_own(self, sql: str, values: Sequence[Any] | dict[str, Any]) -> list[tuple[Any, ...]]:
+        """Run one statement that is planned for its values, and return its rows. Raises psycopg's errors."""
+        text = psycopg.ClientCursor(self.raw).mogrify(sql, values)
+        server, sent = self.raw.pgconn, text.encode()
+        if self.is_asked_again(text):
+            plan = self.planned(self.own, (text, ()), sent, MOST_OWN)
+            result = server.exec_prepared(plan.name, None, result_format=pq.Format.BINARY)
+        else:
+            result = server.exec_params(sent, None, result_format=pq.Format.BINARY)
+        return self.rows(result, Transformer(self.raw))
+
+    def is_asked_again(self, text: str) -> bool:
+        """Count how often a text was asked; say whether that pays for preparing it."""
+        if len(text) > OWN_CHARS:
+            return False
+        times = self.seen.pop(text, 0)
+        self.seen[text] = times + 1
+        if len(self.seen) > OWN_SEEN:
+            del self.seen[next(iter(self.seen))]
+        return times >= OWN_AFTER
+
+    def rows(self, result: Any, transformer: Transformer) -> list[tuple[Any, ...]]:
+        """Read an answer. Raises what the server has to say instead."""
         if result.status == pq.ExecStatus.TUPLES_OK:
             transformer.set_pgresult(result)
             return transformer.load_rows(0, result.ntuples, tuple)
@@ -84,19 +116,28 @@ class Hot:
         if result.status != pq.ExecStatus.COMMAND_OK:
             raise psycopg.errors.error_from_result(result, encoding=self.raw.info.encoding)
 
-    def plan(self, sql: str, text: bytes, types: tuple[int, ...], old: Plan | None) -> Plan:
-        """Prepare a statement for these types; an old plan of it, or the oldest of all, makes room."""
+    def planned(self, plans: dict[Asked, Plan], asked: Asked, text: bytes, most: int) -> Plan:
+        """Find the plan of a statement, or prepare it; its old plan, or the oldest of all, makes room."""
+        old = plans.get(asked)
+        if old is None or old.is_old():
+            old = self.prepare(plans, asked, text, most)
+        old.uses += 1
+        return old
+
+    def prepare(self, plans: dict[Asked, Plan], asked: Asked, text: bytes, room: int) -> Plan:
+        """Prepare a statement for these types of values."""
         server = self.raw.pgconn
         least, most = REPLAN_SECONDS
+        old = plans.pop(asked, None)
         seconds = least if old is None else min(2 * old.seconds, most)
-        gone = [self.plans.pop((sql, types))] if old is not None else []
-        if len(self.plans) >= MOST_PREPARED:
-            gone.append(self.plans.pop(next(iter(self.plans))))
+        gone = [] if old is None else [old]
+        if len(plans) >= room:
+            gone.append(plans.pop(next(iter(plans))))
         for plan in gone:
             self.check(server.exec_(b"DEALLOCATE " + plan.name))
         plan = Plan(b"hot_%d" % next(counter), seconds, monotonic() + seconds)
-        self.check(server.prepare(plan.name, text, types))
-        self.plans[sql, types] = plan
+        self.check(server.prepare(plan.name, text, asked[1]))
+        plans[asked] = plan
         return plan
 
 
@@ -130,8 +171,8 @@ def run(sql: str, params: Sequence[Any] | dict[str, Any], prepare: bool) -> list
     if hot is None:
         hot = raw.hot = Hot(raw)
     # A connection that opens transactions by itself has to be asked by way of its cursor.
-    if prepare and raw.autocommit and isinstance(params, dict):
-        return hot.run(sql, params)  # type: ignore[no-any-return]
+    if raw.autocommit and isinstance(params, dict):
+        return hot.run(sql, params) if prepare else hot.run_own(sql, params)  # type: ignore[no-any-return]
     with psycopg.Cursor(raw) as cursor:
         # What is not prepared carries its values in its text, so that Postgres plans for them.
         text = sql if prepare else psycopg.ClientCursor(raw).mogrify(sql, params)

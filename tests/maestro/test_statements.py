@@ -70,6 +70,38 @@ def test_old_plans_and_plans_beyond_the_most_are_given_up(monkeypatch: pytest.Mo
     assert prepared() != before
 
 
+def own_plans() -> list[str]:
+    rows = execute("SELECT statement FROM pg_prepared_statements WHERE name LIKE 'hot%%'", prepare=False)
+    return [row[0] for row in rows if "own plan" in row[0]]
+
+
+def test_a_text_that_is_asked_again_with_the_same_values_is_planned_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(statements, "MOST_OWN", 2)
+    sql = "SELECT 'own plan', %(n)s::int, count(*) FROM tracking_metrickey WHERE name LIKE %(like)s"
+    values = {"n": 1, "like": "own plan \\%%s'"}
+    for _ in range(statements.OWN_AFTER):
+        assert execute(sql, values, prepare=False) == [("own plan", 1, 0)]
+    assert own_plans() == []
+    for number in (1, 2, 3):
+        for _ in range(statements.OWN_AFTER + 1):
+            assert execute(sql, values | {"n": number}, prepare=False) == [("own plan", number, 0)]
+    assert len(own_plans()) == 2
+    execute("INSERT INTO tracking_metrickey (name) VALUES (%(name)s)", {"name": "own plan %s'"})
+    assert execute(sql, values | {"n": 3}, prepare=False) == [("own plan", 3, 1)]
+    with pytest.raises(psycopg.errors.DivisionByZero):
+        execute("SELECT 'own plan', 1 / %(n)s", {"n": 0}, prepare=False)
+
+
+def test_a_plan_that_is_kept_reads_the_tenant_that_asks(committed: Tenant, other_committed: Tenant) -> None:
+    sql = "SELECT 'own plan', count(*) FROM tracking_metrickey WHERE name = %(name)s"
+    for tenant, count in ((committed, 1), (other_committed, 0)) * 2:
+        connection.set_tenant(tenant)
+        if count:
+            execute("INSERT INTO tracking_metrickey (name) VALUES ('walls') ON CONFLICT DO NOTHING", {})
+        for _ in range(statements.OWN_AFTER + 1):
+            assert execute(sql, {"name": "walls"}, prepare=False) == [("own plan", count)]
+
+
 def test_a_lost_connection_fails_once_and_is_replaced(committed: Tenant) -> None:
     ((backend,),) = execute("SELECT pg_backend_pid()", {})
     with psycopg.connect(servers.start_postgres().dsn_super, autocommit=True) as owner:

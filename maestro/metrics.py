@@ -1,5 +1,7 @@
 """The floor: what Prometheus sees of the web processes. Labels are few and never hold a tenant, a name or an id."""
 
+from functools import lru_cache
+
 from prometheus_client import Counter, Histogram
 
 REQUESTS = Counter("maestro_requests_total", "Requests answered", ["door", "method", "status"])
@@ -26,8 +28,20 @@ def door_of(path: str) -> str:
     return next((door for prefix, door in DOORS if path.startswith(prefix)), "other")
 
 
+@lru_cache(maxsize=512)
+def counted(door: str, method: str, status: int) -> Counter:
+    """Find the counter of these labels; the few there are are kept at hand."""
+    return REQUESTS.labels(door, method, str(status))
+
+
+@lru_cache(maxsize=64)
+def timed(door: str) -> Histogram:
+    """Find the histogram of a door."""
+    return SECONDS.labels(door)
+
+
 def observe(method: str, path: str, status: int, seconds: float) -> None:
     """Count one answered request."""
     door = door_of(path)
-    REQUESTS.labels(door, method if method in METHODS else "OTHER", str(status)).inc()
-    SECONDS.labels(door).observe(seconds)
+    counted(door, method if method in METHODS else "OTHER", status).inc()
+    timed(door).observe(seconds)

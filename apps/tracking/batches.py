@@ -80,7 +80,7 @@ def read_batch(body: bytes) -> Batch:
 def read_point(body: bytes) -> Batch | None:
     """Read the body of log-metric, if it is plain and right."""
     raw = decode_point(body)
-    if raw is None or len(raw.key) > limits.KEY_CHARS or not read.is_key(raw.key):
+    if raw is None or not is_key(raw.key):
         return None
     return Batch(run_uuid(raw.run_id), [Series(raw.key, [raw.step], [raw.timestamp], [raw.value], True)])  # type: ignore[list-item]
 
@@ -95,13 +95,20 @@ def read_series(metrics: Sequence[AnyMetric]) -> list[Series]:
         else:
             group.append(metric)
     for key in groups:
-        if len(key) > limits.KEY_CHARS or not read.is_key(key):
+        if not is_key(key):
             at = next(index for index, metric in enumerate(metrics) if metric.key == key)
             read.as_key(key, f"metrics[{at}].key")
     return [one_series(name, groups[name], metrics) for name in sorted(groups)]
 
 
+def is_key(key: str) -> bool:
+    """Say whether a name is allowed; who refuses it has to say where it stands."""
+    return len(key) <= limits.KEY_CHARS and read.is_key(key)
+
+
 def one_series(name: str, group: Sequence[AnyMetric], metrics: Sequence[AnyMetric]) -> Series:
+    if len(group) == 1 and isinstance(value := group[0].value, float):
+        return Series(name, [group[0].step], [group[0].timestamp], [value], True)
     steps = [metric.step for metric in group]
     times = [metric.timestamp for metric in group]
     values = [metric.value for metric in group]
@@ -136,7 +143,7 @@ def read_params(pairs: list[RawPair]) -> dict[str, str]:
     """Read params; two of one key are refused, even if they are equal."""
     params: dict[str, str] = {}
     for index, pair in enumerate(pairs):
-        key = read.as_key(pair.key, f"params[{index}].key")
+        key = pair.key if is_key(pair.key) else read.as_key(pair.key, f"params[{index}].key")
         if key in params:
             raise Invalid(f"Duplicate parameter keys have been submitted: ['{key}'].", "duplicate_param")
         params[key] = pair.value[: limits.PARAM_VALUE_CHARS]
@@ -147,7 +154,8 @@ def read_tags(pairs: list[RawPair]) -> dict[str, str]:
     """Read tags; of one key the last counts."""
     tags = {}
     for index, pair in enumerate(pairs):
-        tags[read.as_key(pair.key, f"tags[{index}].key")] = pair.value[: limits.TAG_VALUE_CHARS]
+        key = pair.key if is_key(pair.key) else read.as_key(pair.key, f"tags[{index}].key")
+        tags[key] = pair.value[: limits.TAG_VALUE_CHARS]
     return dict(sorted(tags.items()))
 
 

@@ -26,13 +26,7 @@ def loads(body: bytes) -> Any:
     except UnicodeDecodeError as error:
         raise Invalid("the body is not UTF-8", "bad_encoding") from error
     try:
-        document = json.loads(
-            text,
-            parse_constant=refuse_constant,
-            parse_float=parse_float,
-            parse_int=parse_int,
-            object_pairs_hook=unique_keys,
-        )
+        document = DECODER.decode(text)
     except Invalid:
         raise
     except (ValueError, RecursionError) as error:
@@ -98,3 +92,8 @@ def unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(document) != len(pairs):
         raise Invalid("a key stands twice in one object", "duplicate_key")
     return document
+
+
+DECODER = json.JSONDecoder(
+    parse_constant=refuse_constant, parse_float=parse_float, parse_int=parse_int, object_pairs_hook=unique_keys
+)

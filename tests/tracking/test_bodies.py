@@ -17,6 +17,8 @@ ROW = '{"key":"a","value":1,"timestamp":1,"step":1}'
         '{"run_id":"RUN","metrics":[ROW,{"key":"b","value":1,"timestamp":1}],"params":[{"key":"p","value":"1","value":"2"}]}',
         '{"run_id":"RUN","metrics":[{"key":"a","value":1,"timestamp":1,"step":1,"step":2},{"key":"b","value":1,"timestamp":1}]}',
         '{"run_id":"RUN","metrics":[{"key":"a","value":123456789012345678901234567890,"timestamp":1,"step":1}]}',
+        '{"run_id":"RUN","metrics":[{"key":"a","value": -123456789012345678901234567890,"timestamp":1,"step":1}]}',
+        '{"run_id":"RUN","metrics":[{"key":"a","value":\n123456789012345678901234567890,"timestamp":1,"step":1}]}',
         '{"run_id":"RUN","metrics":[{"key":"a","value":NaN,"timestamp":1,"step":1}]}',
         '{"run_id":"RUN","metrics":[{"key":"a","value":1e999,"timestamp":1,"step":1}]}',
         '{"run_id":"RUN","metrics":[ROW]} ROW',
@@ -27,6 +29,13 @@ def test_a_small_body_is_read_as_strictly_as_any(door: Door, body: str) -> None:
     status, answer = door.send("runs/log-batch", body.replace("RUN", run).replace("ROW", ROW).encode(), raw=True)
     assert (status, answer["error_code"]) == (400, "INVALID_PARAMETER_VALUE")
     assert door.data(run)["metrics"] == {}
+
+
+def test_digits_behind_a_point_are_read_to_the_last(door: Door) -> None:
+    run, texts = door.run(), ["0.012345678901234567890123", "1.1102230246251565404236316680908203126e-16", "3"]
+    rows = ",".join(f'{{"key":"m{at}","value":{text},"timestamp":1,"step":1}}' for at, text in enumerate(texts))
+    assert door.send("runs/log-batch", f'{{"run_id":"{run}","metrics":[{rows}]}}'.encode(), raw=True)[0] == 200
+    assert door.data(run)["metrics"] == {f"m{at}": float(text) for at, text in enumerate(texts)}
 
 
 @pytest.mark.parametrize(

@@ -10,16 +10,17 @@ from maestro.database.statements import execute
 
 # A run that lacks a key differs from one that has it. Postgres takes NaN for equal to itself.
 KEYS = """WITH g AS (
-  SELECT 'm' AS kind, k.name, count(*) < %(runs_n)s OR min(l.value) <> max(l.value) AS differs
-   FROM tracking_latestmetric l JOIN tracking_metrickey k ON k.id = l.key_id WHERE l.run_id = ANY(%(runs)s::uuid[])
-   GROUP BY k.name
+  SELECT 'm' AS kind, k.name, l.differs FROM (
+    SELECT key_id, count(*) < %(runs_n)s OR min(value) <> max(value) AS differs FROM tracking_latestmetric
+    WHERE run_id = ANY(%(runs)s::uuid[]) GROUP BY key_id) l JOIN tracking_metrickey k ON k.id = l.key_id
   UNION ALL SELECT 'p', key, count(*) < %(runs_n)s OR min(value) <> max(value) FROM tracking_param
    WHERE run_id = ANY(%(runs)s::uuid[]) GROUP BY key
   UNION ALL SELECT 't', key, count(*) < %(runs_n)s OR min(value) <> max(value) FROM tracking_tag
    WHERE run_id = ANY(%(runs)s::uuid[]) AND key NOT LIKE %(own)s GROUP BY key)
- SELECT kind, name, differs, count(*) OVER (), sum(differs::int) OVER () FROM g WHERE name ILIKE %(like)s ESCAPE '!'
+ SELECT kind, name, differs, count(*) OVER (), sum(differs::int) OVER () FROM g{named}
  ORDER BY {order} kind, name OFFSET %(skip)s LIMIT %(most)s"""
-EACH, DIFFERING_FIRST = KEYS.format(order=""), KEYS.format(order="NOT differs,")
+# Asked of each value, not of each key: left out where no text is searched for.
+NAMED = " WHERE name ILIKE %(like)s ESCAPE '!'"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +48,8 @@ def keys_of(runs: Sequence[uuid.UUID], *, differing_only: bool, most: int, skip:
         "skip": skip,
         "most": most,
     }
-    rows = execute(DIFFERING_FIRST if differing_only else EACH, params, prepare=False)
+    sql = KEYS.format(named=NAMED if text else "", order="NOT differs," if differing_only else "")
+    rows = execute(sql, params, prepare=False)
     kept = [row for row in rows if row[2] or not differing_only]
     columns = [Column(kind, name) for kind, name, *_ in kept]
     differing = frozenset(f"{kind}.{name}" for kind, name, differs, *_ in kept if differs)

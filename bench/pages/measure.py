@@ -46,33 +46,29 @@ class Counted:
 
     def __init__(self) -> None:
         self.seen: list[tuple[str, float]] = []
-        self.original: Callable[..., Any] = psycopg.Cursor.execute
-        self.hot: Callable[..., Any] = Hot.run
+        self.originals = [(psycopg.Cursor, "execute"), (Hot, "run"), (Hot, "run_own")]
+        self.ways: list[Callable[..., Any]] = [getattr(owner, name) for owner, name in self.originals]
 
     def __enter__(self) -> "Counted":
-        counted = self
-
-        def execute(cursor: Any, query: Any, *args: Any, **options: Any) -> Any:
-            began = time.perf_counter()
-            try:
-                return counted.original(cursor, query, *args, **options)
-            finally:
-                counted.seen.append((str(query), (time.perf_counter() - began) * 1000))
-
-        def run(hot: Any, sql: str, values: dict[str, Any]) -> Any:
-            began = time.perf_counter()
-            try:
-                return counted.hot(hot, sql, values)
-            finally:
-                counted.seen.append((sql, (time.perf_counter() - began) * 1000))
-
-        psycopg.Cursor.execute = execute  # type: ignore[method-assign]
-        Hot.run = run  # type: ignore[method-assign]
+        for (owner, name), way in zip(self.originals, self.ways, strict=True):
+            setattr(owner, name, self.listening(way))
         return self
 
+    def listening(self, way: Callable[..., Any]) -> Callable[..., Any]:
+        """Wrap one way to Postgres: the statement is its first argument."""
+
+        def listened(asked: Any, query: Any, *args: Any, **options: Any) -> Any:
+            began = time.perf_counter()
+            try:
+                return way(asked, query, *args, **options)
+            finally:
+                self.seen.append((str(query), (time.perf_counter() - began) * 1000))
+
+        return listened
+
     def __exit__(self, *_: object) -> None:
-        psycopg.Cursor.execute = self.original  # type: ignore[method-assign]
-        Hot.run = self.hot  # type: ignore[method-assign]
+        for (owner, name), way in zip(self.originals, self.ways, strict=True):
+            setattr(owner, name, way)
 
     def statements(self) -> list[tuple[str, float]]:
         """What reads or writes rows."""

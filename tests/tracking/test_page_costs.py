@@ -45,7 +45,7 @@ MORE = {"project": 16}
 def counted(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
     """Every statement that is sent, Django's and our own below it, apart from BEGIN and the like."""
     asked: list[str] = []
-    cursor, hot = psycopg.Cursor.execute, Hot.run
+    cursor, hot, own = psycopg.Cursor.execute, Hot.run, Hot.run_own
 
     def execute(self: Any, query: Any, *args: Any, **options: Any) -> Any:
         asked.append(str(query).lstrip())
@@ -55,10 +55,15 @@ def counted(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
         asked.append(sql.lstrip())
         return hot(self, sql, values)
 
+    def run_own(self: Any, sql: str, values: Any) -> Any:
+        asked.append(sql.lstrip())
+        return own(self, sql, values)
+
     told: list[str] = []
     with monkeypatch.context() as patch:
         patch.setattr(psycopg.Cursor, "execute", execute)
         patch.setattr(Hot, "run", run)
+        patch.setattr(Hot, "run_own", run_own)
         yield told
     told += [sql for sql in asked if not sql.startswith(QUIET)]
 

@@ -65,10 +65,15 @@ def write(node: Node, writer: Writer, clause: Callable[[Comparison, Writer], str
 
 
 def conjuncts(node: Node | None) -> tuple[Node, ...]:
-    """List the parts that must all be true."""
+    """List the parts that must all be true; those that match a pattern last, for Postgres tries clauses in this order."""
     if node is None:
         return ()
-    return node.parts if isinstance(node, And) else (node,)
+    return tuple(sorted(node.parts, key=is_pattern)) if isinstance(node, And) else (node,)
+
+
+def is_pattern(node: Node) -> bool:
+    """Say whether a clause matches a pattern, which costs more than the row that it is about."""
+    return isinstance(node, Comparison) and node.operator in {"LIKE", "ILIKE"}
 
 
 def compare(expression: str, comparison: Comparison, writer: Writer) -> str:
@@ -100,7 +105,7 @@ def run_clause(comparison: Comparison, writer: Writer) -> str:
             # By the index of values: what has another value is not fetched to see that.
             wanted = writer.bind(comparison.value, "::text")
             return (
-                f"((SELECT true FROM {table} t WHERE t.key = {key} AND \"left\"(t.value, 64) = {wanted}"
+                f'((SELECT true FROM {table} t WHERE t.key = {key} AND "left"(t.value, 64) = {wanted}'
                 f" AND t.run_id = {writer.run}) IS TRUE)"
             )
         value = f"(SELECT t.value FROM {table} t WHERE t.run_id = {writer.run} AND t.key = {key})"

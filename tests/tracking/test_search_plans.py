@@ -99,3 +99,8 @@ def check_plan(many_runs: int, text: str, entries: list[str], *, index: str, pat
     assert index in plans[0], plans[0]
     pages = sum(int(count) for count in re.findall(r"^Limit.*\n\s+Buffers: shared hit=(\d+)", plans[0]))
     assert pages < 4000, plans[0]
+
+
+def test_patterns_are_tried_after_what_costs_less() -> None:
+    tree = parse("run_name ILIKE '%a%' AND status = 'FAILED' AND params.p LIKE 'b' AND metrics.m > 1", RUNS)
+    assert [part.operator for part in search.conjuncts(tree)] == ["=", ">", "ILIKE", "LIKE"]  # type: ignore[union-attr]

@@ -44,6 +44,7 @@ MEMORY_SIGNS = (
     "can't start new thread",
     "thread creation failed",
     "pthread_create",
+    "could not generate nonce",
 )
 PR_SET_PDEATHSIG = 1
 # One thread: sums run in one order, so a training repeats bit for bit, and two trainings share two cores fairly.
@@ -60,9 +61,13 @@ class Ended:
 
     @property
     def lacked_memory(self) -> bool:
-        """Know a lack of memory by what was said; where a library crashed without a word, by how much it held."""
+        """Know a lack of memory by what was said; where a library crashed or spoke of something else, by how much it held.
+
+        At its bound whatever asks next gets nothing, and a library may then blame the network or a password.
+        """
         said = self.last_words.lower()
-        return any(sign in said for sign in MEMORY_SIGNS) or (self.code < 0 and self.held >= NEAR_ITS_BOUND)
+        enough = NEAR_ITS_BOUND if self.code < 0 else 1.0
+        return any(sign in said for sign in MEMORY_SIGNS) or (self.code != 0 and self.held >= enough)
 
     @property
     def reason(self) -> str:

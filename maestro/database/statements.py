@@ -101,7 +101,7 @@ class Hot:
             del self.seen[next(iter(self.seen))]
         return times >= OWN_AFTER
 
-    def rows(self, result: Any, transformer: Transformer) -> list[tuple[Any, ...]]:
+    def rows(self, result: Any, transformer: Any) -> list[tuple[Any, ...]]:
         """Read an answer. Raises what the server has to say instead."""
         if result.status == pq.ExecStatus.TUPLES_OK:
             transformer.set_pgresult(result)

@@ -64,6 +64,13 @@ def test_what_libraries_say_of_memory_is_understood(words):
     assert supervising.Ended(1, f"Traceback\n{words}\nSomething else: failed").lacked_memory
 
 
+def test_another_complaint_at_the_bound_is_a_lack_of_memory_and_below_it_is_not():
+    words = "CommandError: the database does not answer: connection failed: no answer"
+    assert supervising.Ended(7, words, held=1.04).lacked_memory
+    assert not supervising.Ended(7, words, held=0.95).lacked_memory
+    assert supervising.Ended(7, words.replace("no answer", "could not generate nonce")).lacked_memory
+
+
 def test_a_process_that_takes_too_long_is_ended():
     ended = supervising.run_process([sys.executable, "-c", "import time; time.sleep(60)"], seconds=0.5)
     assert "longer than" in ended.reason

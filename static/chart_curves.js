@@ -34,7 +34,7 @@ window.Maestro = window.Maestro || {};
     put(KEYS.smooth, next.smooth ? String(next.smooth) : "");
     put(KEYS.log, next.log ? "1" : "");
     put(KEYS.x, next.x === "step" ? "" : next.x);
-    history.replaceState(null, "", url);
+    history.replaceState(history.state, "", url);
   }
 
   function line(series, shown) {

@@ -184,9 +184,20 @@
     else draw(state);
   }), { rootMargin: "200px" });
 
+  /** A chart wider than its place can be scrolled by keys too, and says so; one that fits is no stop of the Tab key. */
+  function nameScroll(figure) {
+    const box = figure.querySelector(".chart-scroll");
+    const title = figure.querySelector(".chart-title").textContent;
+    const told = { tabindex: "0", role: "region", "aria-label": `${title}, scrollable` };
+    const isWide = box.scrollWidth > box.clientWidth;
+    Object.entries(told).forEach(([name, value]) => (isWide ? box.setAttribute(name, value) : box.removeAttribute(name)));
+  }
+
   const sizes = new ResizeObserver((entries) => entries.forEach((entry) => {
     const state = figures.get(entry.target.closest("[data-chart]"));
-    if (state && state.chart && entry.contentRect.width) state.chart.resize();
+    if (!state) return;
+    if (state.chart && entry.contentRect.width) state.chart.resize();
+    nameScroll(state.figure);
   }));
 
   function add(figure) {
@@ -199,7 +210,8 @@
     const canvas = figure.querySelector(".chart-canvas");
     canvas.style.height = `${figure.dataset.height || 260}px`;
     if (figure.dataset.minWidth) canvas.style.minWidth = `${figure.dataset.minWidth}px`;
-    sizes.observe(figure.querySelector(".chart-canvas"));
+    sizes.observe(canvas);
+    sizes.observe(canvas.parentElement);
     seen.observe(figure);
   }
 

@@ -30,15 +30,41 @@
     if (link) link.click();
   }
 
-  function rows() {
-    return [...document.querySelectorAll("table[data-rows] tbody tr, #result_list tbody tr")];
+  /** Rows of lists, and of every table in sight whose rows lead somewhere. */
+  const ROWS = "table[data-rows] tbody tr, #result_list tbody tr, #content tbody tr:has(> th a[href])";
+  const rows = () => [...document.querySelectorAll(ROWS)].filter((row) => row.getClientRects().length);
+
+  /** What a key found nothing to do with is said, to eyes and to screen readers. */
+  let unsaying = 0;
+  function say(text) {
+    const place = document.querySelector("[data-said]");
+    if (!place) return;
+    clearTimeout(unsaying);
+    place.textContent = text;
+    unsaying = setTimeout(() => { place.textContent = ""; }, 4000);
   }
 
   function moveRow(step) {
     const all = rows();
-    if (!all.length) return;
+    if (!all.length) {
+      say(document.querySelector(".empty, .filter-box, #changelist") ? "This list is empty: there is no row to go to." : "This page has no list.");
+      return;
+    }
     const at = all.findIndex((row) => row.classList.contains("is-at"));
-    const next = all[Math.min(Math.max(at + step, 0), all.length - 1)];
+    const place = Math.min(Math.max(at + step, 0), all.length - 1);
+    mark(all, place);
+    history.replaceState({ ...history.state, row: place }, "");
+  }
+
+  /** Who comes back to a list goes on from the row that they left. */
+  function markAgain() {
+    const place = history.state && history.state.row;
+    const all = rows();
+    if (Number.isInteger(place) && all[place]) mark(all, place);
+  }
+
+  function mark(all, place) {
+    const next = all[place];
     all.forEach((row) => row.classList.toggle("is-at", row === next));
     const link = next.querySelector("th a, td a");
     (link || next).focus({ preventScroll: true });
@@ -51,7 +77,14 @@
     return Boolean(node);
   }
 
-  const tickRow = () => press("tr.is-at input[type=checkbox]");
+  const NO_ROW = "No row is marked; j marks the first.";
+  const tickRow = () => press("tr.is-at input[type=checkbox]") || say(document.querySelector("tr.is-at") ? "This row can't be selected." : NO_ROW);
+
+  function focusHeads() {
+    const head = document.querySelector("a[data-sort], #result_list th.sortable .text a");
+    if (head) head.focus();
+    else say(rows().length ? "This list has no columns to order by." : "There is nothing to order: this list is empty.");
+  }
 
   /** Space and arrows belong to the page until a row is marked, and to whatever has the focus if it takes them. */
   function onRows(act) {
@@ -70,7 +103,10 @@
 
   function openViews() {
     const menu = document.querySelector("details.views");
-    if (!menu) return;
+    if (!menu) {
+      say("This page has no saved views.");
+      return;
+    }
     menu.open = !menu.open;
     const first = menu.querySelector("a, input[type=text]");
     if (menu.open && first) first.focus();
@@ -86,11 +122,13 @@
     " ": onRows(tickRow),
     Enter: openRow,
     x: tickRow,
-    e: () => press("tr.is-at [data-eye]"),
-    s: () => { const head = document.querySelector("a[data-sort]"); if (head) head.focus(); },
-    v: () => press("[data-layout][aria-pressed=false]"),
+    e: () => press("tr.is-at [data-eye]") || say(document.querySelector("tr.is-at") ? "This row has no line to hide." : NO_ROW),
+    s: focusHeads,
+    v: () => press("[data-layout][aria-pressed=false]") || say("This page has no other layout."),
     o: openViews,
-    c: () => press("[data-compare]"),
+    c: () => press("[data-compare]") || say("There is nothing to compare here."),
+    r: () => press("[data-runs]") || say("No runs belong to this page; g then r lists all."),
+    n: () => press("a[rel=next]") || say("There is no next page."),
     g: () => { waitingForGo = true; setTimeout(() => { waitingForGo = false; }, 1200); },
   };
 
@@ -211,6 +249,7 @@
   document.querySelectorAll("form[data-submit-on-change]").forEach((form) => form.addEventListener("change", () => form.requestSubmit()));
   document.querySelectorAll("[data-poll]").forEach((node) => setTimeout(() => poll(node), POLL_MS));
   bindDrawer();
+  markAgain();
   refreshTimes();
   setInterval(refreshTimes, 30000);
 })();

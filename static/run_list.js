@@ -27,7 +27,7 @@
   }
 
   function remember() {
-    history.replaceState(null, "", current(location.href));
+    history.replaceState(history.state, "", current(location.href));
   }
 
   function count() {

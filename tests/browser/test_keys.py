@@ -63,6 +63,45 @@ def test_the_best_run_is_found_understood_and_compared_without_a_mouse(seen: Loo
     assert seen.complaints == []
 
 
+def test_a_project_leads_to_its_own_runs_and_their_names(seen: Look, site: Site) -> None:
+    keys, page, project = seen.page.keyboard, seen.page, f"project={site.scene.open_project.pk}"
+    seen.open(f"{site.url}/tracking/project/{site.scene.open_project.pk}/change/")
+    keys.press("j")
+    assert "mellow-fox" in page.evaluate("document.activeElement.textContent")
+    keys.press("r")
+    page.wait_for_url(f"**{project}")
+    keys.press("/")
+    with page.expect_request(lambda request: "/keys/" in request.url) as asked:
+        keys.type("boos")
+    assert project in asked.value.url
+    keys.press("Escape")
+    seen.until("document.querySelector('.completions').hidden")
+    keys.press("Escape")
+    keys.press("j")
+    keys.press("Enter")
+    page.wait_for_url("**/change/**")
+    keys.press("r")
+    page.wait_for_url(f"**experiment={site.scene.experiment.pk}")
+    assert seen.complaints == []
+
+
+def test_a_key_that_finds_nothing_says_so(seen: Look, site: Site) -> None:
+    seen.open(f"{site.url}/tracking/run/?q=nobody+is+called+so")
+    for key, told in (("s", "list is empty"), ("j", "list is empty"), ("n", "no next page"), ("e", "No row is marked")):
+        seen.page.keyboard.press(key)
+        assert told in seen.page.inner_text("[data-said]"), key
+
+
+def test_a_chart_is_a_stop_of_the_keyboard_while_it_is_wider_than_its_place(seen: Look, site: Site) -> None:
+    seen.open(f"{site.url}/tracking/run/{site.scene.runs[3].pk}/change/")
+    box = "document.querySelector('.chart-scroll')"
+    assert seen.page.evaluate(f"{box}.getAttribute('tabindex')") is None
+    seen.page.evaluate(f"{box}.firstElementChild.style.minWidth = '3000px'")
+    seen.until(f"{box}.tabIndex === 0 && {box}.role === 'region' && {box}.ariaLabel.endsWith('scrollable')")
+    seen.page.evaluate(f"{box}.firstElementChild.style.minWidth = ''")
+    seen.until(f"{box}.tabIndex === -1 && !{box}.role")
+
+
 def test_rows_are_chosen_by_keys_and_kept_by_sorting_and_paging(seen: Look, site: Site) -> None:
     seen.open(f"{site.url}/tracking/run/?experiment={site.scene.experiment.pk}")
     for key in ("j", "x", "j", "Space", "ArrowDown"):

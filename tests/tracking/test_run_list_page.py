@@ -81,7 +81,13 @@ def test_columns_are_found_among_very_many(scene: Scene, person: SignIn) -> None
 
 def test_what_is_named_and_not_there_is_nothing_rather_than_everything(scene: Scene, person: SignIn) -> None:
     viewer = person("contributor")
-    for query in ("experiment=987654", "experiment=zzz", "experiment=" + "9" * 30, f"project={uuid.uuid4()}", "project=zzz"):
+    for query in (
+        "experiment=987654",
+        "experiment=zzz",
+        "experiment=" + "9" * 30,
+        f"project={uuid.uuid4()}",
+        "project=zzz",
+    ):
         assert names(viewer, query) == [], query
         assert "not in your reach" in viewer.get(f"{LIST}?{query}").content.decode(), query
         assert json.loads(viewer.get(f"/admin/keys/?q=a&{query}").content)["names"] == [], query

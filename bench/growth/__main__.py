@@ -43,9 +43,10 @@ def main() -> None:
     # The part sets Django up, which reads the home above.
     part = importlib.import_module(f"bench.growth.{asked.part}")
     steps = [int(step) for step in (asked.steps or STEPS.get(asked.part, "0")).split(",")]
-    if asked.part in ("runs", "points") and asked.harness is None:
+    loaded = asked.part in ("runs", "points")
+    if loaded and asked.harness is None:
         raise SystemExit("bench: name the folder of mlflow_load.py with --harness")
-    more = [asked.harness.resolve()] if asked.harness else []
+    more = [asked.harness.resolve()] if loaded else []
     part.measure(asked.home.resolve(), asked.port, steps, *more)
 
 

@@ -29,7 +29,7 @@ from maestro.embedded.accounts import Account, server_account
 from maestro.embedded.home import write_private
 from maestro.embedded.ports import HOST, free_ports
 from maestro.embedded.processes import Program, Record, send, start_time
-from maestro.embedded.supervisor import Supervisor, guard_program
+from maestro.embedded.supervisor import Child, Supervisor, guard_program
 
 
 @dataclass(frozen=True)
@@ -129,24 +129,49 @@ def shared(name: str, make: Callable[[Path, Account | None], dict[str, Any]]) ->
 
 def make_postgres(folder: Path, account: Account | None) -> dict[str, Any]:
     """Make and start the session's Postgres."""
+    server, program = new_postgres(folder, account, "postgres", postgres.VOLATILE)
+    furnish(server, folder, program)
+    return asdict(server)
+
+
+def own_postgres(name: str, settings: dict[str, str], environment: dict[str, str]) -> tuple[PostgresServer, Child]:
+    """Make and start a Postgres for one test to ill-treat, durable as a real one unless `settings` say else."""
+    folder = session_folder()
+    with session_lock("postgres"):
+        server, program = new_postgres(folder, server_account(), name, settings)
+    told = replace(program, environment={**program.environment, **environment})
+    return server, furnish(server, folder, told)
+
+
+def start_again(program: Program) -> Child:
+    """Start a server that ended, and wait until it answers."""
+    return quiet_supervisor(session_folder()).start(unbound(program))
+
+
+def new_postgres(
+    folder: Path, account: Account | None, name: str, settings: dict[str, str]
+) -> tuple[PostgresServer, Program]:
+    """Make the data of a Postgres, and say how it is reached and how it is started."""
     passwords = {role: secrets.token_urlsafe(24) for role in (postgres.SUPERUSER, bootstrap.OWNER, bootstrap.APP)}
     cluster = postgres.Cluster(
         programs=binaries.postgres_folder(account, folder / "programs"),
-        data=folder / "postgres",
+        data=folder / name,
         port=free_ports(1)[0],
         password=passwords[postgres.SUPERUSER],
         account=account,
     )
-    supervisor = quiet_supervisor(folder)
-    postgres.create(cluster, folder / "initdb.log", supervisor.run_program)
-    program = postgres.program(cluster, folder / "postgres.log", settings=postgres.VOLATILE)
-    supervisor.start(unbound(program))
-    bootstrap.ensure_roles(
-        cluster.superuser_dsn(),
-        bootstrap.Passwords(owner=passwords[bootstrap.OWNER], app=passwords[bootstrap.APP]),
-    )
-    bootstrap.ensure_database(cluster.superuser_dsn())
-    return {"host": HOST, "port": cluster.port, "passwords": passwords}
+    postgres.create(cluster, folder / f"{name}-initdb.log", quiet_supervisor(folder).run_program)
+    program = postgres.program(cluster, folder / f"{name}.log", settings=settings, name=name)
+    return PostgresServer(HOST, cluster.port, passwords), program
+
+
+def furnish(server: PostgresServer, folder: Path, program: Program) -> Child:
+    """Start a new Postgres and make its roles and its database."""
+    child = quiet_supervisor(folder).start(unbound(program))
+    own, app = server.passwords[bootstrap.OWNER], server.passwords[bootstrap.APP]
+    bootstrap.ensure_roles(server.dsn_super, bootstrap.Passwords(owner=own, app=app))
+    bootstrap.ensure_database(server.dsn_super)
+    return child
 
 
 def make_valkey(folder: Path, account: Account | None) -> dict[str, Any]:

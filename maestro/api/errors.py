@@ -92,6 +92,9 @@ def as_refusal(error: BaseException) -> MaestroError:
         return error
     if isinstance(error, exceptions.APIException):
         return from_drf(error)
+    if isinstance(error, psycopg.errors.DiskFull) or isinstance(error.__cause__, psycopg.errors.DiskFull):
+        logger.error("the database's disk is full: %s", error)
+        return errors.StorageFull("there is no space left on the database's disk")
     for kinds, refusal, detail in KNOWN:
         if isinstance(error, kinds):
             if refusal is not errors.NotFound:

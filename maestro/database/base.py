@@ -13,6 +13,8 @@ from django_tenants.postgresql_backend import base
 from psycopg import sql
 from psycopg.pq import ConnStatus, TransactionStatus
 
+from maestro.database import silence
+
 PUBLIC = "public"
 
 
@@ -84,7 +86,9 @@ class DatabaseWrapper(base.DatabaseWrapper):
     def get_new_connection(self, conn_params):  # type: ignore[no-untyped-def]
         """Begin with a session that stands nowhere."""
         self.standing = None
-        return super().get_new_connection(conn_params)
+        made = super().get_new_connection(conn_params)
+        silence.watch(made)
+        return made
 
     def _handle_search_path(self, cursor=None) -> None:
         if self._setting_search_path or self.search_path_set_schemas:

@@ -4,10 +4,13 @@ Signs in as the demo's user, finds its way by clicking, and writes one picture a
 is the demo's real history.
 """
 
+import os
 import sys
+import time
 from pathlib import Path
 from urllib.parse import quote
 
+import mlflow
 from playwright.sync_api import Page, sync_playwright
 
 from tests.browser.chromium import ARGUMENTS, CHROMIUM
@@ -32,6 +35,37 @@ def read_env(path: Path) -> dict[str, str]:
     """The demo's addresses and one-time password."""
     lines = (line.partition("=") for line in path.read_text().splitlines())
     return {name: value for name, found, value in lines if found}
+
+
+@mlflow.trace(span_type="RETRIEVER")
+def find_passages(question: str) -> list[str]:
+    """A step of the traced program."""
+    time.sleep(0.02 + 0.001 * len(question))
+    return ["Runs are compared by their metrics.", "A lost run wrote nothing for an hour."]
+
+
+@mlflow.trace(span_type="CHAT_MODEL")
+def ask_model(question: str, passages: list[str]) -> str:
+    """Another step."""
+    time.sleep(0.08)
+    return f"{len(passages)} passages say: {passages[0]}"
+
+
+@mlflow.trace(name="answer a question", span_type="CHAIN")
+def answer(question: str) -> str:
+    """The traced program."""
+    mlflow.update_current_trace(metadata={"mlflow.source.name": "answers.py"})
+    return ask_model(question, find_passages(question))
+
+
+def log_traces(env: dict[str, str]) -> None:
+    """Trace a small program by the stock client, for the pages of traces. The history that the demo loads has none."""
+    os.environ["MLFLOW_TRACKING_TOKEN"] = env["MAESTRO_TOKEN"]
+    mlflow.set_tracking_uri(env["MAESTRO_URL"])
+    mlflow.set_experiment("answers")
+    for question in ("Which run is best?", "Why was it lost?", "What does the schema say?", "Who made it?"):
+        answer(question)
+    mlflow.flush_trace_async_logging()
 
 
 def sign_in(page: Page, env: dict[str, str]) -> None:
@@ -82,12 +116,16 @@ def walk(page: Page, folder: Path, mark: str) -> None:
     shoot(page, folder / f"artifact{mark}.png")
     page.locator(RUN_LINKS).first.click()
     shoot(page, folder / f"version{mark}.png")
+    go(page, f"{home}tracking/trace/", folder / f"traces{mark}.png")
+    page.locator(RUN_LINKS).first.click()
+    shoot(page, folder / f"trace{mark}.png")
 
 
 def main(env: Path = Path(".maestro/demo.env"), folder: Path = Path("docs/img")) -> None:
     """Wide and light, then narrow and dark."""
     folder.mkdir(parents=True, exist_ok=True)
     values = read_env(env)
+    log_traces(values)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=ARGUMENTS)
         for width, height, theme, mark in ((1440, 900, "light", ""), (390, 844, "dark", "-narrow")):

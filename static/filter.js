@@ -28,6 +28,7 @@
     box.setAttribute("aria-controls", list.id);
     box.setAttribute("aria-expanded", "false");
     let at = -1;
+    let dismissed = 0; // how often the list was closed by hand: what comes later does not open it again
 
     const token = () => /(?:^|[\s(])([A-Za-z_][\w.`]*)$/.exec(box.value.slice(0, box.selectionStart));
 
@@ -58,13 +59,14 @@
       const piece = typed.replace(/^[a-z]*\./, "").replaceAll("`", "");
       if (!box.dataset.keys || piece.length < 2 || asked.has(piece)) return;
       asked.add(piece);
+      const since = dismissed;
       const url = new URL(box.dataset.keys, location.href);
       url.searchParams.set("q", piece);
       const answer = await fetch(url, { credentials: "same-origin" });
       if (!answer.ok) return;
       (await answer.json()).names.forEach((item) => words.add(quoted(`${KINDS[item.kind]}.${item.name}`)));
       const now = token();
-      if (now && now[1].toLowerCase() === typed && document.activeElement === box && at < 0) open();
+      if (now && now[1].toLowerCase() === typed && document.activeElement === box && at < 0 && since === dismissed) open();
     }
 
     function open() {
@@ -93,7 +95,7 @@
       if (event.key === "ArrowDown") mark(at >= last ? 0 : at + 1);
       else if (event.key === "ArrowUp") mark(at <= 0 ? last : at - 1);
       else if ((event.key === "Enter" || event.key === "Tab") && at >= 0) choose(list.children[at].textContent);
-      else if (event.key === "Escape") close();
+      else if (event.key === "Escape") { dismissed += 1; close(); }
       else return;
       event.preventDefault();
     });

@@ -9,7 +9,7 @@ from typing import Any
 
 import psycopg
 from django.core.exceptions import BadRequest, PermissionDenied, RequestDataTooBig, SuspiciousOperation
-from django.db import DataError, IntegrityError, InterfaceError, OperationalError
+from django.db import DatabaseError, DataError, IntegrityError, InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, JsonResponse
 from rest_framework import exceptions
 from rest_framework.response import Response
@@ -78,6 +78,7 @@ KNOWN: tuple[tuple[type[BaseException] | tuple[type[BaseException], ...], type[M
     ((SuspiciousOperation, BadRequest), errors.Invalid, "the request is not valid"),
     ((DataError, psycopg.DataError), errors.Invalid, "a value is out of range or malformed"),
     ((IntegrityError, psycopg.IntegrityError), errors.Conflict, "this collides with what is stored"),
+    (psycopg.errors.DiskFull, errors.StorageFull, "there is no space left on the database's disk"),
     (
         (OperationalError, InterfaceError, psycopg.OperationalError, psycopg.InterfaceError),
         errors.Unavailable,
@@ -92,11 +93,10 @@ def as_refusal(error: BaseException) -> MaestroError:
         return error
     if isinstance(error, exceptions.APIException):
         return from_drf(error)
-    if isinstance(error, psycopg.errors.DiskFull) or isinstance(error.__cause__, psycopg.errors.DiskFull):
-        logger.error("the database's disk is full: %s", error)
-        return errors.StorageFull("there is no space left on the database's disk")
+    # Django has one class for many of psycopg's, and keeps the one it was as the cause.
+    told = error.__cause__ if isinstance(error, DatabaseError) else None
     for kinds, refusal, detail in KNOWN:
-        if isinstance(error, kinds):
+        if isinstance(error, kinds) or isinstance(told, kinds):
             if refusal is not errors.NotFound:
                 logger.warning("%s became %s: %s", type(error).__name__, refusal.code, error)
             return refusal(detail)

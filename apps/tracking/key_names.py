@@ -29,11 +29,8 @@ HOP = """WITH RECURSIVE names (key, hop) AS (
   UNION ALL SELECT (SELECT t.key FROM {table} t WHERE t.key > n.key ORDER BY t.key LIMIT 1), n.hop + 1
    FROM names n WHERE n.key IS NOT NULL AND n.hop < %(hops)s)
  SELECT key FROM names WHERE key ILIKE %(like)s ESCAPE '!' AND key NOT LIKE %(own)s LIMIT %(most)s"""
-OF_RUNS = """SELECT DISTINCT t.key FROM unnest(%(runs)s::uuid[]) AS r (id)
-  CROSS JOIN LATERAL (SELECT key FROM {table} WHERE run_id = r.id AND key ILIKE %(like)s ESCAPE '!'
-   AND key NOT LIKE %(own)s LIMIT %(most)s) t ORDER BY 1 LIMIT %(most)s"""
 # Runs of an experiment share most names, so each is compared with the text once; OFFSET 0 keeps the two steps apart.
-OF_MANY_RUNS = """SELECT key FROM (SELECT DISTINCT key FROM {table} WHERE run_id = ANY(%(runs)s::uuid[]) OFFSET 0) t
+OF_RUNS = """SELECT key FROM (SELECT DISTINCT key FROM {table} WHERE run_id = ANY(%(runs)s::uuid[]) OFFSET 0) t
  WHERE key ILIKE %(like)s ESCAPE '!' AND key NOT LIKE %(own)s ORDER BY 1 LIMIT %(most)s"""
 VALUES = """SELECT r.id, 'm', k.name, l.value, NULL FROM unnest(%(runs)s::uuid[]) AS r (id)
   CROSS JOIN (SELECT id, name FROM tracking_metrickey WHERE name = ANY(%(m)s::text[])) k
@@ -65,9 +62,9 @@ def containing_in(kind: str, text: str, *, most: int, runs: Sequence[uuid.UUID])
     """Find names of params (p) or tags (t) of these runs that hold a text, those of the first runs first."""
     table = {"p": "tracking_param", "t": "tracking_tag"}[kind]
     found: list[str] = []
-    for statement, asked in ((OF_RUNS, runs[:FIRST]), (OF_MANY_RUNS, runs)):
+    for asked in (runs[:FIRST], runs):
         params = {"like": f"%{escaped(text)}%", "most": most, "own": OWN, "runs": list(asked)}
-        found = [row[0] for row in execute(statement.format(table=table), params, prepare=False)]
+        found = [row[0] for row in execute(OF_RUNS.format(table=table), params, prepare=False)]
         if len(found) >= most or len(asked) == len(runs):
             break
     return found

@@ -1,6 +1,7 @@
 """A real web server for the tests that need one: the stock mlflow client, browsers, threads."""
 
 import base64
+import json
 import os
 import signal
 import subprocess
@@ -19,6 +20,18 @@ ROOT = Path(__file__).resolve().parent.parent
 def basic(key: str) -> str:
     """Write a key as the Basic header that the mlflow client sends."""
     return "Basic " + base64.b64encode(f"key:{key}".encode()).decode()
+
+
+def manage(values: dict[str, str], *words: str) -> str:
+    """Run one of our commands in an environment; returns what it printed. Raises CalledProcessError."""
+    command = [sys.executable, str(ROOT / "manage.py"), *words]
+    return subprocess.run(command, env=os.environ | values, check=True, capture_output=True, text=True).stdout
+
+
+def issue_key(values: dict[str, str], slug: str) -> str:
+    """Issue a contributor's key of a tenant by the operators' command."""
+    words = ["--tenant", slug, "--role", "contributor", "--name", "made-for-a-test", "--output", "json"]
+    return str(json.loads(manage(values, "issue_key", *words))["key"])
 
 
 @dataclass

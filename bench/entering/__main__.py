@@ -13,9 +13,9 @@ import sys
 import tempfile
 from pathlib import Path
 
-from bench.soak.__main__ import environment, make_place, manage
+from bench.soak.__main__ import environment
 from tests import servers
-from tests.web import ROOT
+from tests.web import ROOT, issue_key, manage
 
 SLUGS = ("enter-one", "enter-two")
 DATABASE = "maestro_entering"
@@ -34,7 +34,7 @@ def main() -> int:
         # Limits as large as these requests need, still counted.
         values |= {"MAESTRO_RATE_KEY": "1000000", "MAESTRO_RATE_ADDRESS": "1000000", "MAESTRO_RATE_REFUSED": "600"}
         manage(values, "migrate_tenants", *(word for slug in SLUGS for word in ("--ensure-tenant", slug)))
-        keys = [make_place(values, slug).key for slug in SLUGS]
+        keys = [issue_key(values, slug) for slug in SLUGS]
         sizes = [str(asked.requests), str(asked.rounds), DATABASE, values["MAESTRO_REDIS_URL"]]
         command = [sys.executable, "-m", "bench.entering.loop", *sizes, *keys]
         return subprocess.run(command, cwd=ROOT, env={**values, "PATH": "/usr/bin:/bin"}, check=False).returncode

@@ -5,7 +5,6 @@ import statistics
 import sys
 import time
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from urllib.parse import urlsplit
 
 import django
@@ -18,10 +17,10 @@ from django.http import HttpRequest, HttpResponse  # noqa: E402
 from django.test import RequestFactory  # noqa: E402
 
 from apps.tenants.middleware import TenantMiddleware  # noqa: E402
+from bench.growth import processes  # noqa: E402
 from maestro.database.statements import execute  # noqa: E402
 from maestro.mlflow.views import MlflowView  # noqa: E402
 
-TICKS = os.sysconf("SC_CLK_TCK")
 # Long enough for a clock of 10 ms ticks to say something of the servers, short enough that all ways meet the same machine.
 BATCH = 250
 
@@ -46,24 +45,18 @@ class OpenDoor(Door):
 
 
 def cpu_of(word: str) -> float:
-    """CPU seconds that the processes with this word in their command have used."""
-    total = 0.0
-    for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            command = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
-            if word in command and int(folder.name) != os.getpid() and "bench.entering" not in command:
-                fields = (folder / "stat").read_text().rpartition(")")[2].split()
-                total += (int(fields[11]) + int(fields[12])) / TICKS
-        except OSError:
-            continue
-    return total
+    """CPU seconds that the servers with this word in their title have used."""
+    pids = [int(name) for name in os.listdir("/proc") if name.isdigit()]
+    named = [pid for pid in pids if word in (title := processes.title(pid)) and "bench.entering" not in title]
+    return sum(processes.cpu_seconds(pid) for pid in named)
 
 
 def batch(answer: Callable[[HttpRequest], HttpResponse], keys: list[str], number: int) -> list[float]:
     """CPU seconds of so many requests: this process, Postgres, Valkey."""
     make = RequestFactory(headers={"host": "localhost"})
     database, valkey = sys.argv[3], str(urlsplit(sys.argv[4]).port)
-    began = time.process_time(), cpu_of(database), cpu_of(valkey)
+    # This process last before and first after: looking at the others is no part of a request.
+    servers, begun = (cpu_of(database), cpu_of(valkey)), time.process_time()
     for n in range(number):
         close_old_connections()
         request = make.post(
@@ -71,8 +64,8 @@ def batch(answer: Callable[[HttpRequest], HttpResponse], keys: list[str], number
         )
         if (status := answer(request).status_code) != 200:
             raise SystemExit(f"answered {status}")
-    ended = time.process_time(), cpu_of(database), cpu_of(valkey)
-    return [b - a for a, b in zip(began, ended, strict=True)]
+    own = time.process_time() - begun
+    return [own, cpu_of(database) - servers[0], cpu_of(valkey) - servers[1]]
 
 
 def measured(ways: Mapping[str, Way], number: int) -> dict[str, list[float]]:
@@ -82,6 +75,11 @@ def measured(ways: Mapping[str, Way], number: int) -> dict[str, list[float]]:
         for name, (answer, keys) in ways.items():
             totals[name] = [a + b for a, b in zip(totals[name], batch(answer, keys, BATCH), strict=True)]
     return {name: [1000 * total / number for total in row] for name, row in totals.items()}
+
+
+def medians(rows: list[list[float]]) -> list[float]:
+    """The median of each column."""
+    return [statistics.median(column) for column in zip(*rows, strict=True)]
 
 
 def main() -> int:
@@ -97,14 +95,13 @@ def main() -> int:
     measured(ways, 2 * BATCH)
     turns = [measured(ways, number) for _ in range(rounds)]
     found = {name: [turn[name] for turn in turns] for name in ways}
-    base = 0.0
+    first = found["let in by anybody"]
+    base = sum(medians(first))
     print(
         "| request | this process | Postgres | Valkey | all | added | added, by round |\n|---|---|---|---|---|---|---|"
     )
-    first = next(iter(found.values()))
     for name, rows in found.items():
-        parts = [statistics.median(column) for column in zip(*rows, strict=True)]
-        base = base or sum(parts)
+        parts = medians(rows)
         each = " ".join(f"{sum(row) - sum(open_row):.2f}" for row, open_row in zip(rows, first, strict=True))
         numbers = " | ".join(f"{part:.3f}" for part in [*parts, sum(parts), sum(parts) - base])
         print(f"| {name} | {numbers} | {each} |")

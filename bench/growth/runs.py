@@ -114,10 +114,7 @@ def measure(home: Path, port: int, steps: Sequence[int], harness: Path) -> None:
         for runs in steps:
             filled[runs] = fill(harness, runs)
             for name in SCENARIOS:
-                # Each thread of the server has a session that plans anew; what a request costs then is another question.
-                measuring.measure(
-                    harness, target, name, postgres=postgres, extra=["--runs", str(runs), *measuring.WARM["maestro"]]
-                )
+                measuring.warm(harness, target, name, postgres=postgres, extra=["--runs", str(runs)])
             spent[runs] = {
                 name: measuring.measure(harness, target, name, postgres=postgres, extra=[*extra, "--runs", str(runs)])
                 for name, extra in SCENARIOS.items()

@@ -77,6 +77,12 @@ def measure_limit(harness: Path, target: Target, scenario: str, postgres: int) -
     return run(command, f"{target.name} {scenario}")
 
 
+def warm(harness: Path, target: Target, scenario: str, *, postgres: int, extra: Iterable[str] = ()) -> None:
+    """Have a server answer a scenario some times, so that what it costs a new session is not measured."""
+    if target.name in WARM:
+        measure(harness, target, scenario, postgres=postgres, extra=[*extra, *WARM[target.name]])
+
+
 def rounds(
     harness: Path, targets: Sequence[Target], scenarios: Iterable[str], *, postgres: int, times: int, extra: list[str]
 ) -> Found:
@@ -85,8 +91,7 @@ def rounds(
     for scenario in scenarios:
         by_name: dict[str, list[Row]] = {target.name: [] for target in targets}
         for target in targets:
-            if target.name in WARM:
-                measure(harness, target, scenario, postgres=postgres, extra=[*extra, *WARM[target.name]])
+            warm(harness, target, scenario, postgres=postgres, extra=extra)
         for number in range(times):
             for target in targets[:: -1 if number % 2 else 1]:
                 own = SLOWER.get(scenario, []) if target.name == "mlflow" else SCENARIOS[scenario]

@@ -7,7 +7,6 @@ for what is missing. Exits with 1 if anything is foreign, lost, stored by halves
 """
 
 import argparse
-import json
 import os
 import re
 import secrets
@@ -24,7 +23,7 @@ from bench.soak.evidence import Evidence, examine
 from bench.soak.faults import TaskSender, Terminator
 from bench.soak.visitors import Ledger, Place, visit
 from tests import servers
-from tests.web import ROOT, start_web
+from tests.web import ROOT, issue_key, manage, start_web
 
 RESULTS = ROOT / "bench" / "results" / "soak.md"
 SLUGS = ("soak-one", "soak-two")
@@ -46,16 +45,9 @@ def environment(database: str, folder: Path) -> dict[str, str]:
     }
 
 
-def manage(values: dict[str, str], *words: str) -> str:
-    """Run one of our commands."""
-    command = [sys.executable, str(ROOT / "manage.py"), *words]
-    return subprocess.run(command, env=os.environ | values, check=True, capture_output=True, text=True).stdout
-
-
 def make_place(values: dict[str, str], slug: str) -> Place:
     """Issue a tenant's key and choose its marker."""
-    words = ["--tenant", slug, "--role", "contributor", "--name", "soak", "--output", "json"]
-    return Place(slug, json.loads(manage(values, "issue_key", *words))["key"], f"of-{secrets.token_hex(6)}")
+    return Place(slug, issue_key(values, slug), f"of-{secrets.token_hex(6)}")
 
 
 def start_worker(values: dict[str, str], log: Path) -> subprocess.Popen[bytes]:

@@ -18,9 +18,9 @@ import time
 import uuid
 from pathlib import Path
 
-from bench.soak.__main__ import environment, make_place, manage
+from bench.soak.__main__ import environment
 from tests import servers
-from tests.web import ROOT, start_web
+from tests.web import ROOT, issue_key, manage, start_web
 
 SLUGS = ("walls-one", "walls-two")
 
@@ -101,7 +101,7 @@ def main() -> int:
         servers.create_database("maestro_walls")
         values = environment("maestro_walls", Path(home) / "bytes") | {"PYTHONPATH": str(ROOT)}
         manage(values, "migrate_tenants", *(word for slug in SLUGS for word in ("--ensure-tenant", slug)))
-        keys = [make_place(values, slug).key for slug in SLUGS]
+        keys = [issue_key(values, slug) for slug in SLUGS]
         web = start_web(values, workers=1, threads=2)
         try:
             made = things(Asker(web.port, keys[0]), 50)

@@ -8,7 +8,7 @@ from uuid import UUID
 from django.db.models import Exists, OuterRef
 
 from apps.registry.models import ArtifactVersion, LoggedModel, Usage
-from apps.tracking.moving import Move, files_elsewhere
+from apps.tracking.runs.moves import Move, files_elsewhere
 
 
 def follow(move: Move) -> None:

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from django.db import transaction
 
 from apps.registry.models import Edge, LoggedModel
-from apps.tracking import documents
+from apps.tracking.files.folders import Root
 from apps.tracking.models import Experiment, Run, RunModel
-from apps.tracking.roots import Root
+from apps.tracking.runs import documents
 from maestro.errors import Invalid, NotFound
 
 FORBIDDEN = set("/:.%\"'")

@@ -9,9 +9,9 @@ from django.db import IntegrityError, transaction
 from django.db.models import F
 
 from apps.registry.models import Artifact, ArtifactTag, ArtifactVersion, Edge, VersionFile, VersionTag
-from apps.tracking import blobs
+from apps.tracking.files import blobs
+from apps.tracking.files.paths import clean_artifact_path
 from apps.tracking.models import Blob, Run
-from apps.tracking.paths import clean_artifact_path
 from maestro.errors import AlreadyExists, Fault, Invalid, NotFound
 
 

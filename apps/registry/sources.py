@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from apps.registry.models import Artifact, ArtifactVersion, LoggedModel
 from apps.registry.models.logged import MODEL_ID
 from apps.registry.scoping import artifacts_for
+from apps.tracking.files.paths import clean_artifact_path
 from apps.tracking.models import Blob, Run
-from apps.tracking.paths import clean_artifact_path
 from apps.tracking.scoping import Asking, experiments_for
 from maestro.errors import Invalid, NotFound
 

@@ -12,7 +12,7 @@ from typing import Any
 from django.db import connection, transaction
 
 from apps.registry.models import ArtifactVersion
-from apps.tracking import blobs
+from apps.tracking.files import blobs
 from apps.tracking.models import Blob
 from maestro import staging, storage
 from maestro.errors import NotFound

@@ -14,5 +14,5 @@ class TrackingConfig(AppConfig):
 
     def ready(self) -> None:
         """Offer the folders of traces to the artifact proxy."""
-        roots, traces = import_module("apps.tracking.roots"), import_module("apps.tracking.traces")
+        roots, traces = import_module("apps.tracking.files.folders"), import_module("apps.tracking.traces.recording")
         roots.offer("traces", traces.trace_root)

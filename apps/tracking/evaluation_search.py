@@ -7,10 +7,10 @@ from typing import Any
 
 from django.db.models import Q
 
-from apps.tracking.keysets import Key, beyond, order_by
 from apps.tracking.models import EvaluationDataset, EvaluationRecord
-from apps.tracking.predicates import Writer, compare, write
-from apps.tracking.search import Place, Search, check_place
+from apps.tracking.search.keysets import Key, beyond, order_by
+from apps.tracking.search.pages import Place, Search, check_place
+from apps.tracking.search.predicates import Writer, compare, write
 from maestro.api.auth import Reach
 from maestro.database.statements import execute
 from maestro.errors import Invalid

@@ -8,8 +8,10 @@ from django.db import transaction
 from django.utils import timezone
 from kombu.exceptions import OperationalError
 
-from apps.tracking import filing, folding, retention
+from apps.tracking.exports import orders
 from apps.tracking.models import Export
+from apps.tracking.retention import pruning
+from apps.tracking.runs import folding
 from maestro.clock import now_ms
 from maestro.database.session import connection
 from maestro.tasks import fan_out, tenant_task
@@ -34,22 +36,22 @@ def fold_runs() -> int:
 @tenant_task(soft_time_limit=60)
 def mark_lost_runs(hours: float | None = None) -> int:
     """Mark runs that have been silent for too long: as long as their project says, or `hours`."""
-    return retention.mark_lost(now_ms(), hours=hours)
+    return pruning.mark_lost(now_ms(), hours=hours)
 
 
 @tenant_task(soft_time_limit=600)
 def prune_trash(days: float | None = None) -> int:
     """Throw away what is too old to keep, and delete what has been in the trash for long enough."""
-    retention.expire(now_ms())
-    filing.forget_old(timezone.now())
-    gone = retention.prune(now_ms(), days=days)
-    return gone + retention.prune_experiments(now_ms(), days=days)
+    pruning.expire(now_ms())
+    orders.forget_old(timezone.now())
+    gone = pruning.prune(now_ms(), days=days)
+    return gone + pruning.prune_experiments(now_ms(), days=days)
 
 
-@tenant_task(soft_time_limit=filing.SECONDS + 60)
+@tenant_task(soft_time_limit=orders.SECONDS + 60)
 def write_export(export: str) -> str:
     """Write a file of runs that somebody asked for."""
-    return filing.supervise(connection.tenant.slug, uuid.UUID(export), timezone.now())
+    return orders.supervise(connection.tenant.slug, uuid.UUID(export), timezone.now())
 
 
 def send_export(export: Export) -> None:
@@ -62,7 +64,7 @@ def deliver_export(schema: str, identity: uuid.UUID) -> None:
     try:
         write_export.apply_async(kwargs={"schema": schema, "export": str(identity)}, retry=False)
     except OperationalError:
-        filing.fail(identity, "no worker could be reached; ask again in a moment", timezone.now())
+        orders.fail(identity, "no worker could be reached; ask again in a moment", timezone.now())
 
 
 @shared_task(soft_time_limit=60)

@@ -17,8 +17,8 @@ from django_tenants.utils import tenant_context  # isort: skip
 
 from apps.tenants import provisioning  # isort: skip
 from apps.tenants.models import Tenant  # isort: skip
-from apps.tracking import ingest  # isort: skip
-from apps.tracking.batches import read_batch  # isort: skip
+from apps.tracking.metrics import ingest  # isort: skip
+from apps.tracking.mlflow.batches import read_batch  # isort: skip
 from apps.tracking.models import Run  # isort: skip
 from maestro.clock import now_ms  # isort: skip
 

@@ -10,8 +10,11 @@ from django.contrib.auth.models import Group, User  # isort: skip
 from django.test import Client  # isort: skip
 
 from apps.tenants.models import Tenant  # isort: skip
-from apps.tracking import documents, history, ingest, sampling, search  # isort: skip
-from apps.tracking.batches import read_batch  # isort: skip
+from apps.tracking.runs import documents  # isort: skip
+from apps.tracking.metrics import history, ingest, sampling
+from apps.tracking.search import pages
+
+from apps.tracking.mlflow.batches import read_batch  # isort: skip
 from apps.tracking.models import Run  # isort: skip
 from maestro.clock import now_ms  # isort: skip
 from maestro.filters import parse, parse_order  # isort: skip
@@ -22,12 +25,12 @@ Work = dict[str, Callable[[], Any]]
 
 def searching(experiment: int) -> Work:
     """The searches of an experiment."""
-    wanted = search.Search(parse(FILTER, search.RUNS), parse_order(ORDER, search.RUNS))
-    newest = search.Search()
-    first, _ = search.runs(newest, [experiment], most=1000)
+    wanted = pages.Search(parse(FILTER, pages.RUNS), parse_order(ORDER, pages.RUNS))
+    newest = pages.Search()
+    first, _ = pages.runs(newest, [experiment], most=1000)
     return {
-        "search by filter, ordered by a metric, 100": lambda: search.runs(wanted, [experiment], most=100),
-        "the newest 1,000 of an experiment": lambda: search.runs(newest, [experiment], most=1000),
+        "search by filter, ordered by a metric, 100": lambda: pages.runs(wanted, [experiment], most=100),
+        "the newest 1,000 of an experiment": lambda: pages.runs(newest, [experiment], most=1000),
         "documents of 1,000 runs": lambda: documents.fetch_many(first),
     }
 

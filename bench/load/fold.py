@@ -16,7 +16,7 @@ django.setup()
 from django_tenants.utils import tenant_context  # noqa: E402 Django must be set up first
 
 from apps.tenants.models import Tenant  # noqa: E402
-from apps.tracking import folding  # noqa: E402
+from apps.tracking.runs import folding  # noqa: E402
 from maestro.clock import now_ms  # noqa: E402
 
 

@@ -20,8 +20,8 @@ from django.utils import timezone  # noqa: E402
 from django_tenants.utils import schema_context  # noqa: E402
 
 from apps.tenants.models import Tenant  # noqa: E402
-from apps.tracking import folding  # noqa: E402
 from apps.tracking.models import Experiment, MetricKey, Project, Run  # noqa: E402
+from apps.tracking.runs import folding  # noqa: E402
 from maestro.clock import to_ms  # noqa: E402
 
 CHUNK = 5_000

@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from apps.recommendations.models import Advice, Forecast, ImpactModel, ImpactScore, Training, WhatIf
 from apps.registry.models import Alias, Artifact, ArtifactVersion, Edge, Usage, VersionFile
-from apps.tracking import blobs
+from apps.tracking.files import blobs
 from apps.tracking.models import (
     Experiment,
     LatestMetric,

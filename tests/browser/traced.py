@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from apps.tracking import blobs
+from apps.tracking.files import blobs
 from apps.tracking.models import Assessment, Run, Trace, TraceFile
 
 HOSTILE = '<script>alert("x")</script><img src=x onerror=alert(1)>'

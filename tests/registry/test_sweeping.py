@@ -17,7 +17,7 @@ from django.utils import timezone
 from apps.registry import sweeping
 from apps.registry.models import ArtifactVersion, LoggedModel, LoggedModelFile
 from apps.tenants.models import Tenant
-from apps.tracking import blobs
+from apps.tracking.files import blobs
 from apps.tracking.models import Blob, Experiment, Run, RunFile
 from maestro import staging, storage
 from tests.registry.sending import make_version

@@ -24,7 +24,7 @@ from django_tenants.utils import tenant_context
 from apps.tenants import ending, provisioning, routing
 from apps.tenants.access.models import ApiKey
 from apps.tenants.models import Domain, Job, Tenant
-from apps.tracking import blobs
+from apps.tracking.files import blobs
 from maestro import clearing, storage
 from maestro.database.session import connection
 from maestro.tasks import tenant_task

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from apps.tracking.choosing import Doer
 from apps.tracking.models import Experiment, Project, Run
+from apps.tracking.runs.selection import Doer
 from tests.tracking.door import Door
 
 

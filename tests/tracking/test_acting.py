@@ -9,8 +9,11 @@ from django.test import Client
 
 from apps.tenants.access.models import AuditEvent
 from apps.tenants.models import Tenant
-from apps.tracking import blobs, choosing, filing, tasks
+from apps.tracking import tasks
+from apps.tracking.exports import orders
+from apps.tracking.files import blobs
 from apps.tracking.models import Export, LifeRule, Run
+from apps.tracking.runs import selection
 from tests.tracking.door import Door
 from tests.tracking.many import make_experiment, make_runs
 
@@ -159,8 +162,8 @@ def test_a_parquet_file_is_asked_for_and_downloaded_by_who_asked(
     assert b"2 selected runs" in viewer.get(path, fields).content
     assert viewer.post(path, fields).status_code == 302
     made = Export.objects.get()
-    wanted = filing.wanted_of(made.question)
-    assert sorted(one.hex for page in choosing.pages(wanted) for one in page) == sorted(runs[:2])
+    wanted = orders.wanted_of(made.question)
+    assert sorted(one.hex for page in selection.pages(wanted) for one in page) == sorted(runs[:2])
     assert (made.format, made.question["columns"]) == ("parquet", ["metrics.auc"])
     assert viewer.get(path, {"poll": "1"}).json()["live"] is True
     file = f"{path}{made.pk}/file/"

@@ -15,7 +15,7 @@ from django.db import DatabaseError, transaction
 from django_tenants.utils import tenant_context
 
 from apps.tenants.models import Tenant
-from apps.tracking import blobs
+from apps.tracking.files import blobs
 from apps.tracking.models import Blob
 from maestro import staging, storage
 from maestro.errors import Conflict, Invalid, NotFound, StorageFull, TooLarge, Unavailable

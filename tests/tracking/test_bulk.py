@@ -5,10 +5,11 @@ import uuid
 import pytest
 
 from apps.tenants.access.models import AuditEvent
-from apps.tracking import bulk, folding, noting
-from apps.tracking.bulk import Action, Order
-from apps.tracking.choosing import Choice, Doer, Wanted
 from apps.tracking.models import Experiment, MetricPoint, Run
+from apps.tracking.runs import bulk, folding
+from apps.tracking.runs import tags as runs_tags
+from apps.tracking.runs.bulk import Action, Order
+from apps.tracking.runs.selection import Choice, Doer, Wanted
 from maestro.clock import now_ms
 from maestro.errors import Conflict, Forbidden, Invalid, NotFound
 from tests.tracking.door import Door
@@ -123,7 +124,7 @@ def test_a_dry_run_says_what_would_be_and_changes_nothing(door: Door) -> None:
 
 def test_a_crash_in_the_middle_leaves_all_as_it_was(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
     runs = make_runs(door, make_experiment("one"), 2)
-    monkeypatch.setattr(noting, "CHANGED", noting.CHANGED.replace("SELECT run_id FROM touched", "SELECT 1 / 0"))
+    monkeypatch.setattr(runs_tags, "CHANGED", runs_tags.CHANGED.replace("SELECT run_id FROM touched", "SELECT 1 / 0"))
     with pytest.raises(Exception, match="division by zero"):
         bulk.carry_out(Order(Action.TAG, by_id(runs), {"a": "1"}), anyone(), now=50)
     assert tags(door, runs[0]) == {"stage": "new"}

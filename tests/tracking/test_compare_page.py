@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from django.test import Client
 
-from apps.tracking import blobs, previews
+from apps.tracking.files import blobs, previews
 from apps.tracking.models import Experiment, LatestMetric, MetricKey, Param, Project, Run, RunFile
 from tests.browser.scene import Scene
 

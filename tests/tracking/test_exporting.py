@@ -17,9 +17,10 @@ from django.test import Client
 from django_tenants.utils import tenant_context
 
 from apps.tenants.models import Tenant
-from apps.tracking import choosing, exporting
-from apps.tracking.choosing import Wanted
+from apps.tracking.exports import rows
 from apps.tracking.models import Experiment, Run
+from apps.tracking.runs import selection
+from apps.tracking.runs.selection import Wanted
 from maestro.errors import Invalid
 from tests.tracking.door import Door
 from tests.tracking.many import make_experiment, make_runs
@@ -123,11 +124,11 @@ def test_a_refusal_is_json_whatever_is_accepted(acme: Tenant, api: ApiFor) -> No
 def test_more_names_than_a_table_can_have_are_refused(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
     home = make_experiment("home")
     make_runs(door, home, 1)
-    monkeypatch.setattr(exporting, "MOST_COLUMNS", 2)
+    monkeypatch.setattr(rows, "MOST_COLUMNS", 2)
     wanted = Wanted([home.pk])
     with pytest.raises(Invalid, match="jsonl"):
-        exporting.pieces("csv", lambda: choosing.pages(wanted))
-    assert len(list(exporting.pieces("jsonl", lambda: choosing.pages(wanted)))) == 1
+        rows.pieces("csv", lambda: selection.pages(wanted))
+    assert len(list(rows.pieces("jsonl", lambda: selection.pages(wanted)))) == 1
 
 
 def test_a_key_of_one_project_gets_its_own_runs(acme: Tenant, api: ApiFor, door: Door) -> None:
@@ -141,7 +142,7 @@ def test_a_key_of_one_project_gets_its_own_runs(acme: Tenant, api: ApiFor, door:
 def test_a_stream_stays_in_its_tenant_while_the_thread_serves_another(
     committed: Tenant, other_committed: Tenant, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(choosing, "PAGE", 2)
+    monkeypatch.setattr(selection, "PAGE", 2)
     for tenant, word in ((committed, "mine"), (other_committed, "theirs")):
         with tenant_context(tenant):
             Run.objects.bulk_create(
@@ -149,7 +150,7 @@ def test_a_stream_stays_in_its_tenant_while_the_thread_serves_another(
             )
     wanted = Wanted([0])
     walks = {
-        tenant.slug: exporting.inside(tenant, exporting.jsonl_pieces(choosing.pages(wanted, 2)))
+        tenant.slug: rows.inside(tenant, rows.jsonl_pieces(selection.pages(wanted, 2)))
         for tenant in (committed, other_committed)
     }
     got: dict[str, list[str]] = {slug: [] for slug in walks}
@@ -170,7 +171,7 @@ def test_memory_does_not_grow_with_the_number_of_runs(acme: Tenant) -> None:
             [Run(experiment=home, name="x" * 200, start_ms=i, last_write_ms=i) for i in range(count)], 1000
         )
         tracemalloc.start()
-        size = sum(len(piece) for piece in exporting.jsonl_pieces(choosing.pages(Wanted([home.pk]))))
+        size = sum(len(piece) for piece in rows.jsonl_pieces(selection.pages(Wanted([home.pk]))))
         highest = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
         assert size > count * 200

@@ -8,11 +8,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from apps.tracking import folding, history, sampling
-from apps.tracking import points as columns
-from apps.tracking.batches import run_uuid
+from apps.tracking.metrics import history, sampling
+from apps.tracking.metrics import points as columns
+from apps.tracking.metrics.points import Points
+from apps.tracking.mlflow.batches import run_uuid
 from apps.tracking.models import MetricChunk, Run
-from apps.tracking.points import Points
+from apps.tracking.runs import folding
 from maestro.clock import now_ms
 from tests.tracking.door import Door
 

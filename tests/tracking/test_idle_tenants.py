@@ -11,8 +11,8 @@ from django_tenants.utils import tenant_context
 from apps.registry import observing
 from apps.registry.tasks import observe_all, observe_everywhere
 from apps.tenants.models import Tenant
-from apps.tracking import folding
 from apps.tracking.models import Run
+from apps.tracking.runs import folding
 from apps.tracking.tasks import fold_everywhere
 from maestro.clock import now_ms
 from tests.tracking.door import Door

@@ -16,8 +16,7 @@ from django.utils import timezone
 from apps.registry.models import Artifact, ArtifactVersion, LoggedModel
 from apps.tenants.access.models import AuditEvent
 from apps.tenants.models import Tenant
-from apps.tracking import blobs, keeping, retention
-from apps.tracking.keeping import Rules
+from apps.tracking.files import blobs
 from apps.tracking.models import (
     Experiment,
     LatestMetric,
@@ -30,13 +29,15 @@ from apps.tracking.models import (
     RunFile,
     Trace,
 )
-from apps.tracking.tallying import tally
+from apps.tracking.retention import pruning, rules
+from apps.tracking.retention.endings import tally
+from apps.tracking.retention.rules import Rules
 from maestro.clock import now_ms
 from tests.tracking.door import Door
 from tests.tracking.many import make_experiment
 
 ROOT = Path(__file__).resolve().parents[2]
-DAY, HOUR = retention.DAY_MS, retention.HOUR_MS
+DAY, HOUR = pruning.DAY_MS, pruning.HOUR_MS
 NOW = 1_800_000_000_000
 
 
@@ -56,18 +57,18 @@ def homes(acme: Tenant) -> dict[str, Experiment]:
 
 def say(slug: str | None, **values: Any) -> LifeRule:
     project = Project.objects.get(slug=slug) if slug else None
-    return keeping.set_rule(project, values, by="test:somebody")
+    return rules.set_rule(project, values, by="test:somebody")
 
 
 def test_a_project_s_word_goes_before_that_of_all_and_that_before_ours(homes: dict[str, Experiment]) -> None:
     project = homes["short"].project
-    assert keeping.in_force(project) == Rules(30, None, 24.0)
+    assert rules.in_force(project) == Rules(30, None, 24.0)
     say(None, trash_days=10, lost_after_hours=2.0)
     say("short", trash_days=0, keep_runs_days=90)
-    assert keeping.in_force(project) == Rules(0, 90, 2.0)
-    assert keeping.in_force(homes["plain"].project) == Rules(10, None, 2.0)
+    assert rules.in_force(project) == Rules(0, 90, 2.0)
+    assert rules.in_force(homes["plain"].project) == Rules(10, None, 2.0)
     say("short")
-    assert keeping.in_force(project) == Rules(10, None, 2.0)
+    assert rules.in_force(project) == Rules(10, None, 2.0)
 
 
 def test_setting_a_rule_is_written_down_once(homes: dict[str, Experiment]) -> None:
@@ -95,15 +96,15 @@ def test_trash_goes_when_its_project_says(homes: dict[str, Experiment]) -> None:
             make_run(home, f"{slug}-{days}", deleted_ms=NOW - days * DAY)
         make_run(home, f"{slug}-kept")
     gone = {"short-3", "short-40", "short-70", "plain-40", "plain-70", "long-70"}
-    assert {slug: counts["would_delete"] for slug, counts in retention.outlook(NOW).items()} == {
+    assert {slug: counts["would_delete"] for slug, counts in pruning.outlook(NOW).items()} == {
         "short": 3,
         "plain": 2,
         "long": 1,
     }
     before = names()
-    assert retention.prune(NOW) == 6
+    assert pruning.prune(NOW) == 6
     assert names() == before - gone
-    assert retention.prune(NOW) == 0
+    assert pruning.prune(NOW) == 0
     event = AuditEvent.objects.get(action="run.prune")
     assert (event.actor, event.object_id, len(event.after["runs"])) == ("task:retention", "6 runs", 6)
 
@@ -118,18 +119,18 @@ def test_an_experiment_in_the_trash_goes_after_the_same_time_when_its_runs_are_g
     Experiment.objects.filter(pk=0).update(deleted_ms=1)
     late = make_run(homes["short"], "late", deleted_ms=NOW - DAY)
     model = LoggedModel.objects.create(experiment=homes["plain"], name="m", created_ms=1, updated_ms=1)
-    assert retention.prune_experiments(NOW) == 0
+    assert pruning.prune_experiments(NOW) == 0
     late.delete()
-    assert retention.prune_experiments(NOW) == 1
+    assert pruning.prune_experiments(NOW) == 1
     assert not Experiment.objects.filter(pk=homes["short"].pk).exists()
     assert set(Trace.objects.values_list("experiment", flat=True)) == {homes[n].pk for n in homes if n != "short"}
     event = AuditEvent.objects.get(action="experiment.prune")
     assert (event.object_id, event.before) == (str(homes["short"].pk), {"name": homes["short"].name})
-    assert retention.prune_experiments(NOW, days=1) == len(homes) - 2
+    assert pruning.prune_experiments(NOW, days=1) == len(homes) - 2
     assert Experiment.objects.filter(pk=homes["plain"].pk).exists()
     assert Trace.objects.filter(experiment=homes["plain"].pk).exists()
     model.delete()
-    assert retention.prune_experiments(NOW, days=1) == 1
+    assert pruning.prune_experiments(NOW, days=1) == 1
     assert list(Experiment.objects.values_list("pk", flat=True)) == [0]
 
 
@@ -140,11 +141,11 @@ def test_old_runs_go_to_the_trash_where_their_project_says_so(homes: dict[str, E
         make_run(homes[slug], f"{slug}-ended-late", status="FAILED", last_write_ms=1, end_ms=NOW - 29 * DAY)
         make_run(homes[slug], f"{slug}-running", status="RUNNING", last_write_ms=1)
         make_run(homes[slug], f"{slug}-lost", status="LOST", last_write_ms=NOW - 31 * DAY)
-    assert retention.expire(NOW) == 2
+    assert pruning.expire(NOW) == 2
     assert names(deleted_ms=NOW) == {"short-old", "short-lost"}
-    assert retention.expire(NOW) == 0
-    assert retention.prune(NOW + 29 * DAY) == 0
-    assert retention.prune(NOW + 31 * DAY) == 2
+    assert pruning.expire(NOW) == 0
+    assert pruning.prune(NOW + 29 * DAY) == 0
+    assert pruning.prune(NOW + 31 * DAY) == 2
 
 
 def test_a_run_that_made_a_version_is_not_thrown_away_for_its_age(homes: dict[str, Experiment]) -> None:
@@ -154,8 +155,8 @@ def test_a_run_that_made_a_version_is_not_thrown_away_for_its_age(homes: dict[st
     ArtifactVersion.objects.create(
         artifact=artifact, number=1, state="ready", digest="0" * 64, created_ms=1, updated_ms=1, run=maker
     )
-    assert retention.outlook(NOW)["short"]["would_trash"] == 1
-    assert retention.expire(NOW) == 1
+    assert pruning.outlook(NOW)["short"]["would_trash"] == 1
+    assert pruning.expire(NOW) == 1
     assert names(deleted_ms=None) == {"maker"}
     assert other.name in names(deleted_ms=NOW)
 
@@ -165,7 +166,7 @@ def test_the_outlook_names_files_and_bytes(homes: dict[str, Experiment]) -> None
     for path in ("a", "b"):
         RunFile.objects.create(run=run, path=path, blob=blobs.store_text("12345"))
     counts = {"would_trash": 0, "would_delete": 1, "files": 2, "file_bytes": 10, "experiments": 0}
-    assert retention.outlook(NOW) == {"plain": counts}
+    assert pruning.outlook(NOW) == {"plain": counts}
 
 
 def test_the_outlook_counts_the_experiments_that_go_and_no_other(homes: dict[str, Experiment]) -> None:
@@ -179,12 +180,12 @@ def test_the_outlook_counts_the_experiments_that_go_and_no_other(homes: dict[str
             make_run(made, name, deleted_ms=deleted)
     Experiment.objects.create(name="young", project=homes["short"].project, **old | {"deleted_ms": NOW - DAY})
     Experiment.objects.filter(pk=0).update(deleted_ms=1)
-    foreseen = retention.outlook(NOW)
+    foreseen = pruning.outlook(NOW)
     assert {slug: counts["experiments"] for slug, counts in foreseen.items()} == {"plain": 2}
-    assert retention.outlook(NOW, days=0.5)["short"]["experiments"] == 1
+    assert pruning.outlook(NOW, days=0.5)["short"]["experiments"] == 1
     before = set(Experiment.objects.values_list("name", flat=True))
-    assert retention.prune(NOW) == foreseen["plain"]["would_delete"]
-    assert retention.prune_experiments(NOW) == foreseen["plain"]["experiments"]
+    assert pruning.prune(NOW) == foreseen["plain"]["would_delete"]
+    assert pruning.prune_experiments(NOW) == foreseen["plain"]["experiments"]
     assert before - set(Experiment.objects.values_list("name", flat=True)) == {"empty", "emptied"}
 
 
@@ -194,23 +195,23 @@ def test_runs_are_lost_after_the_silence_that_their_project_allows(homes: dict[s
     for slug, home in homes.items():
         for hours in (1, 50, 200):
             make_run(home, f"{slug}-{hours}", status="RUNNING", last_write_ms=NOW - hours * HOUR)
-    assert retention.mark_lost(NOW) == 6
+    assert pruning.mark_lost(NOW) == 6
     assert names(status="LOST") == {"short-1", "short-50", "short-200", "plain-50", "plain-200", "long-200"}
-    assert retention.mark_lost(NOW, hours=0.1) == 3
+    assert pruning.mark_lost(NOW, hours=0.1) == 3
 
 
 @pytest.mark.parametrize("write", ["metric", "file"])
 def test_a_lost_run_that_writes_again_has_come_back(door: Door, write: str) -> None:
     run = door.run()
     Run.objects.filter(pk=run).update(last_write_ms=now_ms() - 25 * HOUR)
-    assert retention.mark_lost(now_ms()) == 1
+    assert pruning.mark_lost(now_ms()) == 1
     if write == "metric":
         door.post("runs/log-metric", {"run_id": run, "key": "a", "value": 1, "timestamp": 1})
     else:
         path = f"/api/2.0/mlflow-artifacts/artifacts/0/{run}/artifacts/a.txt"
         assert door.client.put(path, b"x", content_type="application/octet-stream").status_code == 200
     assert Run.objects.get(pk=run).status == "RUNNING"
-    assert retention.mark_lost(now_ms()) == 0
+    assert pruning.mark_lost(now_ms()) == 0
 
 
 def test_lost_runs_are_left_out_of_the_rate_and_counted_as_waste(homes: dict[str, Experiment]) -> None:
@@ -247,11 +248,11 @@ def test_a_killed_pruning_leaves_whole_runs_and_the_next_goes_on(
     process.wait()
     left = Run.objects.count()
     assert 0 < left < count
-    assert left % retention.AT_ONCE == 0
+    assert left % pruning.AT_ONCE == 0
     assert MetricPoint.objects.count() == left * 5
     assert LatestMetric.objects.count() == Param.objects.count() == left
     logged = AuditEvent.objects.filter(action="run.prune").values_list("after", flat=True)
     assert sum(len(after["runs"]) for after in logged) == count - left
-    assert retention.prune(now_ms()) == left
+    assert pruning.prune(now_ms()) == left
     assert not MetricPoint.objects.exists()
     assert timezone.now() > AuditEvent.objects.latest("at").at

@@ -9,8 +9,9 @@ from django.db import transaction
 from django_tenants.utils import tenant_context
 
 from apps.tenants.models import Tenant
-from apps.tracking import folding, retention
 from apps.tracking.models import Experiment, LatestMetric, MetricChunk, MetricPoint, Param, Run, RunDocument, Tag
+from apps.tracking.retention import pruning
+from apps.tracking.runs import folding
 from apps.tracking.tasks import fold_runs
 from maestro.clock import now_ms
 from tests.tracking.door import Door
@@ -116,12 +117,12 @@ def test_folding_acme_leaves_globex_alone(committed: Tenant, other_committed: Te
 def test_a_silent_run_is_lost_and_a_finished_one_is_not(door: Door) -> None:
     silent, finished, fresh = door.run(), door.run(), door.run()
     door.post("runs/update", {"run_id": finished, "status": "FINISHED"})
-    Run.objects.exclude(pk=fresh).update(last_write_ms=now_ms() - 25 * retention.HOUR_MS)
-    assert retention.mark_lost(now_ms()) == 1
+    Run.objects.exclude(pk=fresh).update(last_write_ms=now_ms() - 25 * pruning.HOUR_MS)
+    assert pruning.mark_lost(now_ms()) == 1
     assert Run.objects.get(pk=silent).status == Run.Status.LOST
     assert Run.objects.get(pk=finished).status == Run.Status.FINISHED
     assert Run.objects.get(pk=fresh).status == Run.Status.RUNNING
-    assert retention.mark_lost(now_ms()) == 0
+    assert pruning.mark_lost(now_ms()) == 0
 
 
 def test_old_trash_goes_with_all_it_logged(door: Door) -> None:
@@ -131,14 +132,14 @@ def test_old_trash_goes_with_all_it_logged(door: Door) -> None:
     folding.fold_quiet(now_ms() + LATER)
     for run in (old, young):
         door.post("runs/delete", {"run_id": run})
-    Run.objects.filter(pk=old).update(deleted_ms=now_ms() - 31 * retention.DAY_MS)
-    assert retention.prune(now_ms()) == 1
+    Run.objects.filter(pk=old).update(deleted_ms=now_ms() - 31 * pruning.DAY_MS)
+    assert pruning.prune(now_ms()) == 1
     assert set(Run.objects.values_list("pk", flat=True)) == {Run.objects.fetch(young).pk, Run.objects.fetch(kept).pk}
     for model in (MetricPoint, MetricChunk, LatestMetric, Param, Tag, RunDocument):
         assert not model.objects.filter(run_id=old).exists(), model
         assert model.objects.filter(run_id=kept).exists(), model
     assert Experiment.objects.filter(pk=0).exists()
-    assert retention.prune(now_ms()) == 0
+    assert pruning.prune(now_ms()) == 0
 
 
 def test_the_command_prunes_and_a_dry_run_only_counts(committed: Tenant) -> None:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from apps.tracking.paths import clean_artifact_path, clean_directory
+from apps.tracking.files.paths import clean_artifact_path, clean_directory
 from maestro.errors import Invalid
 
 PIECES = [

@@ -15,10 +15,12 @@ from django.db import connection
 from psycopg import sql
 
 from apps.tenants.models import Tenant
-from apps.tracking import documents, history, ingest, sampling, search
-from apps.tracking.batches import read_batch
+from apps.tracking.metrics import history, ingest, sampling
+from apps.tracking.mlflow.batches import read_batch
 from apps.tracking.models import Experiment
-from apps.tracking.search import RUNS, Search
+from apps.tracking.runs import documents
+from apps.tracking.search import pages
+from apps.tracking.search.pages import RUNS, Search
 from bench.growth.plans import Plan, plans_of
 from maestro.clock import now_ms
 from maestro.filters import parse, parse_order
@@ -72,7 +74,7 @@ def analyze(schema: str) -> None:
 def found_by(text: str, order: list[str], home: int) -> Callable[[], Any]:
     """A page of a search."""
     wanted = Search(parse(text, RUNS), parse_order(order, RUNS))
-    return lambda: search.runs(wanted, [home], most=50)
+    return lambda: pages.runs(wanted, [home], most=50)
 
 
 def batch_for(run: uuid.UUID, points: int) -> Callable[[], Any]:
@@ -84,7 +86,7 @@ def batch_for(run: uuid.UUID, points: int) -> Callable[[], Any]:
 
 def work(home: int) -> list[tuple[str, Callable[[], Any], str, int]]:
     """Pieces of work, the index that each must use, and the most rows that it may read."""
-    ids, _ = search.runs(Search(), [home], most=50)
+    ids, _ = pages.runs(Search(), [home], most=50)
     with connection.cursor() as cursor:
         cursor.execute("SELECT run_id FROM tracking_metricchunk LIMIT 1")
         (long,) = cursor.fetchone()

@@ -11,9 +11,9 @@ from django.test.utils import CaptureQueriesContext
 from psycopg import sql
 
 from apps.tenants.models import Tenant
-from apps.tracking import search
 from apps.tracking.models import Experiment, Run
-from apps.tracking.search import RUNS, Search
+from apps.tracking.search import pages as search_pages
+from apps.tracking.search.pages import RUNS, Search
 from maestro.database import statements
 from maestro.filters import parse, parse_order
 from tests.tracking.door import Door
@@ -83,7 +83,7 @@ def test_pages_read_few_rows_by_the_index_that_fits(many_runs: int, monkeypatch:
 def check_plan(many_runs: int, text: str, entries: list[str], *, index: str, patch: pytest.MonkeyPatch) -> None:
     """Search, and look at the plan of the page's query."""
     plans: list[str] = []
-    real = search.execute
+    real = search_pages.execute
 
     def explained(sql: str, params: Any, **options: Any) -> Any:
         if " AS k0" in sql:
@@ -91,9 +91,9 @@ def check_plan(many_runs: int, text: str, entries: list[str], *, index: str, pat
             plans.append("\n".join(row[0] for row in rows))
         return real(sql, params, **options)
 
-    patch.setattr(search, "execute", explained)
+    patch.setattr(search_pages, "execute", explained)
     wanted = Search(parse(text, RUNS), parse_order(entries, RUNS))
-    found, following = search.runs(wanted, [many_runs], most=50)
+    found, following = search_pages.runs(wanted, [many_runs], most=50)
     assert len(found) == (1 if "777" in text else 50)
     assert (following is None) == ("777" in text)
     assert index in plans[0], plans[0]
@@ -103,4 +103,4 @@ def check_plan(many_runs: int, text: str, entries: list[str], *, index: str, pat
 
 def test_patterns_are_tried_after_what_costs_less() -> None:
     tree = parse("run_name ILIKE '%a%' AND status = 'FAILED' AND params.p LIKE 'b' AND metrics.m > 1", RUNS)
-    assert [part.operator for part in search.conjuncts(tree)] == ["=", ">", "ILIKE", "LIKE"]  # type: ignore[union-attr]
+    assert [part.operator for part in search_pages.conjuncts(tree)] == ["=", ">", "ILIKE", "LIKE"]  # type: ignore[union-attr]

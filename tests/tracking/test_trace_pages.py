@@ -9,7 +9,7 @@ import pytest
 from django.test import Client
 
 from apps.tenants.models import Tenant
-from apps.tracking import waterfall
+from apps.tracking.traces import waterfall
 from tests.isolation.two_projects import person_in
 from tests.tracking.door import Door
 from tests.tracking.test_page_costs import counted, signed_in

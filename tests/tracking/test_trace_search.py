@@ -6,8 +6,8 @@ import pytest
 from django.db import connection
 
 from apps.tenants.models import Tenant
-from apps.tracking import trace_search
-from apps.tracking.search import Search
+from apps.tracking.search.pages import Search
+from apps.tracking.traces import search
 from maestro.database.statements import execute
 from maestro.errors import Invalid
 from maestro.filters import parse
@@ -63,7 +63,7 @@ def test_a_filter_beyond_the_grammar_is_refused(door: Door, text: str) -> None:
     status, answer = call(door, "POST", V3 + "traces/search", body)
     assert (status, answer["error_code"]) == (400, "INVALID_PARAMETER_VALUE")
     with pytest.raises(Invalid):
-        trace_search.clause(parse(text, trace_search.VOCABULARY), trace_search.Writer())  # type: ignore[arg-type]
+        search.clause(parse(text, search.VOCABULARY), search.Writer())  # type: ignore[arg-type]
 
 
 ORDERS = [
@@ -109,13 +109,13 @@ def test_newest_traces_and_those_of_a_run_are_found_by_their_indexes(acme: Tenan
         if analyzed:
             cursor.execute("ANALYZE tracking_trace")
     for text, index in (("", "tracking_trace_newest"), (f"run_id = '{run}'", "tracking_trace_by_run")):
-        tree, writer = parse(text, trace_search.VOCABULARY), trace_search.Writer()
+        tree, writer = parse(text, search.VOCABULARY), search.Writer()
         conditions = ["t.experiment_id = x.id"]
         if tree is not None:
-            conditions.append(trace_search.write(tree, writer, trace_search.clause))
-        statement = trace_search.page_sql(trace_search.trace_keys(()), conditions, [0], 100, writer)
+            conditions.append(search.write(tree, writer, search.clause))
+        statement = search.page_sql(search.trace_keys(()), conditions, [0], 100, writer)
         plan = "\n".join(row[0] for row in execute(f"EXPLAIN {statement}", writer.params, prepare=False))
         assert index in plan, plan
         assert "Seq Scan" not in plan, plan
-        found, following = trace_search.traces(Search(tree), [0], most=100)
+        found, following = search.traces(Search(tree), [0], most=100)
         assert (len(found), following is None) == ((5, True) if text else (100, False))

@@ -11,7 +11,7 @@ from apps.registry.admin import lineage
 from apps.registry.models import ArtifactVersion, LoggedModelFile, VersionFile
 from apps.tenants.access.scoped_admin import ByProject
 from apps.tenants.access.standing import looker
-from apps.tracking import previews
+from apps.tracking.files import previews
 from apps.tracking.scoping import runs_for
 from maestro.admin import LookOnlyAdmin, tenant_site
 from maestro.clock import from_ms

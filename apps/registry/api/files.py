@@ -14,8 +14,8 @@ from apps.registry.downloading import RUN_HEADER, note_download
 from apps.registry.models import ArtifactVersion, VersionFile
 from apps.registry.models.versions import SHA256
 from apps.registry.scoping import artifacts_for
-from apps.tracking import blobs
-from apps.tracking.paths import clean_artifact_path
+from apps.tracking.files import blobs
+from apps.tracking.files.paths import clean_artifact_path
 from maestro.api.auth import asking, reading_and_writing
 from maestro.api.streams import file_response, read_upload
 from maestro.errors import Invalid, NotFound

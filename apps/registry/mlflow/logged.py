@@ -11,9 +11,9 @@ from apps.registry.mlflow.shapes import logged_json
 from apps.registry.models import LoggedModel
 from apps.registry.searching import ModelOrder, ModelsAsked, search_models
 from apps.tenants.access.auditing import record
-from apps.tracking import roots
+from apps.tracking.files import folders
+from apps.tracking.files.paths import clean_directory
 from apps.tracking.models import ModelMetric
-from apps.tracking.paths import clean_directory
 from apps.tracking.scoping import experiments_for
 from maestro import limits
 from maestro.api.auth import asking
@@ -132,8 +132,8 @@ class LoggedModelFolders(RegistryView):
         """List one folder of a logged model by paths from its root."""
         model = model_for(request, model_id)
         folder = clean_directory(read.text_or(self.fields(request), "artifact_directory_path"))
-        root = roots.Root(model.artifact_uri, model.files, model.experiment.project_id)
-        files = roots.file_infos(roots.entries(root, folder), folder)
+        root = folders.Root(model.artifact_uri, model.files, model.experiment.project_id)
+        files = folders.file_infos(folders.entries(root, folder), folder)
         return {"root_uri": root.uri} | ({"files": files} if files else {})
 
 

@@ -12,14 +12,15 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 
 from apps.tenants.access.standing import looker
-from apps.tracking import differences, key_names
-from apps.tracking.admin.comparing import Line, as_values, plot_of
+from apps.tracking.admin.compare_charts import Line, as_values, plot_of
 from apps.tracking.admin.curves import MAX_RUNS, chosen_runs
 from apps.tracking.admin.run_list import dot_of
-from apps.tracking.exporting import safe_cell
-from apps.tracking.listing import Column
+from apps.tracking.exports.rows import safe_cell
 from apps.tracking.models import LatestMetric, Run
+from apps.tracking.runs import differences
 from apps.tracking.scoping import runs_for
+from apps.tracking.search import key_names
+from apps.tracking.search.listing import Column
 from maestro import charts
 from maestro.admin import tenant_site
 from maestro.clock import from_ms

@@ -8,7 +8,7 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, JsonResponse
 
 from apps.tenants.access.standing import looker
-from apps.tracking import history
+from apps.tracking.metrics import history
 from apps.tracking.models import Run
 from apps.tracking.scoping import runs_for
 from maestro import charts, limits

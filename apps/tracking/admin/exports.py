@@ -10,13 +10,16 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 
 from apps.tenants.access.standing import looker
-from apps.tracking import blobs, choosing, filing, saved_views
 from apps.tracking.admin.curves import chosen_runs
-from apps.tracking.admin.finding import scope_in
 from apps.tracking.admin.run_csv import CHOSEN
-from apps.tracking.choosing import Wanted
-from apps.tracking.listing import KINDS, filter_text, order_of, parse_columns
+from apps.tracking.admin.run_search import scope_in
+from apps.tracking.exports import orders
+from apps.tracking.files import blobs
 from apps.tracking.models import Export
+from apps.tracking.runs import selection
+from apps.tracking.runs.selection import Wanted
+from apps.tracking.search import saved_views
+from apps.tracking.search.listing import KINDS, filter_text, order_of, parse_columns
 from apps.tracking.tasks import send_export
 from maestro.admin import tenant_site
 from maestro.api.streams import file_response
@@ -35,7 +38,7 @@ def wanted_of(request: HttpRequest, fields: QueryDict) -> Wanted:
     """The runs that are meant: those that were ticked, or what the list's filter finds, in its order."""
     homes = scope_in(request, fields).experiment_ids()
     if fields.get("which") == CHOSEN:
-        ids = ", ".join(f"'{one.hex}'" for one in chosen_runs(fields.getlist("run"), choosing.MOST_IDS))
+        ids = ", ".join(f"'{one.hex}'" for one in chosen_runs(fields.getlist("run"), selection.MOST_IDS))
         return Wanted(homes, f"attributes.run_id IN ({ids})" if ids else "attributes.run_id = 'none'")
     return Wanted(homes, filter_text(fields.get("q", ""), fields.get("status", "")), order_of(fields.get("sort", "")))
 
@@ -45,7 +48,7 @@ def ask(request: HttpRequest) -> str:
     columns = [f"{KINDS[column.kind]}.{column.name}" for column in parse_columns(request.POST.getlist("c"))]
     owner = saved_views.owner_of(looker(request))
     try:
-        send_export(filing.ask(PARQUET, wanted_of(request, request.POST), columns, owner=owner, by=request))
+        send_export(orders.ask(PARQUET, wanted_of(request, request.POST), columns, owner=owner, by=request))
     except MaestroError as refusal:
         return refusal.detail
     return ""
@@ -72,7 +75,7 @@ def exports(request: HttpRequest) -> HttpResponse:
         "rows": rows,
         "is_live": is_live,
         "kept": kept,
-        "chosen": len(chosen_runs(request.GET.getlist("run"), choosing.MOST_IDS)) if is_chosen else None,
+        "chosen": len(chosen_runs(request.GET.getlist("run"), selection.MOST_IDS)) if is_chosen else None,
         "filter": filter_text(request.GET.get("q", ""), request.GET.get("status", "")),
         "back_url": f"{reverse('admin:tracking_run_changelist')}?{urlencode(kept)}",
     }

@@ -11,9 +11,10 @@ from django.http.response import HttpResponseBase
 from django.urls import URLPattern, path, reverse
 
 from apps.tenants.access.scoped_admin import ByProject
-from apps.tracking import logged, previews
 from apps.tracking.admin.run_list import run_list
+from apps.tracking.files import previews
 from apps.tracking.models import LatestMetric, Run, RunFile
+from apps.tracking.runs import summary
 from maestro import charts
 from maestro.admin import LookOnlyAdmin, tenant_site
 from maestro.clock import from_ms
@@ -73,7 +74,7 @@ class RunAdmin(ByProject, LookOnlyAdmin):
         """The run page."""
         run = self.fetch(request, object_id)
         find, wanted = (request.GET.get(name, "").replace("\x00", "")[:100] for name in ("find", "metric"))
-        told = logged.read(run.pk, most=MAX_LISTED, text=find, curve_text=wanted, most_curves=MAX_CURVES + 1)
+        told = summary.read(run.pk, most=MAX_LISTED, text=find, curve_text=wanted, most_curves=MAX_CURVES + 1)
         context = {
             "title": run.name,
             "run": run,

@@ -6,12 +6,13 @@ from uuid import UUID
 from django.http import HttpRequest, StreamingHttpResponse
 
 from apps.tenants.access.standing import looker
-from apps.tracking import choosing, exporting
 from apps.tracking.admin.curves import chosen_runs
-from apps.tracking.admin.finding import Scope
-from apps.tracking.choosing import Wanted
-from apps.tracking.listing import KINDS, Column, filter_text, terms_of
+from apps.tracking.admin.run_search import Scope
+from apps.tracking.exports import rows
+from apps.tracking.runs import selection
+from apps.tracking.runs.selection import Wanted
 from apps.tracking.scoping import runs_for
+from apps.tracking.search.listing import KINDS, Column, filter_text, terms_of
 from maestro.api.streams import text_file
 from maestro.database.session import connection
 
@@ -28,10 +29,10 @@ def wanted_of(request: HttpRequest, scope: Scope) -> Wanted:
 def pages(request: HttpRequest, wanted: Wanted) -> Iterable[Sequence[UUID]]:
     """The runs to write: the selected ones if the address says so, else all that the filter finds."""
     if request.GET.get("which") == CHOSEN:
-        chosen = chosen_runs(request.GET.getlist("run"), choosing.MOST_IDS)
+        chosen = chosen_runs(request.GET.getlist("run"), selection.MOST_IDS)
         seen = set(runs_for(looker(request)).filter(pk__in=chosen).values_list("pk", flat=True))
-        return choosing.in_pages([run_id for run_id in chosen if run_id in seen])
-    return choosing.pages(wanted)
+        return selection.in_pages([run_id for run_id in chosen if run_id in seen])
+    return selection.pages(wanted)
 
 
 def file_response(request: HttpRequest, scope: Scope, columns: Sequence[Column], kind: str) -> StreamingHttpResponse:
@@ -39,5 +40,5 @@ def file_response(request: HttpRequest, scope: Scope, columns: Sequence[Column],
     wanted = wanted_of(request, scope)
     wanted.parsed()
     titles = [f"{KINDS[column.kind]}.{column.name}" for column in columns] if kind == "csv" else []
-    pieces = exporting.pieces(kind, lambda: pages(request, wanted), titles)
-    return text_file(exporting.inside(connection.tenant, pieces), name=f"runs.{kind}", kind=exporting.TYPES[kind])
+    pieces = rows.pieces(kind, lambda: pages(request, wanted), titles)
+    return text_file(rows.inside(connection.tenant, pieces), name=f"runs.{kind}", kind=rows.TYPES[kind])

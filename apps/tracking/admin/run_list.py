@@ -13,15 +13,16 @@ from django.http import HttpRequest, HttpResponseRedirect, QueryDict
 from django.http.response import HttpResponseBase
 from django.urls import reverse
 
-from apps.tracking import exporting, key_names
 from apps.tracking.admin import saved_views
-from apps.tracking.admin.acting import may
-from apps.tracking.admin.columns import as_number
 from apps.tracking.admin.curves import MAX_RUNS, chosen_runs
-from apps.tracking.admin.finding import MAX_COUNTED, PAGE, Scope, find, scope_of
+from apps.tracking.admin.run_bulk import may
+from apps.tracking.admin.run_columns import as_number
 from apps.tracking.admin.run_csv import file_response
-from apps.tracking.listing import KINDS, Column, parse_columns
+from apps.tracking.admin.run_search import MAX_COUNTED, PAGE, Scope, find, scope_of
+from apps.tracking.exports import rows as exports_rows
 from apps.tracking.models import Project, Run
+from apps.tracking.search import key_names
+from apps.tracking.search.listing import KINDS, Column, parse_columns
 from maestro import charts
 from maestro.admin import tenant_site
 from maestro.clock import from_ms
@@ -140,7 +141,7 @@ def run_list(request: HttpRequest) -> HttpResponseBase:
     if not request.user.has_perm("tracking.view_run"):
         raise PermissionDenied
     scope = scope_of(request)
-    if (kind := request.GET.get("format", "")) in exporting.TYPES:
+    if (kind := request.GET.get("format", "")) in exports_rows.TYPES:
         try:
             columns = parse_columns(request.GET.getlist("c"))
             return file_response(request, scope, columns, kind)

@@ -14,11 +14,11 @@ from django.urls import reverse
 
 from apps.tenants.access.auditing import record
 from apps.tenants.access.standing import looker
-from apps.tracking import saved_views
-from apps.tracking.admin.finding import Scope
+from apps.tracking.admin.run_search import Scope
 from apps.tracking.models import SavedView
-from apps.tracking.models.views import VIEW_NAME_CHARS
-from apps.tracking.saved_views import ViewState
+from apps.tracking.models.saved_views import VIEW_NAME_CHARS
+from apps.tracking.search import saved_views
+from apps.tracking.search.saved_views import ViewState
 from maestro.api.auth import Principal
 from maestro.errors import Invalid, MaestroError
 

@@ -6,11 +6,11 @@ from django.http import HttpRequest
 from django.urls import reverse
 
 from apps.tenants.access.standing import looker
-from apps.tracking.admin.acting import act
-from apps.tracking.admin.columns import keys
 from apps.tracking.admin.compare import compare
 from apps.tracking.admin.curves import curves
 from apps.tracking.admin.exports import export_file, exports
+from apps.tracking.admin.run_bulk import act
+from apps.tracking.admin.run_columns import keys
 from apps.tracking.admin.saved_views import views
 from apps.tracking.admin.trash import trash
 from apps.tracking.scoping import experiments_for, projects_for, runs_for

@@ -8,11 +8,11 @@ from typing import Any
 from django.db.models import Count
 from django.http import HttpRequest, HttpResponse
 
-from apps.tracking import trace_search
-from apps.tracking.admin.finding import Scope, is_uuid
-from apps.tracking.listing import BARE, WORDS
+from apps.tracking.admin.run_search import Scope, is_uuid
 from apps.tracking.models import Trace
-from apps.tracking.search import Search
+from apps.tracking.search.listing import BARE, WORDS
+from apps.tracking.search.pages import Search
+from apps.tracking.traces import search
 from maestro.admin import tenant_site
 from maestro.api.pagination import sign, unsign
 from maestro.clock import from_ms
@@ -68,10 +68,10 @@ def find(request: HttpRequest, scope: Scope) -> Page:
     """One page of traces. A filter that does not parse is a problem to show, not a page of nothing."""
     after = request.GET.get("after", "")
     try:
-        tree = parse(filter_text(request), trace_search.VOCABULARY)
-        terms = parse_order(order_of(request.GET.get("sort", "")), trace_search.VOCABULARY)
+        tree = parse(filter_text(request), search.VOCABULARY)
+        terms = parse_order(order_of(request.GET.get("sort", "")), search.VOCABULARY)
         token = unsign(after, PURPOSE) if after else None
-        ids, place = trace_search.traces(Search(tree, terms), scope.experiment_ids(), most=PAGE, token=token)
+        ids, place = search.traces(Search(tree, terms), scope.experiment_ids(), most=PAGE, token=token)
     except Invalid as problem:
         return Page([], problem=problem.detail)
     return Page(ids, sign(place, PURPOSE) if place else "")

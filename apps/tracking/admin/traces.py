@@ -14,12 +14,13 @@ from django.urls import URLPattern, path, reverse
 
 from apps.tenants.access.scoped_admin import ByProject
 from apps.tenants.access.standing import looker
-from apps.tracking import previews, spans, waterfall
-from apps.tracking.admin.finding import is_uuid, scope_of
+from apps.tracking.admin.run_search import is_uuid, scope_of
 from apps.tracking.admin.trace_list import trace_list
-from apps.tracking.exporting import safe_cell
+from apps.tracking.exports.rows import safe_cell
+from apps.tracking.files import previews
 from apps.tracking.models import Run, Trace
 from apps.tracking.scoping import runs_for, traces_for
+from apps.tracking.traces import spans, waterfall
 from maestro import limits
 from maestro.admin import LookOnlyAdmin, Part, tenant_site
 from maestro.clock import from_ms

@@ -7,9 +7,9 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 
 from apps.tenants.access.standing import looker
-from apps.tracking import keeping
-from apps.tracking.admin.acting import may
-from apps.tracking.admin.finding import MAX_COUNTED
+from apps.tracking.admin.run_bulk import may
+from apps.tracking.admin.run_search import MAX_COUNTED
+from apps.tracking.retention import rules as retention_rules
 from apps.tracking.scoping import projects_for, runs_for
 from maestro.admin import tenant_site
 from maestro.clock import from_ms
@@ -27,8 +27,8 @@ def trash(request: HttpRequest) -> HttpResponse:
         runs = runs.filter(experiment__project=project)
     rows = list(runs.select_related("experiment__project").order_by("-deleted_ms", "-pk")[:PAGE])
     projects = {run.experiment.project for run in rows}
-    said = keeping.said_of(projects)
-    rules = {one: keeping.combined(said, one.pk) for one in projects}
+    said = retention_rules.said_of(projects)
+    rules = {one: retention_rules.combined(said, one.pk) for one in projects}
     context: dict[str, Any] = {
         "title": "Trash",
         "rows": [

@@ -13,9 +13,11 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from apps.tenants.access.idempotency import IdempotentPosts
-from apps.tracking import blobs, choosing, exporting, filing
-from apps.tracking.api.bulk import wanted_of
+from apps.tracking.api.run_bulk import wanted_of
+from apps.tracking.exports import orders, rows
+from apps.tracking.files import blobs
 from apps.tracking.models import Export, Run
+from apps.tracking.runs import selection
 from apps.tracking.tasks import send_export
 from maestro import limits
 from maestro.api.auth import asking, reading_and_writing
@@ -30,13 +32,13 @@ VIEWS = {"active": "ACTIVE_ONLY", "deleted": "DELETED_ONLY", "all": "ALL"}
 class ExportAsked(StrictSerializer):
     """Which runs, as what, with which columns."""
 
-    format = serializers.ChoiceField(choices=[*exporting.TYPES], default="csv")
+    format = serializers.ChoiceField(choices=[*rows.TYPES], default="csv")
     filter = Text(required=False, allow_blank=True, max_length=limits.FILTER_CHARS)
     status = serializers.ChoiceField(choices=Run.Status.values, required=False)
     project = Text(required=False, max_length=100)
     experiment = serializers.ListField(child=serializers.IntegerField(min_value=0), required=False)
     order_by = serializers.ListField(child=Text(max_length=600), required=False, max_length=10)
-    column = serializers.ListField(child=Text(max_length=300), required=False, max_length=exporting.MOST_COLUMNS)
+    column = serializers.ListField(child=Text(max_length=300), required=False, max_length=rows.MOST_COLUMNS)
     view = serializers.ChoiceField(choices=[*VIEWS], default="active")
 
 
@@ -61,7 +63,7 @@ class RunExport(APIView):
     @extend_schema(
         operation_id="runs_export",
         parameters=[
-            OpenApiParameter("format", str, enum=[*exporting.TYPES], default="csv"),
+            OpenApiParameter("format", str, enum=[*rows.TYPES], default="csv"),
             OpenApiParameter("filter", str, description="as in MLflow's runs/search, with OR and NOT"),
             OpenApiParameter("status", str, enum=Run.Status.values),
             OpenApiParameter("project", str, description="id or slug"),
@@ -78,22 +80,22 @@ class RunExport(APIView):
         named = {"experiments": asked["experiment"]} if "experiment" in asked else {}
         wanted = wanted_of(request, asked | named | {"order": asked.get("order_by", ())}, view=VIEWS[asked["view"]])
         wanted.parsed()
-        pieces = exporting.pieces(asked["format"], lambda: choosing.pages(wanted), asked.get("column", ()))
+        pieces = rows.pieces(asked["format"], lambda: selection.pages(wanted), asked.get("column", ()))
         kind = asked["format"]
-        return text_file(exporting.inside(connection.tenant, pieces), name=f"runs.{kind}", kind=exporting.TYPES[kind])
+        return text_file(rows.inside(connection.tenant, pieces), name=f"runs.{kind}", kind=rows.TYPES[kind])
 
 
 class ExportNew(StrictSerializer):
     """A file that a worker shall write."""
 
-    format = serializers.ChoiceField(choices=filing.FORMATS, default="parquet")
+    format = serializers.ChoiceField(choices=orders.FORMATS, default="parquet")
     filter = Text(required=False, allow_blank=True, max_length=limits.FILTER_CHARS)
     status = serializers.ChoiceField(choices=Run.Status.values, required=False)
     project = Text(required=False, max_length=100, help_text="id or slug")
-    experiments = serializers.ListField(child=Whole(min_value=0), required=False, max_length=choosing.MOST_IDS)
+    experiments = serializers.ListField(child=Whole(min_value=0), required=False, max_length=selection.MOST_IDS)
     order_by = serializers.ListField(child=Text(max_length=600), required=False, max_length=10)
     columns = serializers.ListField(
-        child=Text(max_length=300), required=False, max_length=exporting.MOST_COLUMNS, help_text="metrics.<name>, …"
+        child=Text(max_length=300), required=False, max_length=rows.MOST_COLUMNS, help_text="metrics.<name>, …"
     )
     view = serializers.ChoiceField(choices=[*VIEWS], default="active")
 
@@ -137,8 +139,8 @@ class ExportList(IdempotentPosts, GenericAPIView[Export]):
         fields = asked.validated_data
         fields["order"] = fields.pop("order_by", ())
         wanted = wanted_of(request, fields, view=VIEWS[fields["view"]])
-        columns = [column.title for column in exporting.read_columns(fields.get("columns", ()))]
-        made = filing.ask(fields["format"], wanted, columns, owner=owner_of(request), by=request)
+        columns = [column.title for column in rows.read_columns(fields.get("columns", ()))]
+        made = orders.ask(fields["format"], wanted, columns, owner=owner_of(request), by=request)
         send_export(made)
         return Response(ExportShown(made).data, status=202, headers={"Location": f"{request.path}{made.pk}/"})
 
@@ -152,7 +154,7 @@ class ExportDetail(GenericAPIView[Export]):
     @extend_schema(operation_id="exports_get")
     def get(self, request: Request, export: uuid.UUID) -> Response:
         """Show how far it is."""
-        return Response(ExportShown(filing.fetch(export, owner=owner_of(request))).data)
+        return Response(ExportShown(orders.fetch(export, owner=owner_of(request))).data)
 
 
 class ExportFile(APIView):
@@ -163,7 +165,7 @@ class ExportFile(APIView):
     @extend_schema(operation_id="exports_file", responses={(200, "application/octet-stream"): OpenApiTypes.BINARY})
     def get(self, request: Request, export: uuid.UUID) -> HttpResponseBase:
         """Download the file, whole or one range. 409 while it is not done."""
-        found = filing.fetch(export, owner=owner_of(request))
+        found = orders.fetch(export, owner=owner_of(request))
         blob = found.blob
         if blob is None:
             raise Conflict(f"this export is {found.state}", "not_done")

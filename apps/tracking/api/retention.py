@@ -9,9 +9,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from apps.tracking import keeping
 from apps.tracking.models import Project
-from apps.tracking.models.keeping import LEAST_LOST_HOURS, MOST_DAYS, MOST_LOST_HOURS
+from apps.tracking.models.retention import LEAST_LOST_HOURS, MOST_DAYS, MOST_LOST_HOURS
+from apps.tracking.retention import rules
 from apps.tracking.scoping import projects_for, require_tenant_wide
 from maestro.api.auth import asking, reading_and_writing
 from maestro.api.etags import check_match, tagged
@@ -44,7 +44,7 @@ class RuleAsked(StrictSerializer):
     )
 
 
-class RulesInForce(serializers.Serializer[keeping.Rules]):
+class RulesInForce(serializers.Serializer[rules.Rules]):
     """What holds in the end."""
 
     trash_days = serializers.IntegerField()
@@ -65,9 +65,9 @@ class RuleShown(serializers.Serializer[Any]):
 
 def shown(project: Project | None) -> Any:
     """Lay out a rule."""
-    rule = keeping.rule_of(project)
-    names = (*keeping.FIELDS, "set_by", "set_at")
-    return RuleShown({name: getattr(rule, name, None) for name in names} | {"in_force": keeping.in_force(project)}).data
+    rule = rules.rule_of(project)
+    names = (*rules.FIELDS, "set_by", "set_at")
+    return RuleShown({name: getattr(rule, name, None) for name in names} | {"in_force": rules.in_force(project)}).data
 
 
 def put(request: Request, project: Project | None) -> Response:
@@ -76,7 +76,7 @@ def put(request: Request, project: Project | None) -> Response:
     asked.is_valid(raise_exception=True)
     with transaction.atomic():
         check_match(request, shown(project), required=False)
-        keeping.set_rule(project, asked.validated_data, by=request)
+        rules.set_rule(project, asked.validated_data, by=request)
     return tagged(request, shown(project))
 
 

@@ -13,8 +13,8 @@ from rest_framework.views import APIView
 
 from apps.tenants.access.auditing import record
 from apps.tenants.access.idempotency import IdempotentPosts
-from apps.tracking import blobs, lives, questions
-from apps.tracking.api.run_serializers import (
+from apps.tracking import experiments
+from apps.tracking.api.runs_shown import (
     ExperimentFacts,
     ExperimentNew,
     ExperimentShown,
@@ -23,8 +23,10 @@ from apps.tracking.api.run_serializers import (
     RunShown,
     RunWhole,
 )
+from apps.tracking.files import blobs
+from apps.tracking.files.paths import clean_artifact_path
 from apps.tracking.models import Experiment, Run, RunFile
-from apps.tracking.paths import clean_artifact_path
+from apps.tracking.runs import life
 from apps.tracking.scoping import experiments_for, projects_for, runs_for
 from maestro.api.auth import asking, reading_and_writing
 from maestro.api.etags import check_match, tagged
@@ -83,9 +85,9 @@ class ExperimentList(IdempotentPosts, GenericAPIView[Experiment]):
         asked = ExperimentNew(data=request.data)
         asked.is_valid(raise_exception=True)
         name, project = asked.validated_data["name"], asked.validated_data.get("project")
-        tags = {questions.PROJECT_TAG: project} if project else {}
+        tags = {experiments.PROJECT_TAG: project} if project else {}
         with transaction.atomic():
-            number = questions.create(name, location="", tags=tags, projects=asking(request).projects, now=now_ms())
+            number = experiments.create(name, location="", tags=tags, projects=asking(request).projects, now=now_ms())
             made = Experiment.objects.select_related("project").get(pk=number)
             record(request, "experiment.create", subject=made, after=ExperimentShown(made).data)
         return tagged(request, ExperimentShown(made).data, status=201)
@@ -116,7 +118,7 @@ class ExperimentDetail(GenericAPIView[Experiment]):
             before = ExperimentShown(self.find(request, experiment)).data
             check_match(request, before, required=False)
             name = asked.validated_data["name"]
-            questions.rename(before["id"], name, projects=asking(request).projects, now=now_ms())
+            experiments.rename(before["id"], name, projects=asking(request).projects, now=now_ms())
             found = self.find(request, experiment)
             record(request, "experiment.rename", subject=found, before={"name": before["name"]}, after={"name": name})
         return tagged(request, ExperimentShown(found).data)
@@ -171,7 +173,7 @@ class RunDetail(GenericAPIView[Run]):
             found = self.find(request, run)
             check_match(request, RunWhole(found).data, required=False)
             before = {name: getattr(found, name) for name in fields}
-            lives.change(
+            life.change(
                 found.pk,
                 status=fields.get("status"),
                 end_ms=fields.get("end_ms"),

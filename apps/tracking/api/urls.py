@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern, URLResolver, path
 
-from apps.tracking.api import bulk, exports, projects, retention, runs, views
+from apps.tracking.api import exports, projects, retention, run_bulk, runs, saved_views
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("projects/", projects.ProjectList.as_view()),
@@ -19,11 +19,11 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("runs/exports/<uuid:export>/", exports.ExportDetail.as_view()),
     path("runs/exports/<uuid:export>/file/", exports.ExportFile.as_view()),
     path("runs/export/", exports.RunExport.as_view()),
-    path("runs/bulk/", bulk.RunBulk.as_view()),
-    path("runs/move/", bulk.RunMove.as_view()),
+    path("runs/bulk/", run_bulk.RunBulk.as_view()),
+    path("runs/move/", run_bulk.RunMove.as_view()),
     path("runs/<str:run>/", runs.RunDetail.as_view()),
     path("runs/<str:run>/files/", runs.RunFiles.as_view()),
     path("runs/<str:run>/files/<path:path>", runs.RunFileDownload.as_view()),
-    path("views/", views.ViewList.as_view()),
-    path("views/<str:view>/", views.ViewDetail.as_view()),
+    path("views/", saved_views.ViewList.as_view()),
+    path("views/<str:view>/", saved_views.ViewDetail.as_view()),
 ]

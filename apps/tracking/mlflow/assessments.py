@@ -5,11 +5,11 @@ from typing import Any
 from django.db import transaction
 
 from apps.tenants.access.auditing import record
-from apps.tracking import assessments
 from apps.tracking.mlflow.base import TrackingView
 from apps.tracking.mlflow.trace_fields import assessment_info, notes, part, read_assessment, read_value
 from apps.tracking.models import Assessment
 from apps.tracking.scoping import traces_for
+from apps.tracking.traces import assessments
 from maestro import limits
 from maestro.clock import now_ms
 from maestro.mlflow import fields as read

@@ -3,7 +3,7 @@
 from typing import Any
 from uuid import UUID
 
-from apps.tracking.batches import run_uuid
+from apps.tracking.mlflow.batches import run_uuid
 from apps.tracking.refusals import no_experiment
 from maestro import limits
 from maestro.api.auth import reading_and_writing

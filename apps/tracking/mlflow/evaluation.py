@@ -5,13 +5,13 @@ from typing import Any
 from django.db import transaction
 
 from apps.tenants.access.auditing import record
-from apps.tracking import evaluation, evaluation_search
+from apps.tracking import evaluation_datasets, evaluation_search
 from apps.tracking.mlflow.base import TrackingView, as_experiment_number
 from apps.tracking.mlflow.evaluation_fields import dataset_info, read_json_notes, read_records, record_info
 from apps.tracking.mlflow.searches import experiment_numbers
 from apps.tracking.models import EvaluationDataset, EvaluationRecord
 from apps.tracking.scoping import evaluation_datasets_for, experiments_for
-from apps.tracking.search import Search
+from apps.tracking.search.pages import Search
 from maestro import limits
 from maestro.api.auth import reading_and_writing
 from maestro.clock import now_ms
@@ -56,10 +56,12 @@ class CreateDataset(DatasetView):
         """Make a dataset."""
         fields = self.fields(request)
         name, tags = read.text(fields, "name", limits.NAME_CHARS), read_json_notes(fields, "tags")
-        experiments = evaluation.chosen(experiments_for(request.user), read_experiments(fields))
+        experiments = evaluation_datasets.chosen(experiments_for(request.user), read_experiments(fields))
         by, projects = str(request.user)[:250], request.user.projects
         with transaction.atomic():
-            made = evaluation.create(name, tags=tags, experiments=experiments, projects=projects, by=by, now=now_ms())
+            made = evaluation_datasets.create(
+                name, tags=tags, experiments=experiments, projects=projects, by=by, now=now_ms()
+            )
             note(request, "dataset.create", made.pk, after={"name": name, "tags": tags})
         return self.shown(request, made)
 
@@ -132,7 +134,7 @@ class Records(DatasetView):
         given = read_records(self.fields(request))
         datasets, by = evaluation_datasets_for(request.user), str(request.user)[:250]
         with transaction.atomic():
-            fresh, updated = evaluation.put_records(datasets, dataset_id, given, by=by, now=now_ms())
+            fresh, updated = evaluation_datasets.put_records(datasets, dataset_id, given, by=by, now=now_ms())
             note(request, "records.put", dataset_id, after={"inserted": fresh, "updated": updated})
         return {"inserted_count": fresh, "updated_count": updated}
 
@@ -141,7 +143,7 @@ class Records(DatasetView):
         identities = read.texts(self.fields(request), "dataset_record_ids", limits.EVALUATION_RECORDS)
         datasets = evaluation_datasets_for(request.user)
         with transaction.atomic():
-            gone = evaluation.remove_records(datasets, dataset_id, identities, now=now_ms())
+            gone = evaluation_datasets.remove_records(datasets, dataset_id, identities, now=now_ms())
             if gone:
                 before = {"records": gone, "ids": identities[:100]}
                 note(request, "records.delete", dataset_id, before=before)
@@ -158,7 +160,7 @@ class DatasetTags(DatasetView):
             raise read.missing("tags")
         tags, by = read_json_notes(fields, "tags"), str(request.user)[:250]
         with transaction.atomic():
-            evaluation.note(evaluation_datasets_for(request.user), dataset_id, tags, by=by, now=now_ms())
+            evaluation_datasets.note(evaluation_datasets_for(request.user), dataset_id, tags, by=by, now=now_ms())
             note(request, "dataset.tag", dataset_id, after=tags)
         return {}
 
@@ -169,7 +171,7 @@ class OneDatasetTag(DatasetView):
     def delete(self, request: MlflowRequest, dataset_id: str, key: str) -> dict[str, Any]:
         """Take a note off a dataset."""
         with transaction.atomic():
-            if evaluation.drop_tag(evaluation_datasets_for(request.user), dataset_id, key):
+            if evaluation_datasets.drop_tag(evaluation_datasets_for(request.user), dataset_id, key):
                 note(request, "dataset.untag", dataset_id, before={"key": key})
         return {}
 
@@ -180,9 +182,9 @@ class AddExperiments(DatasetView):
     def post(self, request: MlflowRequest, dataset_id: str) -> dict[str, Any]:
         """Say that experiments use a dataset."""
         dataset = self.dataset(request, dataset_id)
-        chosen = evaluation.chosen(experiments_for(request.user), read_experiments(self.fields(request)))
+        chosen = evaluation_datasets.chosen(experiments_for(request.user), read_experiments(self.fields(request)))
         with transaction.atomic():
-            added = evaluation.link(dataset, chosen)
+            added = evaluation_datasets.link(dataset, chosen)
             if added:
                 note(request, "dataset.link", dataset.pk, after={"experiments": added})
         return self.shown(request, dataset)
@@ -194,9 +196,9 @@ class RemoveExperiments(DatasetView):
     def post(self, request: MlflowRequest, dataset_id: str) -> dict[str, Any]:
         """Say that experiments do not use a dataset."""
         dataset = self.dataset(request, dataset_id)
-        chosen = evaluation.chosen(experiments_for(request.user), read_experiments(self.fields(request)))
+        chosen = evaluation_datasets.chosen(experiments_for(request.user), read_experiments(self.fields(request)))
         with transaction.atomic():
-            removed = evaluation.unlink(dataset, chosen)
+            removed = evaluation_datasets.unlink(dataset, chosen)
             if removed:
                 note(request, "dataset.unlink", dataset.pk, before={"experiments": removed})
         return self.shown(request, dataset)

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Any
 
-from apps.tracking.evaluation import GivenRecord, digest_of
+from apps.tracking.evaluation_datasets import GivenRecord, digest_of
 from apps.tracking.mlflow.trace_fields import notes
 from apps.tracking.models import EvaluationDataset, EvaluationRecord
 from maestro import limits

@@ -5,7 +5,7 @@ from typing import Any
 from django.db import transaction
 
 from apps.tenants.access.auditing import record
-from apps.tracking import questions
+from apps.tracking import experiments
 from apps.tracking.mlflow.base import TrackingView, experiment_number
 from maestro import limits
 from maestro.clock import now_ms
@@ -26,7 +26,7 @@ class CreateExperiment(TrackingView):
         name = read.text(fields, "name", limits.EXPERIMENT_NAME_CHARS)
         location = read.text_or(fields, "artifact_location", most=limits.PATH_BYTES)
         with transaction.atomic():
-            identity = questions.create(
+            identity = experiments.create(
                 name, location=location, tags=tags, projects=request.user.projects, now=now_ms()
             )
             note(request, "create", identity, after={"name": name, "tags": tags})
@@ -39,7 +39,7 @@ class GetExperiment(TrackingView):
     def get(self, request: MlflowRequest) -> dict[str, Any]:
         """Show an experiment."""
         number = experiment_number(self.fields(request))
-        return {"experiment": questions.fetch(number, request.user.projects)}
+        return {"experiment": experiments.fetch(number, request.user.projects)}
 
 
 class GetExperimentByName(TrackingView):
@@ -48,7 +48,7 @@ class GetExperimentByName(TrackingView):
     def get(self, request: MlflowRequest) -> dict[str, Any]:
         """Show an experiment."""
         name = read.text(self.fields(request), "experiment_name", limits.TEXT_CHARS)
-        return {"experiment": questions.fetch_by_name(name, request.user.projects)}
+        return {"experiment": experiments.fetch_by_name(name, request.user.projects)}
 
 
 class UpdateExperiment(TrackingView):
@@ -61,11 +61,11 @@ class UpdateExperiment(TrackingView):
         name = read.text_or(fields, "new_name", most=limits.EXPERIMENT_NAME_CHARS)
         if name:
             with transaction.atomic():
-                before = questions.fetch(number, request.user.projects)["name"]
-                questions.rename(number, name, projects=request.user.projects, now=now_ms())
+                before = experiments.fetch(number, request.user.projects)["name"]
+                experiments.rename(number, name, projects=request.user.projects, now=now_ms())
                 note(request, "rename", number, before={"name": before}, after={"name": name})
         else:
-            questions.fetch(number, request.user.projects)
+            experiments.fetch(number, request.user.projects)
         return {}
 
 
@@ -76,7 +76,7 @@ class DeleteExperiment(TrackingView):
         """Put an experiment and its runs into the trash."""
         number = experiment_number(self.fields(request))
         with transaction.atomic():
-            questions.throw_away(number, projects=request.user.projects, now=now_ms())
+            experiments.throw_away(number, projects=request.user.projects, now=now_ms())
             note(request, "delete", number, before={"lifecycle_stage": "active"}, after={"lifecycle_stage": "deleted"})
         return {}
 
@@ -88,7 +88,7 @@ class RestoreExperiment(TrackingView):
         """Take an experiment and its runs out of the trash."""
         number = experiment_number(self.fields(request))
         with transaction.atomic():
-            questions.bring_back(number, projects=request.user.projects, now=now_ms())
+            experiments.bring_back(number, projects=request.user.projects, now=now_ms())
             note(request, "restore", number, before={"lifecycle_stage": "deleted"}, after={"lifecycle_stage": "active"})
         return {}
 
@@ -102,8 +102,8 @@ class SetExperimentTag(TrackingView):
         number = experiment_number(fields)
         key, value = read_tag(fields)
         with transaction.atomic():
-            before = tag_of(questions.fetch(number, request.user.projects), key)
-            questions.set_tag(number, key, value, projects=request.user.projects, now=now_ms())
+            before = tag_of(experiments.fetch(number, request.user.projects), key)
+            experiments.set_tag(number, key, value, projects=request.user.projects, now=now_ms())
             note(request, "tag", number, before=before, after={"tag": key, "value": value[:1_000]})
         return {}
 
@@ -117,8 +117,8 @@ class DeleteExperimentTag(TrackingView):
         key = read.text(fields, "key", limits.KEY_CHARS)
         number = experiment_number(fields)
         with transaction.atomic():
-            before = tag_of(questions.fetch(number, request.user.projects), key)
-            questions.drop_tag(number, key, projects=request.user.projects)
+            before = tag_of(experiments.fetch(number, request.user.projects), key)
+            experiments.drop_tag(number, key, projects=request.user.projects)
             note(request, "untag", number, before=before)
         return {}
 

@@ -9,10 +9,10 @@ from django.urls import URLPattern, path
 from django.views import View
 
 from apps.tenants.access.auditing import record
-from apps.tracking import blobs, roots
-from apps.tracking.batches import run_uuid
+from apps.tracking.files import blobs, folders
+from apps.tracking.files.paths import clean_artifact_path, clean_directory
 from apps.tracking.mlflow.base import TrackingView
-from apps.tracking.paths import clean_artifact_path, clean_directory
+from apps.tracking.mlflow.batches import run_uuid
 from apps.tracking.refusals import no_run
 from apps.tracking.scoping import runs_for
 from maestro.api.auth import asking
@@ -30,23 +30,23 @@ class ProxiedFile(TrackingView):
 
     def put(self, request: HttpRequest, path: str) -> dict[str, Any]:
         """Take a file in, streamed. A body cut short leaves nothing."""
-        root, rest = roots.locate(path, asking(request).projects)
+        root, rest = folders.locate(path, asking(request).projects)
         clean_artifact_path(rest)
-        roots.require_writable(root)
+        folders.require_writable(root)
         upload = read_upload(request)
         blob, _ = blobs.store(upload.chunks, blobs.Promise(upload.size_bytes, upload.sha256))
         with transaction.atomic():
-            before = roots.digest_at(root, rest)
-            roots.put(root, rest, blob)
-            roots.touch(root, now_ms())
+            before = folders.digest_at(root, rest)
+            folders.put(root, rest, blob)
+            folders.touch(root, now_ms())
             if before not in (None, blob.sha256):
                 self.note(request, "replace", root, {"path": rest, "sha256": before}, {"sha256": blob.sha256})
         return {}
 
     def get(self, request: HttpRequest, path: str) -> HttpResponseBase:
         """Send a file, whole or one range."""
-        root, rest = roots.locate(path, asking(request).projects)
-        blob = roots.fetch(root, rest)
+        root, rest = folders.locate(path, asking(request).projects)
+        blob = folders.fetch(root, rest)
         return file_response(
             request,
             name=rest,
@@ -57,14 +57,14 @@ class ProxiedFile(TrackingView):
 
     def delete(self, request: HttpRequest, path: str) -> dict[str, Any]:
         """Delete a file or a folder."""
-        root, rest = roots.locate(path, asking(request).projects)
+        root, rest = folders.locate(path, asking(request).projects)
         with transaction.atomic():
-            gone = roots.remove(root, rest)
+            gone = folders.remove(root, rest)
             if gone:
                 self.note(request, "delete", root, {"path": rest, "files": gone}, None)
         return {}
 
-    def note(self, request: HttpRequest, act: str, root: roots.Root, before: Any, after: Any) -> None:
+    def note(self, request: HttpRequest, act: str, root: folders.Root, before: Any, after: Any) -> None:
         """Record what happened to files that were there."""
         record(request, f"files.{act}", object_type="Files", object_id=root.uri, before=before, after=after)
 
@@ -77,8 +77,8 @@ class ProxiedFolder(TrackingView):
         folder = clean_directory(read.text_or(self.fields(request), "path"))
         if not folder:
             raise NotFound("name the folder of a run or of a logged model")
-        root, rest = roots.locate(folder, asking(request).projects)
-        return {"files": roots.file_infos(roots.entries(root, rest))}
+        root, rest = folders.locate(folder, asking(request).projects)
+        return {"files": folders.file_infos(folders.entries(root, rest))}
 
 
 class ListArtifacts(TrackingView):
@@ -90,11 +90,11 @@ class ListArtifacts(TrackingView):
         identity = run_uuid(fields.get("run_id") or read.text(fields, "run_uuid" if "run_uuid" in fields else "run_id"))
         if not runs_for(asking(request)).filter(pk=identity).exists():
             raise no_run(identity)
-        root = roots.run_root(identity.hex)
+        root = folders.run_root(identity.hex)
         assert root is not None  # noqa: S101 the run was there a moment ago
         folder = clean_directory(read.text_or(fields, "path"))
         answer: dict[str, Any] = {"root_uri": root.uri}
-        files = roots.file_infos(roots.entries(root, folder), folder)
+        files = folders.file_infos(folders.entries(root, folder), folder)
         return answer | ({"files": files} if files else {})
 
 

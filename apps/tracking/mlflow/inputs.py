@@ -4,9 +4,11 @@ from typing import Any
 
 import orjson
 
-from apps.tracking import ingest, inputs, questions
+from apps.tracking import experiments
+from apps.tracking.metrics import ingest
 from apps.tracking.mlflow.base import TrackingView
 from apps.tracking.mlflow.searches import experiment_numbers
+from apps.tracking.runs import inputs
 from maestro.api import json
 from maestro.api.auth import reading_and_writing
 from maestro.clock import now_ms
@@ -100,5 +102,5 @@ class SearchDatasets(TrackingView):
         numbers = experiment_numbers(self.fields(request))
         if len(numbers) > MOST_EXPERIMENTS:
             raise Invalid(f"search-datasets takes at most {MOST_EXPERIMENTS} experiment_ids", "too_many_items")
-        found = inputs.summaries(questions.visible(numbers, request.user.projects))
+        found = inputs.summaries(experiments.visible(numbers, request.user.projects))
         return {"dataset_summaries": found} if found else {}

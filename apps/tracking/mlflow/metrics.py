@@ -4,10 +4,11 @@ from typing import Any
 
 import msgspec
 
-from apps.tracking import documents, history, sampling
-from apps.tracking.batches import run_uuid
+from apps.tracking.metrics import history, sampling
+from apps.tracking.metrics.points import spell
 from apps.tracking.mlflow.base import TrackingView
-from apps.tracking.points import spell
+from apps.tracking.mlflow.batches import run_uuid
+from apps.tracking.runs import documents
 from maestro.api.auth import Reach
 from maestro.errors import Invalid
 from maestro.mlflow import fields as read

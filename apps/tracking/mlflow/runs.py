@@ -6,19 +6,13 @@ from uuid import UUID
 from django.db import transaction
 
 from apps.tenants.access.auditing import record
-from apps.tracking import documents, ingest, lives
-from apps.tracking.batches import (
-    Batch,
-    model_point,
-    read_batch,
-    read_params,
-    read_point,
-    read_series,
-    read_tags,
-)
-from apps.tracking.bodies import slow_metric, slow_pair
+from apps.tracking.metrics import ingest
+from apps.tracking.metrics.batch import Batch
 from apps.tracking.mlflow.base import TrackingView, experiment_number
+from apps.tracking.mlflow.batches import model_point, read_batch, read_params, read_point, read_series, read_tags
+from apps.tracking.mlflow.bodies import slow_metric, slow_pair
 from apps.tracking.models import Run
+from apps.tracking.runs import documents, life
 from maestro import limits
 from maestro.clock import now_ms
 from maestro.mlflow import fields as read
@@ -34,14 +28,14 @@ class CreateRun(TrackingView):
         """Begin a run."""
         fields = self.fields(request)
         now = now_ms()
-        beginning = lives.Beginning(
+        beginning = life.Beginning(
             experiment_id=experiment_number(fields, default=0),
             user=read.text_or(fields, "user_id", most=250),
             start_ms=read.time_or(fields, "start_time", now) or now,
             name=read.text_or(fields, "run_name", most=limits.TAG_VALUE_CHARS),
             tags=read_tags([slow_pair(tag, f"tags[{i}].") for i, tag in enumerate(read.rows(fields, "tags", 1000))]),
         )
-        return {"run": lives.begin(beginning, projects=request.user.projects, by=str(request.user)[:250], now=now)}
+        return {"run": life.begin(beginning, projects=request.user.projects, by=str(request.user)[:250], now=now)}
 
 
 class GetRun(TrackingView):
@@ -71,7 +65,7 @@ class UpdateRun(TrackingView):
 
     def change(self, request: MlflowRequest, run_id: UUID, fields: dict[str, Any], name: str = "") -> dict[str, Any]:
         """Write what the call says."""
-        info = lives.change(
+        info = life.change(
             run_id,
             status=read.choice(fields, "status", STATUSES),
             end_ms=read.time_or(fields, "end_time", None),
@@ -90,7 +84,7 @@ class DeleteRun(TrackingView):
         run_id = self.run_in(self.fields(request))
         with transaction.atomic():
             _, was_deleted = held(run_id)
-            lives.throw_away(run_id, projects=request.user.projects, now=now_ms())
+            life.throw_away(run_id, projects=request.user.projects, now=now_ms())
             if not was_deleted:
                 note(request, "delete", run_id, before={"lifecycle_stage": "active"})
         return {}
@@ -104,7 +98,7 @@ class RestoreRun(TrackingView):
         run_id = self.run_in(self.fields(request))
         with transaction.atomic():
             _, was_deleted = held(run_id)
-            lives.bring_back(run_id, projects=request.user.projects)
+            life.bring_back(run_id, projects=request.user.projects)
             if was_deleted:
                 note(request, "restore", run_id, before={"lifecycle_stage": "deleted"})
         return {}

@@ -2,9 +2,11 @@
 
 from typing import Any
 
-from apps.tracking import documents, questions, search
+from apps.tracking import experiments
 from apps.tracking.mlflow.base import TrackingView, as_experiment_number
-from apps.tracking.search import Search
+from apps.tracking.runs import documents
+from apps.tracking.search import pages
+from apps.tracking.search.pages import Search
 from maestro import limits
 from maestro.api.auth import reading_and_writing
 from maestro.errors import NotFound
@@ -25,12 +27,12 @@ class SearchRuns(TrackingView):
     def post(self, request: MlflowRequest) -> bytes:
         """Show one page of runs."""
         fields = self.fields(request)
-        wanted = read_search(fields, search.RUNS, "run_view_type")
+        wanted = read_search(fields, pages.RUNS, "run_view_type")
         numbers = experiment_numbers(fields)
         most = page_size(fields, 1000)
         token = read_token(fields, RUNS)
-        homes = questions.visible(numbers, request.user.projects)
-        found, following = search.runs(wanted, homes, most=most, token=token)
+        homes = experiments.visible(numbers, request.user.projects)
+        found, following = pages.runs(wanted, homes, most=most, token=token)
         parts = []
         if found:
             parts.append(b'"runs":[' + b",".join(documents.fetch_many(found)) + b"]")
@@ -47,12 +49,12 @@ class SearchExperiments(TrackingView):
     def post(self, request: MlflowRequest) -> dict[str, Any]:
         """Show one page of experiments."""
         fields = self.fields(request)
-        wanted = read_search(fields, search.EXPERIMENTS, "view_type")
+        wanted = read_search(fields, pages.EXPERIMENTS, "view_type")
         most = page_size(fields, None)
-        found, following = search.experiments(
+        found, following = pages.experiments(
             wanted, projects=request.user.projects, most=most, token=read_token(fields, EXPERIMENTS)
         )
-        answer: dict[str, Any] = {"experiments": questions.fetch_many(found)} if found else {}
+        answer: dict[str, Any] = {"experiments": experiments.fetch_many(found)} if found else {}
         if following is not None:
             answer["next_page_token"] = write_token(following, EXPERIMENTS)
         return answer
@@ -64,7 +66,7 @@ def read_search(fields: dict[str, Any], vocabulary: Vocabulary, view_field: str)
     """Read filter, order and view."""
     text = read.text_or(fields, "filter", most=limits.JSON_BODY_BYTES)
     terms = parse_order(read.texts(fields, "order_by"), vocabulary)
-    view = read.choice(fields, view_field, search.VIEWS, "ACTIVE_ONLY") or "ACTIVE_ONLY"
+    view = read.choice(fields, view_field, pages.VIEWS, "ACTIVE_ONLY") or "ACTIVE_ONLY"
     return Search(parse(text, vocabulary), terms, view)
 
 

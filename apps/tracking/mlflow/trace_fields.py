@@ -11,11 +11,11 @@ from typing import Any
 
 import orjson
 
-from apps.tracking.assessments import GivenAssessment
 from apps.tracking.mlflow.base import as_experiment_number
 from apps.tracking.models import Assessment, Trace
 from apps.tracking.refusals import no_experiment
-from apps.tracking.traces import LOCATION_TAG, GivenTrace
+from apps.tracking.traces.assessments import GivenAssessment
+from apps.tracking.traces.recording import LOCATION_TAG, GivenTrace
 from maestro import limits
 from maestro.api import json
 from maestro.clock import from_ms, to_ms

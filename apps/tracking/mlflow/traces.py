@@ -5,15 +5,15 @@ from typing import Any
 from django.db import transaction
 
 from apps.tenants.access.auditing import record
-from apps.tracking import spans, trace_search, traces
-from apps.tracking.batches import run_uuid
 from apps.tracking.mlflow.base import TrackingView, as_experiment_number, experiment_number
+from apps.tracking.mlflow.batches import run_uuid
 from apps.tracking.mlflow.searches import experiment_numbers
 from apps.tracking.mlflow.trace_fields import as_identity, read_note, read_trace, trace_info
 from apps.tracking.models import Trace
 from apps.tracking.refusals import no_experiment
 from apps.tracking.scoping import experiments_for, runs_for, traces_for
-from apps.tracking.search import Search
+from apps.tracking.search.pages import Search
+from apps.tracking.traces import recording, search, spans
 from maestro import limits
 from maestro.api.auth import reading_and_writing
 from maestro.clock import now_ms
@@ -36,7 +36,7 @@ class StartTrace(TrackingView):
         """Record a trace."""
         given = read_trace(self.fields(request))
         by = str(request.user)[:250]
-        return shown(traces.record_trace(given, experiments_for(request.user), by=by, now=now_ms()))
+        return shown(recording.record_trace(given, experiments_for(request.user), by=by, now=now_ms()))
 
 
 class OneTrace(TrackingView):
@@ -85,7 +85,7 @@ def chosen_traces(request: MlflowRequest, fields: dict[str, Any], most: int) -> 
     chosen = traces_for(request.user)
     if fields.get("experiment_ids") is not None:
         chosen = chosen.filter(experiment__in=experiment_numbers(fields))
-    return traces.ordered(chosen, wanted)
+    return recording.ordered(chosen, wanted)
 
 
 class SearchTraces(TrackingView):
@@ -97,14 +97,14 @@ class SearchTraces(TrackingView):
         """Show one page of traces."""
         fields = self.fields(request)
         text = read.text_or(fields, "filter", most=limits.JSON_BODY_BYTES)
-        terms = parse_order(read.texts(fields, "order_by"), trace_search.VOCABULARY)
-        wanted = Search(parse(text, trace_search.VOCABULARY), terms)
+        terms = parse_order(read.texts(fields, "order_by"), search.VOCABULARY)
+        wanted = Search(parse(text, search.VOCABULARY), terms)
         most = page_size(fields, 100, limits.TRACE_PAGE_MAX)
         seen = experiments_for(request.user).filter(pk__in=read_locations(fields)).values_list("pk", flat=True)
-        found, following = trace_search.traces(wanted, list(seen), most=most, token=read_token(fields, PURPOSE))
+        found, following = search.traces(wanted, list(seen), most=most, token=read_token(fields, PURPOSE))
         answer: dict[str, Any] = {}
         if found:
-            answer["traces"] = [trace_info(trace) for trace in traces.ordered(Trace.objects.all(), found)]
+            answer["traces"] = [trace_info(trace) for trace in recording.ordered(Trace.objects.all(), found)]
         if following is not None:
             answer["next_page_token"] = write_token(following, PURPOSE)
         return answer
@@ -136,13 +136,13 @@ class TraceTags(TrackingView):
         """Note something on a trace."""
         fields = self.fields(request)
         key, value = read_note(fields.get("key"), "" if fields.get("value") is None else fields["value"], "tag")
-        traces.set_tag(traces_for(request.user), trace_id, key, value)
+        recording.set_tag(traces_for(request.user), trace_id, key, value)
         return {}
 
     def delete(self, request: MlflowRequest, trace_id: str) -> dict[str, Any]:
         """Take a note off a trace."""
         key = read.text(self.fields(request), "key", limits.KEY_CHARS)
-        traces.drop_tag(traces_for(request.user), trace_id, key)
+        recording.drop_tag(traces_for(request.user), trace_id, key)
         return {}
 
 
@@ -155,14 +155,14 @@ class DeleteTraces(TrackingView):
         number = experiment_number(fields)
         identities = read.texts(fields, "request_ids", MOST_AT_ONCE)
         until = read.time_or(fields, "max_timestamp_millis", None)
-        most = read.integer_or(fields, "max_traces", traces.MOST_DELETED, least=1)
+        most = read.integer_or(fields, "max_traces", recording.MOST_DELETED, least=1)
         check_choice(identities, until, has_most=fields.get("max_traces") is not None)
         if not experiments_for(request.user).filter(pk=number).exists():
             raise no_experiment(number)
         chosen = Trace.objects.filter(experiment=number)
         chosen = chosen.filter(pk__in=identities) if identities else chosen.filter(request_ms__lte=until)
         with transaction.atomic():
-            gone = traces.delete(chosen, most=min(most, traces.MOST_DELETED))
+            gone = recording.delete(chosen, most=min(most, recording.MOST_DELETED))
             if gone:
                 before = {"traces": gone, "ids": identities[:100], "until_ms": until}
                 record(request, "traces.delete", object_type="Experiment", object_id=number, before=before)
@@ -185,10 +185,10 @@ class LinkToRun(TrackingView):
     def post(self, request: MlflowRequest) -> dict[str, Any]:
         """Link traces to a run, so that a search by the run finds them."""
         fields = self.fields(request)
-        identities = read.texts(fields, "trace_ids", traces.MOST_LINKS)
+        identities = read.texts(fields, "trace_ids", recording.MOST_LINKS)
         run_id = run_uuid(read.text(fields, "run_id"))
         named = [as_identity(text, "trace_ids") for text in identities]
-        traces.link(traces_for(request.user), named, run_id, runs=runs_for(request.user))
+        recording.link(traces_for(request.user), named, run_id, runs=runs_for(request.user))
         return {}
 
 

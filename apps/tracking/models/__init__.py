@@ -5,12 +5,12 @@ from apps.tracking.models.evaluation import EvaluationDataset, EvaluationRecord
 from apps.tracking.models.experiments import Experiment, ExperimentTag
 from apps.tracking.models.exports import Export
 from apps.tracking.models.files import Blob, RunFile
-from apps.tracking.models.keeping import LifeRule
 from apps.tracking.models.metrics import LatestMetric, MetricChunk, MetricKey, MetricPoint, ModelMetric
 from apps.tracking.models.projects import DEFAULT_PROJECT_ID, Member, Project
+from apps.tracking.models.retention import LifeRule
 from apps.tracking.models.runs import Param, Run, RunDocument, RunModel, Tag
+from apps.tracking.models.saved_views import SavedView
 from apps.tracking.models.traces import Assessment, Trace, TraceFile
-from apps.tracking.models.views import SavedView
 
 __all__ = [
     "DEFAULT_PROJECT_ID",

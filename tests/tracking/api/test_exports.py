@@ -16,7 +16,8 @@ from django_tenants.utils import tenant_context
 from apps.registry import sweeping
 from apps.tenants.access.models import AuditEvent
 from apps.tenants.models import Tenant
-from apps.tracking import filing, tasks
+from apps.tracking import tasks
+from apps.tracking.exports import orders
 from apps.tracking.models import Blob, Export, Run
 from tests.tracking.many import make_experiment
 
@@ -49,7 +50,7 @@ def test_a_parquet_file_is_asked_for_written_and_downloaded(
     assert client.get(where).json()["state"] == "waiting"
     assert client.get(f"{where}file/").json()["code"] == "not_done"
     identity = uuid.UUID(asked.json()["id"])
-    assert [filing.supervise(committed.slug, identity, timezone.now()) for _ in range(2)] == ["done", "done"]
+    assert [orders.supervise(committed.slug, identity, timezone.now()) for _ in range(2)] == ["done", "done"]
     shown = client.get(where).json()
     assert (shown["state"], shown["runs"]) == ("done", 3)
     table = pq.read_table(io.BytesIO(b"".join(client.get(f"{where}file/").streaming_content)))
@@ -57,7 +58,7 @@ def test_a_parquet_file_is_asked_for_written_and_downloaded(
     namesake = api(committed, "viewer")
     assert namesake.get(where).status_code == namesake.get(f"{where}file/").status_code == 404
     assert [row["id"] for row in client.get(PATH).json()["results"]] == [str(identity)]
-    filing.forget_old(timezone.now() + timedelta(days=8))
+    orders.forget_old(timezone.now() + timedelta(days=8))
     assert not Export.objects.exists()
     sweeping.sweep(before=timezone.now() + timedelta(days=9), dry_run=False)
     assert not Blob.objects.exists()
@@ -68,7 +69,7 @@ def test_a_failing_export_says_why(committed: Tenant, test_environment: dict[str
         monkeypatch.setenv(name, value)
     question = {"experiments": [0], "filter": "", "order": [], "view": "ACTIVE_ONLY", "status": "", "columns": ["x"]}
     made = Export.objects.create(owner="x", format="parquet", question=question)
-    assert filing.supervise(committed.slug, made.pk, timezone.now()) == "failed"
+    assert orders.supervise(committed.slug, made.pk, timezone.now()) == "failed"
     made.refresh_from_db()
     assert "is no column" in made.reason
 
@@ -91,7 +92,7 @@ def test_a_bad_question_is_refused_and_noted_nowhere(acme: Tenant, api: ApiFor, 
 
 
 def test_so_many_may_wait_and_each_is_written_down(acme: Tenant, api: ApiFor, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(filing, "MOST_OPEN", 1)
+    monkeypatch.setattr(orders, "MOST_OPEN", 1)
     client = api(acme, "viewer")
     assert post(client, {"filter": "metrics.a > 1"}).status_code == 202
     assert post(client, {}).json()["code"] == "too_many_exports"

@@ -184,7 +184,7 @@ def test_views_of_the_other_tenant_are_not_there(acme: Tenant, globex: Tenant, a
 
 
 def test_a_person_keeps_no_more_than_the_bound(acme: Tenant, api: Door, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("apps.tracking.saved_views.MAX_OWN", 2)
+    monkeypatch.setattr("apps.tracking.search.saved_views.MAX_OWN", 2)
     client = api(acme, "viewer")
     answers = [post(client, {"name": f"view {n}", "state": {}}).status_code for n in range(3)]
     assert answers == [201, 201, 409]

@@ -14,9 +14,11 @@ from django.utils import timezone
 from django_tenants.utils import tenant_context
 
 from apps.tenants import provisioning
-from apps.tracking import blobs, choosing, exporting, filing, parquet
-from apps.tracking.choosing import Wanted
+from apps.tracking.exports import orders, parquet, rows
+from apps.tracking.files import blobs
 from apps.tracking.models import Experiment, Export, Project, Run
+from apps.tracking.runs import selection
+from apps.tracking.runs.selection import Wanted
 from maestro.api.streams import pieces
 from maestro.commands import MaestroCommand
 from maestro.errors import Invalid, NotFound
@@ -78,7 +80,7 @@ class Command(MaestroCommand):
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "runs"
             chosen = {"format": export.format, "column": export.question["columns"]}
-            count = self.write_file(path, filing.wanted_of(export.question), chosen)
+            count = self.write_file(path, orders.wanted_of(export.question), chosen)
             with open(path, "rb") as file:
                 blob, _ = blobs.store(pieces(file.read))
         asked.update(state=Export.State.DONE, runs=count, blob=blob, ended_at=timezone.now())
@@ -97,8 +99,8 @@ class Command(MaestroCommand):
     def write_file(self, path: Path, wanted: Wanted, options: dict[str, Any]) -> int:
         """Write one file; returns how many runs it holds."""
         if options["format"] == "parquet":
-            columns = exporting.read_columns(options["column"]) or exporting.all_columns(choosing.pages(wanted))
-            return parquet.write(path, choosing.pages(wanted), columns, self.tell)
+            columns = rows.read_columns(options["column"]) or rows.all_columns(selection.pages(wanted))
+            return parquet.write(path, selection.pages(wanted), columns, self.tell)
         with open(path, "wb") as file:
             return self.write_text(file, wanted, options)
 
@@ -109,12 +111,12 @@ class Command(MaestroCommand):
         def pages() -> Iterator[Sequence[Any]]:
             nonlocal count
             count = 0
-            for page in choosing.pages(wanted):
+            for page in selection.pages(wanted):
                 yield page
                 count += len(page)
                 self.tell(count)
 
-        for piece in exporting.pieces(options["format"], pages, options["column"]):
+        for piece in rows.pieces(options["format"], pages, options["column"]):
             file.write(piece)
         return count
 

@@ -6,8 +6,8 @@ from django.core.management.base import CommandParser
 from django_tenants.utils import tenant_context
 
 from apps.tenants import provisioning
-from apps.tracking import retention
-from apps.tracking.models.keeping import MOST_DAYS
+from apps.tracking.models.retention import MOST_DAYS
+from apps.tracking.retention import pruning
 from maestro.clock import now_ms
 from maestro.commands import MaestroCommand
 from maestro.errors import Invalid
@@ -38,8 +38,8 @@ class Command(MaestroCommand):
             raise Invalid(f"--days must lie between 0 and {MOST_DAYS}", "bad_days")
         with tenant_context(provisioning.fetch(options["tenant"])):
             if not options["dry_run"]:
-                done = {"trashed": retention.expire(now_ms()), "deleted": retention.prune(now_ms(), days=days)}
-                return done | {"experiments": retention.prune_experiments(now_ms(), days=days)}
-            by_project = retention.outlook(now_ms(), days=days)
-            totals = {name: sum(counts[name] for counts in by_project.values()) for name in retention.FORESEEN}
+                done = {"trashed": pruning.expire(now_ms()), "deleted": pruning.prune(now_ms(), days=days)}
+                return done | {"experiments": pruning.prune_experiments(now_ms(), days=days)}
+            by_project = pruning.outlook(now_ms(), days=days)
+            totals = {name: sum(counts[name] for counts in by_project.values()) for name in pruning.FORESEEN}
             return totals | {"by_project": by_project}

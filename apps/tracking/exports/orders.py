@@ -1,0 +1,89 @@
+"""The tracking room: exports that a worker writes: asked for, done in a process of their own, kept for a week.
+
+The process imports pyarrow, so neither web nor worker does; what it writes is a blob like any other, which the sweep
+drops once the export is forgotten. Doing an export again writes the same rows to a new file and forgets the old one.
+"""
+
+import os
+import subprocess
+import sys
+import uuid
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.conf import settings
+from django.db import transaction
+
+from apps.tenants.access.auditing import By, actor_of, record
+from apps.tracking.models import Export
+from apps.tracking.runs.selection import Wanted
+from maestro.errors import Conflict, NotFound
+
+FORMATS = ("csv", "jsonl", "parquet")
+MOST_OPEN = 20
+KEEP = timedelta(days=7)
+SECONDS = 3_600
+LAST_WORDS = 500
+
+
+def ask(kind: str, wanted: Wanted, columns: list[str], *, owner: str, by: By) -> Export:
+    """Note what somebody wants. Raises Invalid for a bad question, Conflict while too many wait."""
+    wanted.parsed()
+    question = {
+        "experiments": list(wanted.experiments),
+        "filter": wanted.filter,
+        "order": list(wanted.order),
+        "view": wanted.view,
+        "status": wanted.status,
+        "columns": columns,
+    }
+    with transaction.atomic():
+        if Export.objects.filter(state__in=["waiting", "running"]).count() >= MOST_OPEN:
+            raise Conflict(f"{MOST_OPEN} exports are still being written; ask again later", "too_many_exports")
+        made = Export.objects.create(owner=owner, asked_by=actor_of(by).name[:250], format=kind, question=question)
+        shown = {"format": kind} | {name: value for name, value in question.items() if name != "experiments"}
+        record(by, "export.ask", subject=made, after=shown | {"experiments": len(wanted.experiments)})
+    return made
+
+
+def fetch(identity: uuid.UUID, *, owner: str) -> Export:
+    """Fetch an export that somebody asked for themselves. Raises NotFound."""
+    found = Export.objects.select_related("blob").filter(pk=identity, owner=owner).first()
+    if found is None:
+        raise NotFound("there is no such export")
+    return found
+
+
+def wanted_of(question: dict[str, Any]) -> Wanted:
+    """Read what was asked."""
+    return Wanted(question["experiments"], question["filter"], question["order"], question["view"], question["status"])
+
+
+def supervise(slug: str, identity: uuid.UUID, now: datetime) -> str:
+    """Have a process write an export and wait for it; returns the export's state."""
+    command = [sys.executable, str(settings.BASE_DIR / "manage.py"), "export_runs", "--tenant", slug]
+    try:
+        ended = subprocess.run(
+            [*command, "--export", str(identity)],
+            env=os.environ | settings.CHILD_ENV,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            timeout=SECONDS,
+            check=False,
+        )
+        said = ended.stderr.decode(errors="replace").strip()[-LAST_WORDS:] if ended.returncode else ""
+    except subprocess.TimeoutExpired:
+        said = f"it took longer than {SECONDS} s"
+    if said:
+        fail(identity, said.splitlines()[-1], now)
+    return str(Export.objects.values_list("state", flat=True).get(pk=identity))
+
+
+def fail(identity: uuid.UUID, reason: str, now: datetime) -> None:
+    """Say that an export will not come, and why."""
+    Export.objects.filter(pk=identity).exclude(state="done").update(state="failed", reason=reason, ended_at=now)
+
+
+def forget_old(now: datetime) -> int:
+    """Forget exports that are older than a week; their bytes go with the next sweep."""
+    return Export.objects.filter(created_at__lt=now - KEEP).delete()[0]

@@ -1,0 +1,195 @@
+"""The tracking room: files as a tree, and what can be shown of one without ever running it. For runs and versions."""
+
+import csv
+import io
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from pathlib import PurePosixPath
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+
+from apps.tracking.files import blobs
+from apps.tracking.models import Blob
+from maestro.api.streams import SAFETY, file_response
+from maestro.errors import MaestroError, NotFound, Unavailable
+
+# What is shown fits a page; what must be read whole to be understood (JSON, notebooks) may be larger than that.
+SHOWN_CHARS, PREVIEW_BYTES, PARSED_BYTES, IMAGE_BYTES = 60_000, 200_000, 4_000_000, 4_000_000
+MAX_FILES, MAX_LISTED, MAX_ROWS, MAX_COLUMNS, MAX_CELLS = 2_000, 300, 200, 40, 100
+CELL_CHARS, OUTPUT_CHARS = 120, 2_000
+PARSED = {".json", ".ipynb"}
+IMAGES = {".png": "image/png", ".jpg": "image/jpeg", ".jpeg": "image/jpeg"}
+TEXTS = {
+    ".txt",
+    ".log",
+    ".py",
+    ".yaml",
+    ".yml",
+    ".toml",
+    ".ini",
+    ".cfg",
+    ".sh",
+    ".sql",
+    ".r",
+    ".xml",
+    ".html",
+    ".svg",
+    "",
+}
+
+
+@dataclass(slots=True)
+class Folder:
+    """A folder of the tree."""
+
+    name: str
+    folders: dict[str, "Folder"] = field(default_factory=dict)
+    files: list[dict[str, Any]] = field(default_factory=list)
+
+    @property
+    def sorted_folders(self) -> list["Folder"]:
+        """Its folders by name."""
+        return [self.folders[name] for name in sorted(self.folders)]
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What can be shown of one file: `kind` is text, table, markdown, notebook, image, large, missing or none."""
+
+    path: str
+    kind: str
+    size_bytes: int
+    sha256: str
+    text: str = ""
+    columns: tuple[str, ...] = ()
+    rows: tuple[tuple[str, ...], ...] = ()
+    cells: tuple[tuple[str, str, str], ...] = ()
+    is_cut: bool = False
+
+
+def tree(files: Iterable[tuple[str, int]], chosen: str = "") -> Folder:
+    """Paths with sizes as nested folders: the first ones, and the chosen one."""
+    root = Folder("")
+    for index, (path, size_bytes) in enumerate(sorted(files)):
+        if index >= MAX_LISTED and path != chosen:
+            continue
+        at = root
+        *folders, name = path.split("/")
+        for folder in folders:
+            at = at.folders.setdefault(folder, Folder(folder))
+        at.files.append({"name": name, "path": path, "size_bytes": size_bytes, "is_chosen": path == chosen})
+    return root
+
+
+def read_start(blob: Blob, limit: int) -> bytes | None:
+    """The first bytes of a blob; None when the store has lost them or does not answer."""
+    try:
+        return b"".join(blobs.read(blob, 0, min(limit, blob.size_bytes)))
+    except (NotFound, Unavailable):
+        return None
+
+
+def preview(path: str, blob: Blob) -> Preview:
+    """Decide by the name's ending how to show a file, and read no more than that needs."""
+    ending = PurePosixPath(path).suffix.lower()
+    shell = Preview(path, "none", blob.size_bytes, blob.sha256)
+    if ending in IMAGES:
+        return replace(shell, kind="image" if blob.size_bytes <= IMAGE_BYTES else "large")
+    most = PARSED_BYTES if ending in PARSED else PREVIEW_BYTES
+    raw = read_start(blob, most)
+    if raw is None:
+        return replace(shell, kind="missing")
+    if b"\x00" in raw:
+        return shell
+    cut = blob.size_bytes > most
+    text = raw.decode("utf-8", errors="ignore" if cut else "replace")
+    fields = read_text(ending, text, cut)
+    return replace(shell, **{"is_cut": cut, **fields})
+
+
+def read_text(ending: str, text: str, cut: bool) -> dict[str, Any]:
+    """The fields of a Preview that a text's ending asks for; plain text when it does not parse."""
+    if ending in {".csv", ".tsv"}:
+        return read_table(text, "\t" if ending == ".tsv" else ",", cut)
+    if ending in {".md", ".markdown"}:
+        return plain(text, cut) | {"kind": "markdown"}
+    if ending in PARSED and not cut:
+        return read_json(text, is_notebook=ending == ".ipynb")
+    return plain(text, cut)
+
+
+def plain(text: str, cut: bool) -> dict[str, Any]:
+    """As much of a text as a page shows."""
+    return {"kind": "text", "text": text[:SHOWN_CHARS], "is_cut": cut or len(text) > SHOWN_CHARS}
+
+
+def read_table(text: str, delimiter: str, cut: bool) -> dict[str, Any]:
+    """The first rows of a table, as many as a page shows; a broken one is shown as text."""
+    rows: list[tuple[str, ...]] = []
+    chars = 0
+    try:
+        for row in csv.reader(io.StringIO(text), delimiter=delimiter):
+            if len(rows) > MAX_ROWS or chars > SHOWN_CHARS // 2:
+                cut = True
+                break
+            rows.append(tuple(value[:CELL_CHARS] for value in row[:MAX_COLUMNS]))
+            # A cell's own markup weighs as much as some letters.
+            chars += sum(len(value) + 8 for value in rows[-1])
+    except csv.Error:
+        return plain(text, cut)
+    if not rows:
+        return plain(text, cut)
+    return {"kind": "table", "columns": rows[0], "rows": tuple(rows[1:]), "is_cut": cut}
+
+
+def read_json(text: str, *, is_notebook: bool) -> dict[str, Any]:
+    """Indented JSON, or a notebook's cells with what they printed."""
+    try:
+        data = json.loads(text)
+    except (ValueError, RecursionError):
+        return plain(text, cut=False)
+    cells = data.get("cells") if is_notebook and isinstance(data, dict) else None
+    if not isinstance(cells, list):
+        return plain(json.dumps(data, indent=2, ensure_ascii=False), cut=False)
+    shown: list[tuple[str, str, str]] = []
+    for cell in (cell for cell in cells[:MAX_CELLS] if isinstance(cell, dict)):
+        if sum(len(source) + len(output) for _, source, output in shown) > SHOWN_CHARS:
+            break
+        shown.append((str(cell.get("cell_type", "code")), joined(cell.get("source"))[:SHOWN_CHARS], printed(cell)))
+    return {"kind": "notebook", "cells": tuple(shown), "is_cut": len(shown) < len(cells)}
+
+
+def joined(lines: object) -> str:
+    """A notebook's text, which is a string or a list of lines."""
+    return "".join(map(str, lines)) if isinstance(lines, list) else str(lines or "")
+
+
+def printed(cell: dict[str, Any]) -> str:
+    """What a cell printed, as text; pictures and HTML stay in the file."""
+    outputs = cell.get("outputs")
+    parts = []
+    for output in (one for one in (outputs if isinstance(outputs, list) else []) if isinstance(one, dict)):
+        data = output.get("data")
+        parts.append(joined(output.get("text") or (data.get("text/plain") if isinstance(data, dict) else "")))
+    return "\n".join(part for part in parts if part)[:OUTPUT_CHARS]
+
+
+def serve(request: HttpRequest, path: str, blob: Blob) -> HttpResponseBase:
+    """A file's bytes, streamed, whole or a range: an image in place with `?inline`, all else as a download."""
+    kind = IMAGES.get(PurePosixPath(path).suffix.lower(), "")
+    try:
+        if "inline" in request.GET and kind and blob.size_bytes <= IMAGE_BYTES:
+            raw = b"".join(blobs.read(blob))
+            return HttpResponse(raw, content_type=kind, headers=SAFETY)
+        return file_response(
+            request,
+            name=PurePosixPath(path).name,
+            sha256=blob.sha256,
+            size_bytes=blob.size_bytes,
+            read=lambda start, stop: blobs.read(blob, start, stop),
+        )
+    except MaestroError as refusal:
+        return HttpResponse(f"{refusal.detail}.", status=refusal.status, content_type="text/plain")

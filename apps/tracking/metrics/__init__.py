@@ -1,0 +1,1 @@
+"""Metrics: written in batches, kept as points, read whole or thinned."""

@@ -1,0 +1,1 @@
+"""Retention: how long runs are kept, which are lost, and what is pruned."""

@@ -1,0 +1,1 @@
+"""Runs: how they begin, change, end, move and go."""

@@ -1,0 +1,78 @@
+"""The tracking room: what a person writes into the run list -> what the search understands: filter, order, columns."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from apps.tracking.models import Run
+from apps.tracking.search import pages
+from maestro.filters import Field, Node, Term, parse, parse_order
+from maestro.filters.vocabulary import TEXT
+
+BARE = re.compile(r"[\w .:/-]+")
+WORDS = re.compile(r"\b(is|in|like|ilike)\b", re.IGNORECASE)
+KINDS = {"m": "metrics", "p": "params", "t": "tags"}
+ORDERS = {"name": "attributes.run_name", "start": "attributes.start_time", "end": "attributes.end_time"}
+MAX_COLUMNS = 30
+# Clients see a lost run as a running one; people see what it is.
+STATE = Field("attribute", "state", TEXT)
+LISTED_RUNS = replace(pages.RUNS, attributes={**pages.RUNS.attributes, "state": STATE})
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A chosen column: `m.auc`, `p.lr` or `t.stage`."""
+
+    kind: str
+    name: str
+
+    @property
+    def key(self) -> str:
+        """The column as the address writes it."""
+        return f"{self.kind}.{self.name}"
+
+
+def parse_columns(keys: Sequence[str]) -> list[Column]:
+    """The columns of an address, once each; what is none is left out."""
+    pairs = (key.partition(".") for key in dict.fromkeys(keys))
+    return [Column(kind, name) for kind, dot, name in pairs if kind in KINDS and dot and name][:MAX_COLUMNS]
+
+
+def filter_text(text: str, status: str = "") -> str:
+    """A filter in the grammar: bare words look for a name, and the status box adds its clause."""
+    text = text.strip()
+    if text and BARE.fullmatch(text) and not WORDS.search(text):
+        text = f"attributes.run_name ILIKE '%{text}%'"
+    if status not in Run.Status.values:
+        return text
+    clause = f"attributes.state = '{status}'"
+    return f"({text}) AND {clause}" if text else clause
+
+
+def tree_of(text: str, status: str = "") -> Node | None:
+    """The filter's tree. Raises Invalid."""
+    return parse(filter_text(text, status), LISTED_RUNS)
+
+
+def is_order(sort: str) -> bool:
+    """Whether this is an order of the list: `-m.auc`, `name`, `-start`."""
+    key = sort.removeprefix("-")
+    return key in ORDERS or bool(parse_columns([key]))
+
+
+def order_of(sort: str) -> list[str]:
+    """The order of the address in the grammar; nothing for none."""
+    descending, key = sort.startswith("-"), sort.removeprefix("-")
+    columns = parse_columns([key])
+    if columns:
+        name = f"{KINDS[columns[0].kind]}.`{columns[0].name}`"
+    elif key in ORDERS:
+        name = ORDERS[key]
+    else:
+        return []
+    return [f"{name} {'DESC' if descending else 'ASC'}"]
+
+
+def terms_of(sort: str) -> tuple[Term, ...]:
+    """The order of the address; the newest first without one."""
+    return parse_order(order_of(sort), pages.RUNS)

@@ -1,0 +1,1 @@
+"""Traces: their spans and assessments, recorded, searched and laid out."""

@@ -11,8 +11,10 @@ from django.utils import timezone
 from django_tenants.utils import get_tenant_model, tenant_context
 from kombu.exceptions import OperationalError
 
-from apps.recommendations import followup, leases, outcomes, pruning, supervising
+from apps.recommendations.answers import followup
 from apps.recommendations.models import Training, WhatIf
+from apps.recommendations.past import outcomes
+from apps.recommendations.work import leases, processes, pruning
 from maestro.database.session import connection
 from maestro.tasks import fan_out, tenant_task
 
@@ -23,25 +25,25 @@ NIGHT_SECONDS = 50 * 60
 LOOK_SECONDS = 300
 RESEND_SECONDS = 60
 FORESEE_SECONDS = 30
-TASK_SECONDS = supervising.TRAINING_SECONDS + 120
+TASK_SECONDS = processes.TRAINING_SECONDS + 120
 
 
 @tenant_task(soft_time_limit=TASK_SECONDS, time_limit=TASK_SECONDS + 60)
 def train(training: str) -> str:
     """Do one training, unless somebody else does."""
-    return supervising.supervise(connection.tenant, uuid.UUID(training))
+    return processes.supervise(connection.tenant, uuid.UUID(training))
 
 
-@tenant_task(soft_time_limit=supervising.QUESTION_SECONDS + 30)
+@tenant_task(soft_time_limit=processes.QUESTION_SECONDS + 30)
 def answer(question: str) -> str:
     """Answer one question about a project that does not exist yet."""
-    return supervising.answer(connection.tenant, uuid.UUID(question))
+    return processes.answer(connection.tenant, uuid.UUID(question))
 
 
-@tenant_task(soft_time_limit=supervising.QUESTION_SECONDS + 30)
+@tenant_task(soft_time_limit=processes.QUESTION_SECONDS + 30)
 def foresee() -> int:
     """Forecast the projects that began after the last training."""
-    return supervising.foresee(connection.tenant)
+    return processes.foresee(connection.tenant)
 
 
 @tenant_task(soft_time_limit=120)

@@ -11,14 +11,14 @@ from pathlib import Path
 
 import numpy as np
 
-from apps.recommendations.backtest import HEADER, Answer, list_cases
-from apps.recommendations.boosting import boost
-from apps.recommendations.casefiles import read_forecast, read_impact, read_ranking, read_sheet, read_task
-from apps.recommendations.features import fit_encoder
-from apps.recommendations.forecasting import ForecastData
-from apps.recommendations.ranking import RankingData
-from apps.recommendations.ranks import project_ranks
-from apps.recommendations.tables import Floats, Table, table_from_columns
+from apps.recommendations.estimators.backtest import HEADER, Answer, list_cases
+from apps.recommendations.estimators.boosting import boost
+from apps.recommendations.estimators.casefiles import read_forecast, read_impact, read_ranking, read_sheet, read_task
+from apps.recommendations.estimators.features import fit_encoder
+from apps.recommendations.estimators.forecasting import ForecastData
+from apps.recommendations.estimators.ranking import RankingData
+from apps.recommendations.estimators.ranks import project_ranks
+from apps.recommendations.estimators.tables import Floats, Table, table_from_columns
 
 Scores = dict[str, float]
 

@@ -3,7 +3,7 @@
 usage: python -m bench.learning.contests [--tenants 60]
 
 Each simulated tenant has 150 projects and 8 artifacts; models are trained on 120 and compared on the other 30. Printed:
-the share refused by one standard error alone, and by the rule that serves (apps/recommendations/holdout.py).
+the share refused by one standard error alone, and by the rule that serves (apps/recommendations/training/holdout.py).
 """
 
 import argparse
@@ -12,8 +12,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from apps.recommendations.holdout import Losses, is_worse, project_losses
-from apps.recommendations.impact import ImpactData, estimate_impact
+from apps.recommendations.estimators.impact import ImpactData, estimate_impact
+from apps.recommendations.training.holdout import Losses, is_worse, project_losses
 from tests.recommendations.simulated import tenant
 
 PROJECTS, TRAINED, ARTIFACTS, FIRST_SEED = 150, 120, 8, 10

@@ -7,9 +7,9 @@ from collections.abc import Callable
 import lightgbm
 import numpy as np
 
-from apps.recommendations.forecasting import ForecastData, train_forecast
-from apps.recommendations.learners import fit_features
-from apps.recommendations.tables import table_from_columns
+from apps.recommendations.estimators.forecasting import ForecastData, train_forecast
+from apps.recommendations.estimators.learners import fit_features
+from apps.recommendations.estimators.tables import table_from_columns
 
 SIZES = (300, 1000, 5000)
 COLUMNS = 30

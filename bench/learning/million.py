@@ -18,8 +18,8 @@ django.setup()
 
 from django_tenants.utils import tenant_context  # noqa: E402 Django must be set up first
 
-from apps.recommendations import leases, supervising  # noqa: E402
 from apps.recommendations.models import Training  # noqa: E402
+from apps.recommendations.work import leases, processes  # noqa: E402
 from apps.tenants import provisioning  # noqa: E402
 from apps.tenants.models import Tenant  # noqa: E402
 from bench.learning.nightly_tenants import make_tenant  # noqa: E402
@@ -72,7 +72,7 @@ def measure(tenant: Tenant, copies: int) -> str:
             (usages,) = cursor.fetchone()
         asked, _ = leases.ask(why="asked")
         begun = time.monotonic()
-        supervising.supervise(tenant, asked.pk)
+        processes.supervise(tenant, asked.pk)
         wall = time.monotonic() - begun
         return describe(Training.objects.get(pk=asked.pk), copies, usages, wall=wall)
 
@@ -82,7 +82,7 @@ def describe(done: Training, copies: int, usages: int, *, wall: float) -> str:
     rows = {
         "usage rows": f"{usages:,}",
         "runs read": f"{done.counts.get('runs', 0):,}",
-        "bound of memory": f"{supervising.memory_bound()} MB",
+        "bound of memory": f"{processes.memory_bound()} MB",
         "how it ended": f"{done.state} {done.reason}".strip(),
         "tries": done.tries,
         "wall clock": f"{wall:.0f} s",

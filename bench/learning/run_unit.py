@@ -12,9 +12,9 @@ from pathlib import Path
 
 import numpy as np
 
-from apps.recommendations import refusals
-from apps.recommendations.tables import Floats
-from apps.recommendations.within import estimate_run_impact
+from apps.recommendations.estimators import minimum_data
+from apps.recommendations.estimators.run_impact import estimate_run_impact
+from apps.recommendations.estimators.tables import Floats
 from tests.recommendations.simulated import workshop
 
 ARTIFACTS = 8
@@ -80,7 +80,7 @@ def main() -> None:
     parser.add_argument("--output", type=Path)
     options = parser.parse_args()
     for name in ("RUN_PROJECTS", "RUNS_PER_PROJECT", "RUN_ARM_PROJECTS"):
-        setattr(refusals, name, 2)
+        setattr(minimum_data, name, 2)
     lines = ["| projects | runs each | projects with both | trend | coverage of 90 % | error / saying nothing | slope "
              "| claims of 8 | wrong sign |", "| --- | --- | --- | --- | --- | --- | --- | --- | --- |"]  # fmt: skip
     for cell in cells():

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 from scipy.stats import spearmanr
 
-from apps.recommendations.impact import estimate_impact
+from apps.recommendations.estimators.impact import estimate_impact
 from tests.recommendations.simulated import tenant
 
 RESULT = Path(__file__).parents[1] / "results" / "simulations.md"

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from apps.recommendations.impact import ImpactData
-from apps.recommendations.tables import Floats, table_from_columns
-from apps.recommendations.within import RunData
+from apps.recommendations.estimators.impact import ImpactData
+from apps.recommendations.estimators.run_impact import RunData
+from apps.recommendations.estimators.tables import Floats, table_from_columns
 
 CLASSES = ("classification", "forecasting", "vision")
 

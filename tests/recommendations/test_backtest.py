@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from django.core.management import CommandError, call_command
 
-from apps.recommendations.backtest import HEADER, list_cases, run_cases
-from apps.recommendations.impact import estimate_impact
+from apps.recommendations.estimators.backtest import HEADER, list_cases, run_cases
+from apps.recommendations.estimators.impact import estimate_impact
 from tests.recommendations.simulated import tenant
 
 

@@ -6,10 +6,10 @@ from datetime import date
 import numpy as np
 import pytest
 
-from apps.recommendations.features import Encoder, fit_encoder
-from apps.recommendations.folds import deal_folds
-from apps.recommendations.sampling import capped_rows
-from apps.recommendations.tables import table_from_columns, table_from_rows
+from apps.recommendations.estimators.features import Encoder, fit_encoder
+from apps.recommendations.estimators.folds import deal_folds
+from apps.recommendations.estimators.sampling import capped_rows
+from apps.recommendations.estimators.tables import table_from_columns, table_from_rows
 
 
 def test_numbers_dates_text_and_parameters_are_told_apart():

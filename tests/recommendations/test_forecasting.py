@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from apps.recommendations.forecasting import (
+from apps.recommendations.estimators.forecasting import (
     Forecast,
     ForecastData,
     contributions,
@@ -14,7 +14,7 @@ from apps.recommendations.forecasting import (
     predict,
     train_forecast,
 )
-from apps.recommendations.tables import Table, table_from_columns
+from apps.recommendations.estimators.tables import Table, table_from_columns
 
 
 def work(projects: int, *, seed: int, useful: bool = True, planned: float | None = None) -> ForecastData:

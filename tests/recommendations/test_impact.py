@@ -5,8 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from apps.recommendations.impact import ImpactData, ImpactResult, estimate_impact
-from apps.recommendations.tables import Floats, table_from_columns
+from apps.recommendations.estimators.impact import ImpactData, ImpactResult, estimate_impact
+from apps.recommendations.estimators.tables import Floats, table_from_columns
 from tests.recommendations.simulated import Tenant, tenant
 
 SEEDS = (1, 2, 3, 4)

@@ -8,12 +8,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from apps.recommendations.forecasting import ForecastData, contributions, predict, train_forecast
-from apps.recommendations.impact import ImpactData, estimate_impact
-from apps.recommendations.ranking import RankingData, rank, train_ranker
-from apps.recommendations.tables import table_from_columns
-from apps.recommendations.teams import TeamData, recommend_team
-from apps.recommendations.within import RunData, estimate_run_impact
+from apps.recommendations.estimators.forecasting import ForecastData, contributions, predict, train_forecast
+from apps.recommendations.estimators.impact import ImpactData, estimate_impact
+from apps.recommendations.estimators.ranking import RankingData, rank, train_ranker
+from apps.recommendations.estimators.run_impact import RunData, estimate_run_impact
+from apps.recommendations.estimators.tables import table_from_columns
+from apps.recommendations.estimators.team_size import TeamData, recommend_team
 
 ODD_NUMBERS = st.sampled_from([0.0, 1.0, -1.0, 50.0, 1e-300, 1e300, -1e300, math.nan, math.inf, -math.inf])
 CELLS = st.sampled_from(

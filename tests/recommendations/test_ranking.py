@@ -5,8 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from apps.recommendations.ranking import METHODS, RankingData, ndcg, rank, train_ranker
-from apps.recommendations.tables import table_from_columns
+from apps.recommendations.estimators.ranking import METHODS, RankingData, ndcg, rank, train_ranker
+from apps.recommendations.estimators.tables import table_from_columns
 
 
 def history(projects: int, *, seed: int, artifacts: int = 20, each: int = 20) -> RankingData:

@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from apps.recommendations import supervising
+from apps.recommendations.work import processes
 
 BOUND = "import resource; resource.setrlimit(resource.RLIMIT_DATA, ({mb} << 20, {mb} << 20))\n"
 # Memory is taken until there is no more, and held long enough to be seen, as a library that crashes at its bound has.
@@ -37,15 +37,15 @@ OTHERS = {
 
 @pytest.mark.parametrize("ending", ENDINGS)
 def test_a_lack_of_memory_is_named(ending):
-    ended = supervising.run_process([sys.executable, "-c", ENDINGS[ending]], seconds=60)
+    ended = processes.run_process([sys.executable, "-c", ENDINGS[ending]], seconds=60)
     assert ended.code != 0
-    assert ended.reason == supervising.NO_MEMORY, ended
+    assert ended.reason == processes.NO_MEMORY, ended
 
 
 @pytest.mark.parametrize("ending", OTHERS)
 def test_another_end_is_not_taken_for_it(ending):
     program, reason = OTHERS[ending]
-    ended = supervising.run_process([sys.executable, "-c", program], seconds=60)
+    ended = processes.run_process([sys.executable, "-c", program], seconds=60)
     assert ended.reason == reason
 
 
@@ -61,16 +61,16 @@ def test_another_end_is_not_taken_for_it(ending):
     ],
 )
 def test_what_libraries_say_of_memory_is_understood(words):
-    assert supervising.Ended(1, f"Traceback\n{words}\nSomething else: failed").lacked_memory
+    assert processes.Ended(1, f"Traceback\n{words}\nSomething else: failed").lacked_memory
 
 
 def test_another_complaint_at_the_bound_is_a_lack_of_memory_and_below_it_is_not():
     words = "CommandError: the database does not answer: connection failed: no answer"
-    assert supervising.Ended(7, words, held=1.04).lacked_memory
-    assert not supervising.Ended(7, words, held=0.95).lacked_memory
-    assert supervising.Ended(7, words.replace("no answer", "could not generate nonce")).lacked_memory
+    assert processes.Ended(7, words, held=1.04).lacked_memory
+    assert not processes.Ended(7, words, held=0.95).lacked_memory
+    assert processes.Ended(7, words.replace("no answer", "could not generate nonce")).lacked_memory
 
 
 def test_a_process_that_takes_too_long_is_ended():
-    ended = supervising.run_process([sys.executable, "-c", "import time; time.sleep(60)"], seconds=0.5)
+    ended = processes.run_process([sys.executable, "-c", "import time; time.sleep(60)"], seconds=0.5)
     assert "longer than" in ended.reason

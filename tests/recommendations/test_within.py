@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from apps.recommendations.within import RunData, estimate_run_impact
+from apps.recommendations.estimators.run_impact import RunData, estimate_run_impact
 from tests.recommendations.simulated import workshop
 
 

@@ -6,7 +6,7 @@ from typing import Any
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 
-from apps.recommendations import analytics
+from apps.recommendations.answers import calibration as answers_calibration
 from apps.recommendations.models import Forecast
 from maestro import charts
 from maestro.admin import tenant_site
@@ -27,7 +27,7 @@ def read_met(target: str) -> list[Met]:
     """The newest settled forecasts of a target, one a project."""
     return [
         Met(str(row.project), row.p50, row.actual)
-        for row in analytics.settled(target)[:SHOWN]
+        for row in answers_calibration.settled(target)[:SHOWN]
         if row.p50 is not None and row.actual is not None
     ]
 
@@ -47,15 +47,15 @@ def calibration(request: HttpRequest) -> HttpResponse:
     """The page: each target's record or its refusal, what became of advice, and how stable impact claims were."""
     if not request.user.has_perm("recommendations.view_forecast"):
         raise PermissionDenied
-    records = analytics.calibration()
+    records = answers_calibration.calibration()
     known = [one for one in records if one.status != "refused"]
     context: dict[str, Any] = {
         "title": "Past claims",
         "records": known,
         "refused": [one for one in records if one.status == "refused"],
         "pictures": [picture(one.target) for one in known],
-        "followed": analytics.followed(),
-        "claims": analytics.claims()[:CLAIMS_SHOWN],
+        "followed": answers_calibration.followed(),
+        "claims": answers_calibration.claims()[:CLAIMS_SHOWN],
         "has_forecasts": Forecast.objects.exists(),
     }
     return tenant_site.page(request, "admin/recommendations/calibration.html", context)

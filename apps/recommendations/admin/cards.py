@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from apps.recommendations import tasks
 from apps.recommendations.admin.impact import SHORT_UNITS, UNITS, forest_of
-from apps.recommendations.advising import (
+from apps.recommendations.answers.advice import (
     PENDING,
     UNIT_WORDS,
     advice_for,

@@ -5,7 +5,7 @@ from typing import Any
 
 from django import forms
 
-from apps.recommendations.history import FACT_CHARS, MOST_FACTS
+from apps.recommendations.past.history import FACT_CHARS, MOST_FACTS
 from apps.registry.models import Artifact
 from apps.tracking.models import Project
 from maestro import limits

@@ -8,7 +8,7 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 
-from apps.recommendations.advising import UNIT_WORDS, untrained
+from apps.recommendations.answers.advice import UNIT_WORDS, untrained
 from apps.recommendations.models import ImpactModel, ImpactScore
 from apps.registry.models import Artifact
 from maestro import charts

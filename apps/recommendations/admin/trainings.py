@@ -12,8 +12,9 @@ from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_POST
 
-from apps.recommendations import leases, promotion, tasks
+from apps.recommendations import tasks
 from apps.recommendations.models import ImpactModel, Training
+from apps.recommendations.work import leases, promotion
 from apps.tenants.access.auditing import record
 from maestro.admin import tenant_site
 from maestro.errors import MaestroError

@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from apps.recommendations import tasks
 from apps.recommendations.admin.facts import WhatIfForm, facts_of_project
-from apps.recommendations.advising import UNIT_WORDS
+from apps.recommendations.answers.advice import UNIT_WORDS
 from apps.recommendations.models import WhatIf
 from apps.tenants.access.auditing import record
 from apps.tenants.access.standing import is_bound

@@ -9,7 +9,8 @@ from rest_framework.generics import GenericAPIView
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from apps.recommendations import analytics, tasks
+from apps.recommendations import tasks
+from apps.recommendations.answers import calibration
 from apps.recommendations.api.serializers import CalibrationShown, WhatIfNew, WhatIfShown
 from apps.recommendations.models import WhatIf
 from apps.tenants.access.auditing import record
@@ -84,4 +85,4 @@ class CalibrationView(GenericAPIView[Any]):
     def get(self, request: Request) -> Response:
         """Show past forecasts against what happened, whether advice was followed, and how stable impact claims were."""
         require_tenant_wide(asking(request), TENANT_WIDE)
-        return Response(CalibrationShown(analytics.calibration_page()).data)
+        return Response(CalibrationShown(calibration.calibration_page()).data)

@@ -7,7 +7,7 @@ from rest_framework.generics import GenericAPIView
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from apps.recommendations.advising import UNIT_WORDS, WORDING, untrained
+from apps.recommendations.answers.advice import UNIT_WORDS, WORDING, untrained
 from apps.recommendations.api.serializers import ImpactShown, ScoreShown
 from apps.recommendations.models import ImpactModel, ImpactScore
 from apps.tracking.models import Project

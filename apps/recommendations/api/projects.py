@@ -8,8 +8,8 @@ from rest_framework.generics import GenericAPIView
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from apps.recommendations import outcomes, tasks
-from apps.recommendations.advising import (
+from apps.recommendations import tasks
+from apps.recommendations.answers.advice import (
     PENDING,
     UNIT_NAMES,
     WORDING,
@@ -21,6 +21,7 @@ from apps.recommendations.advising import (
 )
 from apps.recommendations.api.serializers import AdviceShown, ForecastsShown, OutcomeShown
 from apps.recommendations.models import Advice
+from apps.recommendations.past import outcomes
 from apps.tenants.access.idempotency import IdempotentPosts
 from apps.tracking.models import Project
 from apps.tracking.scoping import projects_for

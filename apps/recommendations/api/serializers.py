@@ -4,8 +4,8 @@ from typing import Any
 
 from rest_framework import serializers
 
-from apps.recommendations.history import MOST_FACTS
 from apps.recommendations.models import Forecast, ImpactModel, ImpactScore, Training, WhatIf
+from apps.recommendations.past.history import MOST_FACTS
 from apps.tracking.models import Project
 from maestro import limits
 from maestro.api.serializers import Flag, Mapped, Real, Scalar, StrictSerializer, Text, Whole

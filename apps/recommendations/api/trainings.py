@@ -9,9 +9,10 @@ from rest_framework.generics import GenericAPIView
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from apps.recommendations import leases, promotion, tasks
+from apps.recommendations import tasks
 from apps.recommendations.api.serializers import TrainingNew, TrainingShown
 from apps.recommendations.models import Training
+from apps.recommendations.work import leases, promotion
 from apps.tenants.access.auditing import record
 from apps.tenants.access.idempotency import IdempotentPosts
 from apps.tracking.scoping import require_tenant_wide

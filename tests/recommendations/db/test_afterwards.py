@@ -5,8 +5,10 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from apps.recommendations import advising, analytics, followup, leases, pruning, training
+from apps.recommendations.answers import advice, calibration, followup
 from apps.recommendations.models import Advice, ImpactModel, Training
+from apps.recommendations.training import run
+from apps.recommendations.work import leases, pruning
 from apps.registry.models import Usage
 from apps.tracking.models import Project
 from tests.recommendations.db.builders import make_artifacts, make_past
@@ -15,7 +17,7 @@ from tests.recommendations.db.builders import make_artifacts, make_past
 def train_now() -> Training:
     asked, _ = leases.ask(why="asked", force=True)
     assert leases.take(asked.pk, "test") is not None
-    training.run(Training.objects.get(pk=asked.pk), "test")
+    run.run(Training.objects.get(pk=asked.pk), "test")
     return Training.objects.get(pk=asked.pk)
 
 
@@ -46,7 +48,7 @@ def test_recency_puts_the_last_used_first_and_leaves_out_what_is_used_or_another
     use(project, versions[0])
     artifacts[3].project = other
     artifacts[3].save()
-    answer = advising.advice_for(project)
+    answer = advice.advice_for(project)
     assert [item.artifact_id for item in answer.items] == [artifacts[2].pk, artifacts[1].pk]
     assert answer.basis == "recency"
 
@@ -54,7 +56,7 @@ def test_recency_puts_the_last_used_first_and_leaves_out_what_is_used_or_another
 def test_where_impact_refuses_a_project_younger_than_the_training_is_told_the_mean_ranks(acme):
     past = make_past(8, artifacts=6, runs=8)
     train_now()
-    answer = advising.advice_for(fresh())
+    answer = advice.advice_for(fresh())
     assert (answer.status, answer.basis) == ("early", "mean_rank")
     assert answer.items[0].artifact_id == past.artifacts[0].pk
     assert answer.items[0].gain is None
@@ -94,10 +96,10 @@ def test_what_came_of_advice_is_an_association_with_an_interval_or_a_refusal(acm
     model = ImpactModel.objects.create(training=leases.ask(why="asked")[0], target="impact", state="champion")
     settle(model, 11, did=True, success=70)
     settle(model, 20, did=False, success=60)
-    said = analytics.followed()
+    said = calibration.followed()
     assert (said.status, said.advised, said.followed, said.difference) == ("refused", 31, 11, None)
     settle(model, 3, did=True, success=70)
-    said = analytics.followed()
+    said = calibration.followed()
     assert said.status == "early"
     assert said.low < 10 < said.high
     assert said.difference == pytest.approx(10, abs=0.2)
@@ -106,7 +108,7 @@ def test_what_came_of_advice_is_an_association_with_an_interval_or_a_refusal(acm
 
 
 def test_the_t_quantile_of_the_interval_is_right():
-    assert analytics.welch_reach([0.0, 1.0] * 6, [0.0, 1.0] * 6) == pytest.approx(
+    assert calibration.welch_reach([0.0, 1.0] * 6, [0.0, 1.0] * 6) == pytest.approx(
         1.7171 * (0.2727 / 6) ** 0.5, rel=2e-3
     )
 

@@ -9,8 +9,10 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from apps.recommendations import advising, leases, promotion, training
+from apps.recommendations.answers import advice
 from apps.recommendations.models import ImpactModel, Training
+from apps.recommendations.training import run as training_run
+from apps.recommendations.work import leases, promotion
 from apps.tenants.access.models import AuditEvent
 from apps.tracking.models import Project
 from tests.recommendations.db.builders import make_past
@@ -21,7 +23,7 @@ NUMBERS = ("effect", "low", "high", "raw_effect", "adjusted_effect", "gain", "va
 def train_now() -> Training:
     asked, _ = leases.ask(why="asked", force=True)
     assert leases.take(asked.pk, "test") is not None
-    training.run(Training.objects.get(pk=asked.pk), "test")
+    training_run.run(Training.objects.get(pk=asked.pk), "test")
     return Training.objects.get(pk=asked.pk)
 
 
@@ -207,5 +209,5 @@ def test_advice_of_a_project_takes_few_queries(acme, django_assert_max_num_queri
     train_now()
     fresh = Project.objects.create(slug="fresh", name="Fresh")
     with django_assert_max_num_queries(4):
-        answer = advising.advice_for(fresh)
+        answer = advice.advice_for(fresh)
     assert answer.items

@@ -10,8 +10,9 @@ from celery import Celery
 from django.db.models import F
 from django.db.models.functions import Now
 
-from apps.recommendations import leases, tasks
+from apps.recommendations import tasks
 from apps.recommendations.models import ImpactModel, Training
+from apps.recommendations.work import leases
 from config.schedule import SCHEDULE
 from tests.recommendations.db.builders import make_past
 from tests.recommendations.workers import Broker, Worker, a_worker, is_running, wait_for

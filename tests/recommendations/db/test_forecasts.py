@@ -7,9 +7,11 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from apps.recommendations import analytics, followup, latecomers, leases, questions, training
+from apps.recommendations.answers import calibration, followup
+from apps.recommendations.estimators.ranking import METHODS
 from apps.recommendations.models import Advice, Forecast, ImpactModel, Training, WhatIf
-from apps.recommendations.ranking import METHODS
+from apps.recommendations.training import latecomers, run, what_if
+from apps.recommendations.work import leases
 from apps.registry.models import Usage
 from apps.tracking.models import Project
 from tests.recommendations.db.builders import make_past, make_runs
@@ -20,7 +22,7 @@ LATER = datetime(2025, 1, 15, tzinfo=UTC)
 def train_now() -> Training:
     asked, _ = leases.ask(why="asked", force=True)
     assert leases.take(asked.pk, "test") is not None
-    training.run(Training.objects.get(pk=asked.pk), "test")
+    run.run(Training.objects.get(pk=asked.pk), "test")
     return Training.objects.get(pk=asked.pk)
 
 
@@ -90,7 +92,7 @@ def test_calibration_of_few_forecasts_is_refused_and_of_enough_is_a_share(acme, 
                  p90=100 if k < 15 else 0, actual=one.success, settled_at=timezone.now(), made_at=timezone.now())
         for k, one in enumerate(past.projects[:20])
     )  # fmt: skip
-    (found,) = analytics.calibration(["success"])
+    (found,) = calibration.calibration(["success"])
     assert (found.n, found.coverage, found.drifted) == (20, 0.75, False)
 
 
@@ -144,7 +146,7 @@ def test_a_project_that_does_not_exist_is_forecast_from_its_facts(acme):
     easy = WhatIf.objects.create(facts={"complexity": 5, "planned_duration_days": 60, "dataset_facts": {"rows": 900}})
     hard = WhatIf.objects.create(facts={"complexity": 95, "problem_class": "classification"})
     for one in (easy, hard):
-        questions.answer(one, at=LATER)
+        what_if.answer(one, at=LATER)
     said = {one.pk: {each["target"]: each for each in one.answer["results"]} for one in (easy, hard)}
     assert said[easy.pk]["success"]["value"] > said[hard.pk]["success"]["value"] + 5
     assert said[easy.pk]["cost"]["status"] == "refused"
@@ -154,7 +156,7 @@ def test_a_project_that_does_not_exist_is_forecast_from_its_facts(acme):
 
 def test_a_question_before_any_training_is_answered_with_refusals(acme):
     question = WhatIf.objects.create(facts={})
-    questions.answer(question, at=LATER)
+    what_if.answer(question, at=LATER)
     assert {one["status"] for one in question.answer["results"]} == {"refused"}
     assert {one["value"] for one in question.answer["results"]} == {None}
 

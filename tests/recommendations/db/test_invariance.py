@@ -5,8 +5,9 @@ import random
 
 import pytest
 
-from apps.recommendations import leases, training
 from apps.recommendations.models import Training
+from apps.recommendations.training import run
+from apps.recommendations.work import leases
 from apps.tracking.models import Project
 from tests.recommendations.db.builders import make_again, make_past
 
@@ -14,7 +15,7 @@ from tests.recommendations.db.builders import make_again, make_past
 def train_now() -> Training:
     asked, _ = leases.ask(why="asked", force=True)
     assert leases.take(asked.pk, "test") is not None
-    training.run(Training.objects.get(pk=asked.pk), "test")
+    run.run(Training.objects.get(pk=asked.pk), "test")
     return Training.objects.get(pk=asked.pk)
 
 

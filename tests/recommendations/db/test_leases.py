@@ -15,8 +15,10 @@ from django.db import connection
 from django.db.models.functions import Now
 from django_tenants.utils import tenant_context
 
-from apps.recommendations import leases, outcomes, supervising, tasks
+from apps.recommendations import tasks
 from apps.recommendations.models import ImpactModel, Training
+from apps.recommendations.past import outcomes
+from apps.recommendations.work import leases, processes
 from apps.tracking.models import Project
 from config.schedule import SCHEDULE
 from tests.recommendations.db.builders import make_past
@@ -95,11 +97,11 @@ def test_a_training_that_was_just_sent_is_not_sent_again_at_once_but_a_forgotten
 def test_a_crash_is_tried_again_and_a_lack_of_memory_is_not(acme):
     training, _ = leases.ask(why="asked")
     leases.take(training.pk, "one")
-    supervising.settle(training.pk, "one", supervising.Ended(-signal.SIGSEGV, ""))
+    processes.settle(training.pk, "one", processes.Ended(-signal.SIGSEGV, ""))
     training.refresh_from_db()
     assert (training.state, training.lease_until) == ("running", None)
     leases.take(training.pk, "two")
-    supervising.settle(training.pk, "two", supervising.Ended(1, "std::bad_alloc"))
+    processes.settle(training.pk, "two", processes.Ended(1, "std::bad_alloc"))
     training.refresh_from_db()
     assert (training.state, training.reason) == ("failed", "it needed more memory than a training may have")
 
@@ -107,7 +109,7 @@ def test_a_crash_is_tried_again_and_a_lack_of_memory_is_not(acme):
 def test_a_process_that_takes_too_long_is_ended(test_environment, monkeypatch):
     for name, value in test_environment.items():
         monkeypatch.setenv(name, value)
-    ended = supervising.run_command("run_training", "--help", seconds=0.01)
+    ended = processes.run_command("run_training", "--help", seconds=0.01)
     assert ended.code == 1
     assert "longer than" in ended.last_words
 
@@ -132,11 +134,11 @@ def test_a_killed_worker_s_training_dies_with_it_and_is_done_once_by_another(com
     assert training.state == "running"
     expire(training)
     assert leases.abandoned() == [training.pk]
-    assert supervising.supervise(committed, training.pk) == "done"
+    assert processes.supervise(committed, training.pk) == "done"
     training.refresh_from_db()
     assert training.tries == 2
     assert ImpactModel.objects.filter(target="impact", unit="project").count() == 1
-    assert supervising.supervise(committed, training.pk) == "taken"
+    assert processes.supervise(committed, training.pk) == "taken"
 
 
 def child_of(pid: int) -> int | None:

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from apps.recommendations import leases, training
 from apps.recommendations.models import Training
+from apps.recommendations.training import run
+from apps.recommendations.work import leases
 from apps.tracking.models import LatestMetric, Project
 from tests.recommendations.db.builders import Past, make_past
 
@@ -91,7 +92,7 @@ def test_odd_data_end_in_a_refusal_or_a_number(acme, api, spoil):
     spoil(past)
     asked, _ = leases.ask(why="asked", force=True)
     leases.take(asked.pk, "test")
-    training.run(Training.objects.get(pk=asked.pk), "test")
+    run.run(Training.objects.get(pk=asked.pk), "test")
     client = api(acme, "viewer")
     paths = ["impact/?unit=project", "impact/?unit=run", "trainings/", "calibration/"]
     paths += [f"projects/{open_one.pk}/advice/", f"projects/{open_one.pk}/forecasts/"]

@@ -5,8 +5,9 @@ from datetime import UTC, datetime
 
 import pytest
 
-from apps.recommendations import leases, training
 from apps.recommendations.models import Forecast, ImpactModel, Training
+from apps.recommendations.training import run
+from apps.recommendations.work import leases
 from apps.tracking.models import Project
 from tests.recommendations.db.builders import make_past
 
@@ -16,7 +17,7 @@ NO_OUTCOME = {"success": None, "outcome_source": "", "outcome_set_at": None, "ou
 def train_now() -> Training:
     asked, _ = leases.ask(why="asked")
     assert leases.take(asked.pk, "test") is not None
-    training.run(Training.objects.get(pk=asked.pk), "test")
+    run.run(Training.objects.get(pk=asked.pk), "test")
     return Training.objects.get(pk=asked.pk)
 
 

@@ -10,8 +10,9 @@ from django.db import connection
 from django.db.models import F
 from django.utils import timezone
 
-from apps.recommendations import leases, promotion, pruning, training
 from apps.recommendations.models import Advice, Forecast, ImpactModel, ImpactScore, Training
+from apps.recommendations.training import run
+from apps.recommendations.work import leases, promotion, pruning
 from apps.tracking.models import Project
 from maestro.errors import Conflict
 from tests.recommendations.db.builders import make_past
@@ -20,7 +21,7 @@ from tests.recommendations.db.builders import make_past
 def train_now() -> Training:
     asked, _ = leases.ask(why="asked", force=True)
     assert leases.take(asked.pk, "test") is not None
-    training.run(Training.objects.get(pk=asked.pk), "test")
+    run.run(Training.objects.get(pk=asked.pk), "test")
     return Training.objects.get(pk=asked.pk)
 
 

@@ -7,8 +7,10 @@ from django.core.management import call_command
 from django.db import connection
 from django_tenants.utils import tenant_context
 
-from apps.recommendations import leases, supervising, tasks, training
+from apps.recommendations import tasks
 from apps.recommendations.models import ImpactModel, ImpactScore, Training
+from apps.recommendations.training import run
+from apps.recommendations.work import leases, processes
 from apps.registry.models import Usage
 from apps.tracking.models import Project
 from tests.recommendations.db.builders import make_past
@@ -18,7 +20,7 @@ def train_now(**options: Any) -> Training:
     """One training in this process."""
     asked, _ = leases.ask(why="asked", asked_by="test", **options)
     assert leases.take(asked.pk, "test") is not None
-    training.run(Training.objects.get(pk=asked.pk), "test")
+    run.run(Training.objects.get(pk=asked.pk), "test")
     return Training.objects.get(pk=asked.pk)
 
 
@@ -122,27 +124,27 @@ def test_the_process_of_a_training_stands_in_its_own_tenant(committed, other_com
 def test_reading_takes_the_same_number_of_queries_for_one_project_and_for_many(acme, django_assert_num_queries):
     make_past(2, runs=2)
     with django_assert_num_queries(7):
-        training.dataset.read_history()
+        run.dataset.read_history()
     make_more = make_past(60, runs=2, prefix="more")
     assert len(make_more.projects) == 60
     with django_assert_num_queries(7):
-        history = training.dataset.read_history()
+        history = run.dataset.read_history()
     assert len(history.projects) == 62
 
 
 def test_the_digest_does_not_depend_on_the_order_of_rows_and_changes_with_any_usage(acme):
     past = make_past(5)
-    before = training.digest_of(training.dataset.read_history())
+    before = run.digest_of(run.dataset.read_history())
     Project.objects.filter(pk=past.projects[2].pk).update(name="another name")
-    assert training.digest_of(training.dataset.read_history()) == before
+    assert run.digest_of(run.dataset.read_history()) == before
     usage = Usage.objects.first()
     usage.delete()
-    assert training.digest_of(training.dataset.read_history()) != before
+    assert run.digest_of(run.dataset.read_history()) != before
 
 
 def test_what_came_of_a_project_is_never_a_covariate(acme):
     make_past(3, runs=2)
-    row = training.dataset.read_history().projects[0]
+    row = run.dataset.read_history().projects[0]
     told = set(row.known)
     assert "complexity" in told
     assert not told & {"success", "model_performance", "business_value", "actual_duration_days", "actual_cost"}
@@ -151,7 +153,7 @@ def test_what_came_of_a_project_is_never_a_covariate(acme):
 def test_a_team_s_past_counts_only_what_had_ended_before(acme):
     past = make_past(40)
     Project.objects.filter(pk__in=[one.pk for one in past.projects]).update(team="red")
-    rows = {row.id: row for row in training.dataset.read_history().projects}
+    rows = {row.id: row for row in run.dataset.read_history().projects}
     first, last = rows[past.projects[0].pk], rows[past.projects[39].pk]
     assert first.known["past_success"] is None
     assert last.known["past_projects"] == 19
@@ -165,7 +167,7 @@ def test_a_lost_lease_writes_nothing(acme):
     assert leases.take(asked.pk, "first") is not None
     Training.objects.filter(pk=asked.pk).update(lease_owner="second")
     with pytest.raises(leases.LeaseLost):
-        training.run(Training.objects.get(pk=asked.pk), "first")
+        run.run(Training.objects.get(pk=asked.pk), "first")
     assert not ImpactModel.objects.exists()
 
 
@@ -191,7 +193,7 @@ def test_a_training_that_needs_too_much_memory_fails_with_that_reason_and_the_ca
         monkeypatch.setenv(name, value)
     make_past(105)
     asked, _ = leases.ask(why="asked")
-    state = supervising.supervise(committed, asked.pk, megabytes=250)
+    state = processes.supervise(committed, asked.pk, megabytes=250)
     assert state == "failed"
     assert "more memory" in Training.objects.get().reason
 

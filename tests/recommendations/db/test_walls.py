@@ -6,8 +6,9 @@ from django.conf import settings
 from django_tenants.utils import tenant_context
 from psycopg import sql
 
-from apps.recommendations import leases, tasks
+from apps.recommendations import tasks
 from apps.recommendations.models import Training
+from apps.recommendations.work import leases
 from apps.tenants.models import Tenant
 from apps.tracking.models import Project
 from tests.recommendations.db.builders import make_past

@@ -9,8 +9,10 @@ from django.contrib.auth.models import User
 from django.test import Client
 from django.utils import timezone
 
-from apps.recommendations import latecomers, leases, questions, tasks, training
+from apps.recommendations import tasks
 from apps.recommendations.models import Training, WhatIf
+from apps.recommendations.training import latecomers, run, what_if
+from apps.recommendations.work import leases
 from apps.tracking.models import Project
 from tests.recommendations.db.builders import make_past
 
@@ -33,7 +35,7 @@ def quiet(monkeypatch: pytest.MonkeyPatch) -> None:
 def train_now() -> None:
     asked, _ = leases.ask(why="asked", force=True)
     assert leases.take(asked.pk, "test") is not None
-    training.run(Training.objects.get(pk=asked.pk), "test")
+    run.run(Training.objects.get(pk=asked.pk), "test")
 
 
 def test_a_question_is_asked_waits_and_is_answered_with_interval_and_reasons(client):
@@ -50,7 +52,7 @@ def test_a_question_is_asked_waits_and_is_answered_with_interval_and_reasons(cli
     assert asked["Location"] == f"/admin/what-if/{question.pk}/"
     assert question.facts["dataset_facts"] == {"rows": 900}
     assert "Waiting for a worker" in client.get(asked["Location"]).content.decode()
-    questions.answer(question, at=timezone.now())
+    what_if.answer(question, at=timezone.now())
     page = client.get(asked["Location"]).content.decode()
     assert "Expected" in page
     assert "80 % interval" in page
@@ -61,7 +63,7 @@ def test_a_question_is_asked_waits_and_is_answered_with_interval_and_reasons(cli
 
 def test_before_any_training_the_answer_is_refusals(client):
     question = WhatIf.objects.create(facts={"artifacts": ["never heard of"]})
-    questions.answer(question, at=timezone.now())
+    what_if.answer(question, at=timezone.now())
     page = client.get(f"/admin/what-if/{question.pk}/").content.decode()
     assert page.count('class="refusal"') == 4
     assert "Nothing has been learnt yet" in page

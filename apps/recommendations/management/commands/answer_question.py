@@ -7,9 +7,9 @@ from django.core.management.base import CommandParser
 from django.utils import timezone
 from django_tenants.utils import tenant_context
 
-from apps.recommendations import supervising
 from apps.recommendations.models import WhatIf
-from apps.recommendations.questions import answer
+from apps.recommendations.training.what_if import answer
+from apps.recommendations.work import processes
 from apps.tenants import provisioning
 from maestro.commands import MaestroCommand
 
@@ -30,7 +30,7 @@ class Command(MaestroCommand):
     def answer(self, *, tenant: str, question: uuid.UUID, memory_mb: int, **options: Any) -> dict[str, Any]:
         """Bound the process, then answer."""
         if memory_mb:
-            supervising.bound_process(memory_mb)
+            processes.bound_process(memory_mb)
         with tenant_context(provisioning.fetch(tenant)):
             found = WhatIf.objects.fetch(str(question))
             answer(found, at=timezone.now())

@@ -6,8 +6,8 @@ from django.core.management.base import CommandParser
 from django.utils import timezone
 from django_tenants.utils import tenant_context
 
-from apps.recommendations import supervising
-from apps.recommendations.latecomers import foresee
+from apps.recommendations.training.latecomers import foresee
+from apps.recommendations.work import processes
 from apps.tenants import provisioning
 from maestro.commands import MaestroCommand
 
@@ -30,6 +30,6 @@ class Command(MaestroCommand):
     def answer(self, *, tenant: str, memory_mb: int, **options: Any) -> dict[str, Any]:
         """Bound the process, then forecast."""
         if memory_mb:
-            supervising.bound_process(memory_mb)
+            processes.bound_process(memory_mb)
         with tenant_context(provisioning.fetch(tenant)):
             return {"tenant": tenant, "forecasts": foresee(at=timezone.now())}

@@ -7,7 +7,7 @@ from django.db import transaction
 from django.utils import timezone
 from django_tenants.utils import tenant_context
 
-from apps.recommendations import pruning
+from apps.recommendations.work import pruning
 from apps.tenants import provisioning
 from maestro.commands import MaestroCommand
 

@@ -6,8 +6,8 @@ from typing import Any
 from django.core.management.base import CommandParser
 from django_tenants.utils import tenant_context
 
-from apps.recommendations import leases, supervising
-from apps.recommendations.training import work
+from apps.recommendations.training.run import work
+from apps.recommendations.work import leases, processes
 from apps.tenants import provisioning
 from maestro.commands import MaestroCommand
 
@@ -29,7 +29,7 @@ class Command(MaestroCommand):
     def answer(self, *, tenant: str, training: uuid.UUID, owner: str, memory_mb: int, **options: Any) -> dict[str, Any]:
         """Bound the process, then train."""
         if memory_mb:
-            supervising.bound_process(memory_mb)
+            processes.bound_process(memory_mb)
         found = provisioning.fetch(tenant)
         with tenant_context(found):
             if not leases.renew(training, owner):

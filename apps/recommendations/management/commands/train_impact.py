@@ -7,8 +7,10 @@ from typing import Any
 from django.core.management.base import CommandError, CommandParser
 from django_tenants.utils import tenant_context
 
-from apps.recommendations import dataset, leases, supervising, tasks
+from apps.recommendations import tasks
 from apps.recommendations.models import Training
+from apps.recommendations.past import dataset
+from apps.recommendations.work import leases, processes
 from apps.tenants import provisioning
 from apps.tenants.models import Tenant
 from maestro.commands import MaestroCommand
@@ -45,7 +47,7 @@ class Command(MaestroCommand):
                 return {"tenant": tenant, "dry_run": True, **dataset.read_history().counts}
             training, created = leases.ask(why="asked", asked_by="command", force=options["force"])
             if here:
-                supervising.supervise(found, training.pk, megabytes=options["memory_mb"] or None)
+                processes.supervise(found, training.pk, megabytes=options["memory_mb"] or None)
             else:
                 tasks.send(training)
             ended = self.follow(found, training.pk, options["timeout"]) if wait or here else training

@@ -1,0 +1,1 @@
+"""Answers: what web processes say from published results."""

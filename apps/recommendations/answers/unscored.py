@@ -1,0 +1,69 @@
+"""The recommendations room: what to list where no effect may be shown. Light: web processes call it.
+
+By mean rank, as the last training stored it, once five projects have outcomes; before that by recency, which is no
+claim: such an item has no number at all.
+"""
+
+from collections.abc import Collection
+from typing import Any
+from uuid import UUID
+
+from django.db.models import F, Max
+
+from apps.recommendations.answers.shapes import Item
+from apps.recommendations.models import ImpactModel
+from apps.recommendations.work.promotion import unseal
+from apps.registry.models import Artifact
+from apps.tracking.models import Project
+from maestro.errors import Conflict
+
+MOST_ITEMS = 10
+RECENCY = "recency"
+NO_NUMBERS = dict.fromkeys(("gain", "low", "high", "standing", "n_used", "n_unused"))
+
+
+def by_recency(project: Project, used: Collection[UUID]) -> tuple[Item, ...]:
+    """Artifacts that this project may use and lacks, the last used first; then the last changed."""
+    lacking = Artifact.objects.visible_to([project.pk]).exclude(pk__in=list(used))
+    recent = lacking.annotate(last=Max("versions__usages__at")).order_by(
+        F("last").desc(nulls_last=True), "-updated_ms", "name"
+    )[:MOST_ITEMS]
+    return tuple(
+        Item(
+            rank=rank,
+            artifact_id=artifact.pk,
+            artifact_name=artifact.name,
+            artifact_kind=artifact.kind,
+            status="refused",
+            n_projects=0,
+            reasons=(f"Last used on {artifact.last:%Y-%m-%d}." if artifact.last else "Never used yet.",),
+            evidence=(),
+            **NO_NUMBERS,
+        )
+        for rank, artifact in enumerate(recent, 1)
+    )
+
+
+def by_rank(model: ImpactModel, project: Project, used: Collection[UUID]) -> tuple[Item, ...]:
+    """The order of a project whose runs nobody has seen, as the ranking that serves stored it."""
+    try:
+        standings: dict[str, dict[str, Any]] = unseal(model).get("standings", {})
+    except Conflict:
+        return ()
+    known = Artifact.objects.visible_to([project.pk]).exclude(pk__in=list(used)).in_bulk()
+    ordered = [(known[UUID(name)], said) for name, said in standings.items() if UUID(name) in known]
+    best = sorted(ordered, key=lambda pair: (-pair[1]["standing"], pair[0].name))[:MOST_ITEMS]
+    return tuple(
+        Item(
+            rank=rank,
+            artifact_id=artifact.pk,
+            artifact_name=artifact.name,
+            artifact_kind=artifact.kind,
+            status="early" if model.code else "ok",
+            n_projects=said["used"],
+            reasons=(said["reason"],),
+            evidence=(),
+            **(NO_NUMBERS | {"standing": said["standing"]}),
+        )
+        for rank, (artifact, said) in enumerate(best, 1)
+    )

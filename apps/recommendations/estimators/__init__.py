@@ -1,0 +1,1 @@
+"""Estimators: numbers in, numbers out. No Django, no database."""

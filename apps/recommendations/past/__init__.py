@@ -1,0 +1,1 @@
+"""The past: a tenant's rows become a history, and a history arrays."""

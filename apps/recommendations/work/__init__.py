@@ -1,0 +1,1 @@
+"""Work: who trains when, in which process, and which model serves."""

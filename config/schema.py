@@ -65,7 +65,7 @@ class PagedSchema(AutoSchema):
 class KeyScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
     """An API key, as a Bearer token or as the password of Basic."""
 
-    target_class = "apps.tenants.access.authentication.KeyAuthentication"
+    target_class = "apps.tenants.access.keys.authentication.KeyAuthentication"
     name = "key"
 
     def get_security_definition(self, auto_schema: Any) -> dict[str, str]:

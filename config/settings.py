@@ -32,7 +32,7 @@ PEOPLE = [
     "django.contrib.auth",
     "django.contrib.sessions",
     "django.contrib.admin",
-    "apps.tenants.factors",
+    "apps.tenants.access.factors",
 ]
 SHARED_APPS = [
     "apps.tenants",
@@ -172,8 +172,8 @@ USE_I18N = False
 
 # --- people ---
 AUTHENTICATION_BACKENDS = [
-    "apps.tenants.access.passwords.PasswordBackend",
-    "apps.tenants.access.signin.OidcBackend",
+    "apps.tenants.access.sign_in.passwords.PasswordBackend",
+    "apps.tenants.access.sign_in.oidc.OidcBackend",
 ]
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.Argon2PasswordHasher"]
 AUTH_PASSWORD_VALIDATORS = [
@@ -226,7 +226,7 @@ CONTENT_SECURITY_POLICY = {
 
 # --- APIs ---
 REST_FRAMEWORK = {
-    "DEFAULT_AUTHENTICATION_CLASSES": ["apps.tenants.access.authentication.KeyAuthentication"],
+    "DEFAULT_AUTHENTICATION_CLASSES": ["apps.tenants.access.keys.authentication.KeyAuthentication"],
     "DEFAULT_PERMISSION_CLASSES": ["maestro.api.auth.RolePermission"],
     "DEFAULT_PARSER_CLASSES": ["maestro.api.parsers.StrictJSONParser"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],

@@ -22,7 +22,7 @@ from django.utils import timezone
 from django_tenants.utils import tenant_context
 
 from apps.tenants import provisioning, routing
-from apps.tenants.access.authentication import forget_keys
+from apps.tenants.access.keys.authentication import forget_keys
 from apps.tenants.access.models import ApiKey
 from apps.tenants.models import Tenant
 from maestro import storage

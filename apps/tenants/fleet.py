@@ -19,8 +19,8 @@ from django_tenants.utils import schema_context
 from psycopg import sql
 
 from apps.tenants import provisioning
-from apps.tenants.access.roles import make_groups
 from apps.tenants.models import Tenant
+from apps.tenants.role_groups import make_groups
 from maestro.database.session import connection
 
 BATCH = 200

@@ -15,8 +15,8 @@ from django_tenants.utils import schema_context
 from psycopg import sql
 
 from apps.tenants import fleet, provisioning, template
-from apps.tenants.access.roles import make_groups
 from apps.tenants.models import TemplateSchema, Tenant
+from apps.tenants.role_groups import make_groups
 from maestro.database.session import connection
 from maestro.errors import Unavailable
 

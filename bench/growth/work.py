@@ -69,7 +69,7 @@ def person(tenant: Tenant) -> Client:
     if made:
         user.groups.add(Group.objects.get(name="viewer"))
     client = Client(headers={"host": f"{tenant.slug}.localhost"})
-    client.force_login(user, backend="apps.tenants.access.passwords.PasswordBackend")
+    client.force_login(user, backend="apps.tenants.access.sign_in.passwords.PasswordBackend")
     return client
 
 

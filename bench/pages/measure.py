@@ -151,7 +151,7 @@ def main() -> None:
         addresses = {name: path for name, path in pages().items() if given.only in name}
     client = Client(headers={"host": f"{tenant.slug}.localhost"})
     with schema_context(tenant.schema_name):
-        client.force_login(person, backend="apps.tenants.access.passwords.PasswordBackend")
+        client.force_login(person, backend="apps.tenants.access.sign_in.passwords.PasswordBackend")
     print(
         f"load {os.getloadavg()[0]:.1f}\n| page | queries | server ms | of it Python CPU | waiting for Postgres | kB |\n| --- | --- | --- | --- | --- | --- |"
     )

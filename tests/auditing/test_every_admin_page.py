@@ -18,10 +18,10 @@ from django.test import Client, RequestFactory
 from django.utils import timezone
 
 from apps.registry.models import Artifact
-from apps.tenants.access.audited_admin import AuditedAdmin
+from apps.tenants.access.audit.admin import AuditedAdmin
+from apps.tenants.access.factors.models import Authenticator, FactorRule
 from apps.tenants.access.models import AuditEvent, AuditRetention, OidcProvider
 from apps.tenants.access.models.audit import AuditQuerySet
-from apps.tenants.factors.models import Authenticator, FactorRule
 from apps.tenants.models import Tenant
 from apps.tracking.models import Experiment, LifeRule, Project, Run
 from config.routes import all_routes
@@ -134,7 +134,7 @@ def boss(acme: Tenant) -> User:
 @pytest.fixture
 def browser(acme: Tenant, boss: User) -> Client:
     client = Client(headers={"host": "acme.localhost"})
-    client.force_login(boss, backend="apps.tenants.access.passwords.PasswordBackend")
+    client.force_login(boss, backend="apps.tenants.access.sign_in.passwords.PasswordBackend")
     return client
 
 

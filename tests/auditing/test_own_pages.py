@@ -12,9 +12,10 @@ from django.test import Client
 from django.utils import timezone
 from django_otp.oath import hotp
 
-from apps.tenants.access import second_factor, tokens
+from apps.tenants.access.keys import tokens
 from apps.tenants.access.models import AuditEvent
 from apps.tenants.access.models.audit import AuditQuerySet
+from apps.tenants.access.sign_in import second_factor
 from apps.tenants.models import Tenant
 from maestro.api.throttling import limiter
 from tests.auditing import state
@@ -32,7 +33,7 @@ def boss(acme: Tenant) -> User:
 @pytest.fixture
 def browser(boss: User) -> Client:
     client = Client(headers={"host": "acme.localhost"})
-    client.force_login(boss, backend="apps.tenants.access.passwords.PasswordBackend")
+    client.force_login(boss, backend="apps.tenants.access.sign_in.passwords.PasswordBackend")
     return client
 
 

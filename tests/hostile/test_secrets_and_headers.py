@@ -9,7 +9,7 @@ import pytest
 from django.contrib.auth.models import Group, User
 from django.test import Client
 
-from apps.tenants.access import tokens
+from apps.tenants.access.keys import tokens
 from apps.tenants.models import Tenant
 from maestro.logs import MASKED, SecretFilter, scrub
 from tests.web import basic
@@ -161,7 +161,7 @@ def test_the_admin_takes_no_look_up_through_a_password(acme: Tenant) -> None:
     boss = User.objects.create_user("boss", password=PASSWORD, is_staff=True)
     boss.groups.add(Group.objects.get(name="admin"))
     client = Client(headers={"host": "acme.localhost"})
-    client.force_login(boss, backend="apps.tenants.access.passwords.PasswordBackend")
+    client.force_login(boss, backend="apps.tenants.access.sign_in.passwords.PasswordBackend")
     for query in ("password__startswith=p", "groups__user__password__startswith=p"):
         answer = client.get(f"/admin/auth/user/?{query}")
         assert answer.status_code in {302, 400}
@@ -172,7 +172,7 @@ def test_an_admin_who_is_no_superuser_can_not_become_one(acme: Tenant) -> None:
     boss.groups.add(Group.objects.get(name="admin"))
     root = User.objects.create_superuser("root", password=PASSWORD)
     client = Client(headers={"host": "acme.localhost"})
-    client.force_login(boss, backend="apps.tenants.access.passwords.PasswordBackend")
+    client.force_login(boss, backend="apps.tenants.access.sign_in.passwords.PasswordBackend")
     form = {"username": "boss", "is_superuser": "on", "is_staff": "on", "is_active": "on"}
     client.post(f"/admin/auth/user/{boss.pk}/change/", form)
     boss.refresh_from_db()

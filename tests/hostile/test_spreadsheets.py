@@ -55,7 +55,7 @@ DOORS = (by_rest, by_run_list, by_comparison, by_command)
 def browser() -> Client:
     client = Client(headers={"host": "acme.localhost"})
     boss = User.objects.create_superuser("boss", password="x")
-    client.force_login(boss, backend="apps.tenants.access.passwords.PasswordBackend")
+    client.force_login(boss, backend="apps.tenants.access.sign_in.passwords.PasswordBackend")
     return client
 
 

@@ -133,7 +133,7 @@ def test_a_session_of_acme_opens_nothing_in_globex(acme: Tenant, globex: Tenant)
             people[tenant.slug] = person
     client = Client(headers={"host": "acme.localhost"})
     with tenant_context(acme):
-        client.force_login(people["acme"], backend="apps.tenants.access.passwords.PasswordBackend")
+        client.force_login(people["acme"], backend="apps.tenants.access.sign_in.passwords.PasswordBackend")
     assert client.get("/admin/").status_code == 200
     for host in ("globex.localhost", "localhost"):
         answer = client.get("/admin/", headers={"host": host})

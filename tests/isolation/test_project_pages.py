@@ -27,7 +27,7 @@ def things(acme: Tenant, api: Api) -> Things:
 
 def signed_in(person: User) -> Client:
     client = Client(headers={"host": "acme.localhost"})
-    client.force_login(person, backend="apps.tenants.access.passwords.PasswordBackend")
+    client.force_login(person, backend="apps.tenants.access.sign_in.passwords.PasswordBackend")
     return client
 
 

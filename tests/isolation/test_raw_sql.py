@@ -54,7 +54,7 @@ class Intruder:
 def browser(tenant: Tenant) -> Client:
     person = User.objects.create_superuser("boss", password="x")
     client = Client(headers={"host": f"{tenant.slug}.localhost"})
-    client.force_login(person, backend="apps.tenants.access.passwords.PasswordBackend")
+    client.force_login(person, backend="apps.tenants.access.sign_in.passwords.PasswordBackend")
     return client
 
 

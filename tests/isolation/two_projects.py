@@ -12,7 +12,7 @@ from django.test import Client
 from django.utils import timezone
 from psycopg import sql
 
-from apps.tenants.access import tokens
+from apps.tenants.access.keys import tokens
 from apps.tenants.access.models import ProjectRole
 from apps.tenants.models import Tenant
 from apps.tracking.models import Project

@@ -13,7 +13,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from apps.tenants.access import audit_pruning
+from apps.tenants.access.audit import pruning
 from apps.tenants.access.models import AuditEvent, AuditRetention
 from apps.tenants.access.tasks import prune_audit
 from apps.tenants.models import Tenant
@@ -66,9 +66,9 @@ def test_not_even_the_owner_changes_the_log_by_a_slip(committed: Tenant, stateme
 
 def test_without_a_retention_everything_is_kept(acme: Tenant) -> None:
     age(50, 5_000)
-    assert audit_pruning.prune() == 0
+    assert pruning.prune() == 0
     AuditRetention.objects.create(keep_days=None)
-    assert audit_pruning.prune() == 0
+    assert pruning.prune() == 0
     assert AuditEvent.objects.filter(object_type="Thing").count() == 50
 
 
@@ -78,8 +78,8 @@ def test_what_is_older_goes_and_that_is_written_down(acme: Tenant) -> None:
     edge = timezone.now() - timedelta(days=60)
     old = AuditEvent.objects.filter(at__lt=edge)
     expected, newest = old.count(), old.first().at
-    assert audit_pruning.preview() == {"keep_days": 60, "events": expected}
-    assert audit_pruning.prune(batch=15) == expected > 30
+    assert pruning.preview() == {"keep_days": 60, "events": expected}
+    assert pruning.prune(batch=15) == expected > 30
     assert not old.exists()
     assert AuditEvent.objects.filter(object_type="Thing").count() == 100 - expected
     told = list(AuditEvent.objects.filter(action="audit.prune").order_by("at"))
@@ -114,7 +114,7 @@ def test_the_command_counts_first(committed: Tenant) -> None:
         found: dict[str, object] = json.loads(out.getvalue())
         return found
 
-    due = audit_pruning.due(timezone.now())
+    due = pruning.due(timezone.now())
     assert told("--dry-run") == {"keep_days": 30, "due": due, "deleted": 0, "dry_run": True}
     assert told()["deleted"] == due
     assert told()["deleted"] == 0
@@ -124,7 +124,7 @@ def test_the_command_counts_first(committed: Tenant) -> None:
 def auditor(acme: Tenant, django_user_model: type) -> Client:
     person = django_user_model.objects.create_superuser("auditor", password="x")
     client = Client(headers={"host": "acme.localhost"})
-    client.force_login(person, backend="apps.tenants.access.passwords.PasswordBackend")
+    client.force_login(person, backend="apps.tenants.access.sign_in.passwords.PasswordBackend")
     return client
 
 
@@ -169,5 +169,5 @@ def test_a_bad_search_is_told_on_the_page(auditor: Client, query: str) -> None:
 def test_a_viewer_does_not_see_the_log(acme: Tenant, django_user_model: type) -> None:
     person = django_user_model.objects.create_user("looker", password="x", is_staff=True)
     client = Client(headers={"host": "acme.localhost"})
-    client.force_login(person, backend="apps.tenants.access.passwords.PasswordBackend")
+    client.force_login(person, backend="apps.tenants.access.sign_in.passwords.PasswordBackend")
     assert client.get("/admin/access/auditevent/").status_code == 403

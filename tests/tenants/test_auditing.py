@@ -11,7 +11,7 @@ from django.test import Client
 from django.utils import timezone
 from django_tenants.utils import tenant_context
 
-from apps.tenants.access.auditing import MASK, record
+from apps.tenants.access.audit.recording import MASK, record
 from apps.tenants.access.models import AuditEvent
 from apps.tenants.models import Tenant
 from apps.tracking.models import Project

@@ -9,7 +9,7 @@ from django.http import HttpResponse
 from django.test import RequestFactory
 from rest_framework.request import Request
 
-from apps.tenants.access.authentication import KeyAuthentication
+from apps.tenants.access.keys.authentication import KeyAuthentication
 from apps.tenants.middleware import TenantMiddleware
 from apps.tenants.models import Tenant
 from maestro.api.edge import EdgeMiddleware

@@ -13,8 +13,10 @@ from django.core.management import CommandError, call_command
 from django.test import Client
 from django.utils import timezone
 
-from apps.tenants.access import forgetting, second_factor, tokens
+from apps.tenants.access import erasing
+from apps.tenants.access.keys import tokens
 from apps.tenants.access.models import AuditEvent, ProjectRole, RefreshToken
+from apps.tenants.access.sign_in import second_factor
 from apps.tenants.models import Tenant
 from apps.tracking.models import Member, Project, Run
 from maestro.database.session import connection
@@ -84,7 +86,7 @@ def ada(acme: Tenant) -> User:
 
 def browser(person: User) -> Client:
     client = Client(headers={"host": "acme.localhost"})
-    client.force_login(person, backend="apps.tenants.access.passwords.PasswordBackend")
+    client.force_login(person, backend="apps.tenants.access.sign_in.passwords.PasswordBackend")
     return client
 
 
@@ -139,6 +141,6 @@ def test_it_asks_first(acme: Tenant, ada: User) -> None:
 
 
 def test_every_column_that_notes_who_did_something_is_known() -> None:
-    known = {f"{model.__name__}.{name}" for model, name in forgetting.naming_columns()}
+    known = {f"{model.__name__}.{name}" for model, name in erasing.naming_columns()}
     assert {"Run.created_by", "Run.user_name", "ApiKey.created_by", "SavedView.owner_name"} <= known
     assert "AuditEvent.actor" not in known

@@ -8,7 +8,7 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from apps.tenants.access.authentication import forget_keys
+from apps.tenants.access.keys.authentication import forget_keys
 from apps.tenants.access.models import ApiKey, AuditEvent
 from apps.tenants.models import Tenant
 from apps.tracking.models import Project

@@ -39,7 +39,8 @@ def run(name: str, *args: str, **options: Any) -> dict[str, Any]:
 def browser(public: None) -> Client:
     client = Client(headers={"host": "localhost", "x-request-id": "the-request"})
     client.force_login(
-        User.objects.create_superuser("root", password="x"), backend="apps.tenants.access.passwords.PasswordBackend"
+        User.objects.create_superuser("root", password="x"),
+        backend="apps.tenants.access.sign_in.passwords.PasswordBackend",
     )
     return client
 

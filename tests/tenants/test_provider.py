@@ -21,7 +21,7 @@ from playwright.sync_api import Browser, Page
 
 from apps.tenants import provisioning
 from apps.tenants.access.models import OidcProvider, role_of_person
-from apps.tenants.access.sealing import seal
+from apps.tenants.access.sign_in.sealing import seal
 from apps.tenants.models import Tenant
 from maestro.database.session import connection
 from maestro.embedded.ports import free_ports

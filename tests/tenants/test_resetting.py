@@ -15,7 +15,7 @@ from django.test import Client
 from django.utils import timezone
 from django_tenants.utils import tenant_context
 
-from apps.tenants.access import tokens
+from apps.tenants.access.keys import tokens
 from apps.tenants.access.models import AuditEvent, ProjectRole, RefreshToken
 from apps.tenants.models import Tenant
 from config.celery import app
@@ -179,7 +179,7 @@ def test_a_session_ends_with_what_it_stood_on(acme: Tenant, ada: User, change: s
 
 def test_a_closed_person_of_a_provider_has_no_session_either(acme: Tenant, ada: User) -> None:
     client = browser()
-    client.force_login(ada, backend="apps.tenants.access.signin.OidcBackend")
+    client.force_login(ada, backend="apps.tenants.access.sign_in.oidc.OidcBackend")
     assert client.get("/admin/").status_code == 200
     User.objects.filter(pk=ada.pk).update(is_active=False)
     assert client.get("/admin/").status_code == 302

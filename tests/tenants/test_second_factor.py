@@ -13,9 +13,9 @@ from django.utils import timezone
 from django_otp.oath import hotp
 from django_tenants.utils import schema_context, tenant_context
 
-from apps.tenants.access import second_factor
+from apps.tenants.access.factors.models import Authenticator, FactorRule, RecoveryCode
 from apps.tenants.access.models import AuditEvent, RefreshToken
-from apps.tenants.factors.models import Authenticator, FactorRule, RecoveryCode
+from apps.tenants.access.sign_in import second_factor
 from apps.tenants.models import Tenant
 from maestro.api.throttling import limiter
 
@@ -248,7 +248,9 @@ def test_nobody_meets_the_pages_without_a_session_or_a_token_of_the_form(acme: T
         assert browser().get(page)["Location"] == LOGIN
     person()
     strict = Client(headers={"host": "acme.localhost"}, enforce_csrf_checks=True)
-    strict.force_login(User.objects.get(username="ada"), backend="apps.tenants.access.passwords.PasswordBackend")
+    strict.force_login(
+        User.objects.get(username="ada"), backend="apps.tenants.access.sign_in.passwords.PasswordBackend"
+    )
     assert strict.post(PAGE, {"action": "begin"}).status_code == 403
 
 
@@ -267,5 +269,5 @@ def test_who_comes_by_an_identity_provider_is_not_asked(acme: Tenant) -> None:
     ada = person()
     FactorRule.objects.create(is_required=True)
     client = browser()
-    client.force_login(ada, backend="apps.tenants.access.signin.OidcBackend")
+    client.force_login(ada, backend="apps.tenants.access.sign_in.oidc.OidcBackend")
     assert client.get("/admin/").status_code == 200

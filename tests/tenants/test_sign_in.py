@@ -15,7 +15,7 @@ from django.db import connection
 from django.test import Client
 
 from apps.tenants.access.models import AuditEvent, OidcLink, OidcProvider, role_of_person
-from apps.tenants.access.sealing import seal, unseal
+from apps.tenants.access.sign_in.sealing import seal, unseal
 from apps.tenants.models import Tenant
 from maestro.oidc import documents
 from tests.issuer import Issuer, running_issuer
@@ -331,7 +331,7 @@ def test_the_secret_goes_in_and_never_comes_out(provider: OidcProvider, issuer: 
     boss = User.objects.create_user("boss", is_staff=True)
     boss.groups.add(Group.objects.get(name="admin"))
     client = Client(headers={"host": "acme.localhost"})
-    client.force_login(boss, backend="apps.tenants.access.passwords.PasswordBackend")
+    client.force_login(boss, backend="apps.tenants.access.sign_in.passwords.PasswordBackend")
     url = f"/admin/access/oidcprovider/{provider.pk}/change/"
     page = client.get(url)
     assert page.status_code == 200

@@ -7,11 +7,11 @@ from django.test import Client
 from django.utils import timezone
 from django_tenants.utils import schema_context
 
-from apps.tenants.access import tokens
+from apps.tenants.access.keys import tokens
 from apps.tenants.access.models import AuditEvent
 from apps.tenants.models import Tenant
 
-PAGE, BACKEND = "/admin/sign-ins/", "apps.tenants.access.passwords.PasswordBackend"
+PAGE, BACKEND = "/admin/sign-ins/", "apps.tenants.access.sign_in.passwords.PasswordBackend"
 
 
 def person(name: str) -> User:

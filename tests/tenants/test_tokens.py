@@ -14,7 +14,7 @@ from django.contrib.auth.models import Group, User
 from django.test import Client
 from django.utils import timezone
 
-from apps.tenants.access import tokens
+from apps.tenants.access.keys import tokens
 from apps.tenants.access.models import AuditEvent, ProjectRole
 from apps.tenants.models import Tenant
 from apps.tracking.models import Project

@@ -43,7 +43,7 @@ def person(acme: Tenant) -> Callable[[str], Client]:
         if role != "nobody":
             user.groups.add(Group.objects.get(name=role))
         client = Client(headers={"host": "acme.localhost"})
-        client.force_login(user, backend="apps.tenants.access.passwords.PasswordBackend")
+        client.force_login(user, backend="apps.tenants.access.sign_in.passwords.PasswordBackend")
         return client
 
     return sign_in

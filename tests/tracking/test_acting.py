@@ -29,7 +29,7 @@ def person(acme: Tenant) -> Person:
         user = User.objects.create_user(f"a-{role}", password=None, is_staff=True)
         user.groups.add(Group.objects.get(name=role))
         client = Client(headers={"host": "acme.localhost"})
-        client.force_login(user, backend="apps.tenants.access.passwords.PasswordBackend")
+        client.force_login(user, backend="apps.tenants.access.sign_in.passwords.PasswordBackend")
         return client
 
     return sign_in
@@ -109,7 +109,7 @@ def test_a_page_of_another_site_changes_nothing(door: Door, person: Person) -> N
     runs = make_runs(door, make_experiment("home"), 1)
     person("contributor")
     strict = Client(headers={"host": "acme.localhost"}, enforce_csrf_checks=True)
-    strict.force_login(User.objects.get(), backend="apps.tenants.access.passwords.PasswordBackend")
+    strict.force_login(User.objects.get(), backend="apps.tenants.access.sign_in.passwords.PasswordBackend")
     assert strict.post(ACT, {"do": "trash", "run": runs}).status_code == 403
     assert Run.objects.filter(deleted_ms=None).count() == 1
 

@@ -13,7 +13,7 @@ from apps.tracking.models import Export
 def test_a_form_with_a_nul_is_refused(acme: Tenant, path: str, field: str) -> None:
     client = Client(headers={"host": "acme.localhost"})
     boss = User.objects.create_superuser("boss", password="x")
-    client.force_login(boss, backend="apps.tenants.access.passwords.PasswordBackend")
+    client.force_login(boss, backend="apps.tenants.access.sign_in.passwords.PasswordBackend")
     text = "attributes.run_name = 'a\x00b'" if field == "q" else "m.a\x00"
     answer = client.post(f"/admin/{path}", {field: text, "do": "trash", "which": "all"})
     assert answer.status_code in {302, 400}, answer.content

@@ -82,7 +82,7 @@ def address(name: str, scene: Scene) -> str:
 def signed_in(person: Any) -> Client:
     """A person's client."""
     client = Client(headers={"host": "acme.localhost"})
-    client.force_login(person, backend="apps.tenants.access.passwords.PasswordBackend")
+    client.force_login(person, backend="apps.tenants.access.sign_in.passwords.PasswordBackend")
     return client
 
 

@@ -223,7 +223,7 @@ def test_views_need_a_role_a_post_and_a_person(scene: Scene, person: SignIn) -> 
     assert save(Client(headers={"host": "acme.localhost"}), "")["location"].startswith("/admin/login/")
     user = User.objects.get(username="a-viewer")
     strict = Client(enforce_csrf_checks=True, headers={"host": "acme.localhost"})
-    strict.force_login(user, backend="apps.tenants.access.passwords.PasswordBackend")
+    strict.force_login(user, backend="apps.tenants.access.sign_in.passwords.PasswordBackend")
     assert save(strict, "").status_code == 403
     assert SavedView.objects.count() == 0
 

@@ -21,7 +21,7 @@ from apps.recommendations.answers.advice import (
 )
 from apps.recommendations.models import Advice, Forecast, ImpactModel, ImpactScore
 from apps.registry.models import Artifact
-from apps.tenants.access.standing import looker
+from apps.tenants.access.people.principal import looker
 from apps.tracking.models import Project
 from maestro import charts
 from maestro.admin import Part, tenant_site

@@ -15,7 +15,7 @@ from django.views.decorators.http import require_POST
 from apps.recommendations import tasks
 from apps.recommendations.models import ImpactModel, Training
 from apps.recommendations.work import leases, promotion
-from apps.tenants.access.auditing import record
+from apps.tenants.access.audit.recording import record
 from maestro.admin import tenant_site
 from maestro.errors import MaestroError
 

@@ -14,8 +14,8 @@ from apps.recommendations import tasks
 from apps.recommendations.admin.facts import WhatIfForm, facts_of_project
 from apps.recommendations.answers.advice import UNIT_WORDS
 from apps.recommendations.models import WhatIf
-from apps.tenants.access.auditing import record
-from apps.tenants.access.standing import is_bound
+from apps.tenants.access.audit.recording import record
+from apps.tenants.access.people.principal import is_bound
 from apps.tracking.models import Project
 from maestro import charts
 from maestro.admin import tenant_site

@@ -13,7 +13,7 @@ from apps.recommendations import tasks
 from apps.recommendations.answers import calibration
 from apps.recommendations.api.serializers import CalibrationShown, WhatIfNew, WhatIfShown
 from apps.recommendations.models import WhatIf
-from apps.tenants.access.auditing import record
+from apps.tenants.access.audit.recording import record
 from apps.tenants.access.idempotency import IdempotentPosts
 from apps.tracking.scoping import require_tenant_wide
 from maestro.api.auth import asking

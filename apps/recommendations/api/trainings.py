@@ -13,7 +13,7 @@ from apps.recommendations import tasks
 from apps.recommendations.api.serializers import TrainingNew, TrainingShown
 from apps.recommendations.models import Training
 from apps.recommendations.work import leases, promotion
-from apps.tenants.access.auditing import record
+from apps.tenants.access.audit.recording import record
 from apps.tenants.access.idempotency import IdempotentPosts
 from apps.tracking.scoping import require_tenant_wide
 from maestro.api.auth import asking, reading_and_writing

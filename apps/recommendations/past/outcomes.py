@@ -14,7 +14,7 @@ from django.db import transaction
 from django.db.models import F, Max, Min, Q
 
 from apps.recommendations.models import Training
-from apps.tenants.access.auditing import By, actor_of, record
+from apps.tenants.access.audit.recording import By, actor_of, record
 from apps.tracking.models import LatestMetric, Project, Run
 from maestro.errors import Conflict
 

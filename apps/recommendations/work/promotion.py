@@ -11,7 +11,7 @@ from typing import Any
 from django.db import transaction
 
 from apps.recommendations.models import ImpactModel, Training
-from apps.tenants.access.auditing import By, actor_of, record
+from apps.tenants.access.audit.recording import By, actor_of, record
 from maestro.errors import Conflict
 
 State = ImpactModel.State

@@ -9,9 +9,9 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import URLPattern, path, reverse
 
 from apps.registry.models import Alias, Artifact, ArtifactVersion, Usage
-from apps.tenants.access.audited_admin import AuditedAdmin
-from apps.tenants.access.scoped_admin import ChangedByProject
-from apps.tenants.access.standing import looker
+from apps.tenants.access.audit.admin import AuditedAdmin
+from apps.tenants.access.people.admin import ChangedByProject
+from apps.tenants.access.people.principal import looker
 from apps.tracking.scoping import projects_for, runs_for
 from maestro.admin import tenant_site
 from maestro.api.auth import Principal

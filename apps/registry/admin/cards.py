@@ -7,7 +7,7 @@ from django.http import HttpRequest
 
 from apps.registry.models import ArtifactVersion, Usage
 from apps.registry.scoping import artifacts_for
-from apps.tenants.access.standing import looker
+from apps.tenants.access.people.principal import looker
 from apps.tracking.models import Project, Run
 from maestro.admin import Part, tenant_site
 

@@ -6,7 +6,7 @@ from django.http import HttpRequest
 from django.urls import reverse
 
 from apps.registry.scoping import artifacts_for
-from apps.tenants.access.standing import looker
+from apps.tenants.access.people.principal import looker
 from maestro.admin import Hit, Task, tenant_site
 
 FEW = 8

@@ -9,8 +9,8 @@ from django.urls import URLPattern, path, reverse
 
 from apps.registry.admin import lineage
 from apps.registry.models import ArtifactVersion, LoggedModelFile, VersionFile
-from apps.tenants.access.scoped_admin import ByProject
-from apps.tenants.access.standing import looker
+from apps.tenants.access.people.admin import ByProject
+from apps.tenants.access.people.principal import looker
 from apps.tracking.files import previews
 from apps.tracking.scoping import runs_for
 from maestro.admin import LookOnlyAdmin, tenant_site

@@ -13,7 +13,7 @@ from apps.registry.models import Alias, Artifact, ArtifactTag, ArtifactVersion
 from apps.registry.pointing import fetch_alias, point
 from apps.registry.publishing import make_artifact
 from apps.registry.scoping import artifacts_for, changeable
-from apps.tenants.access.auditing import record
+from apps.tenants.access.audit.recording import record
 from apps.tenants.access.idempotency import IdempotentPosts
 from apps.tracking.scoping import projects_for
 from maestro.api.auth import asking, home_of, reading_and_writing

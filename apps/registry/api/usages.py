@@ -13,7 +13,7 @@ from apps.registry.api.serializers import UsageShown, UsagesNew, UsagesShown
 from apps.registry.models import Usage
 from apps.registry.scoping import artifacts_for, run_named, runs_named
 from apps.registry.using import Mention, NewUsage, read_mention, record_usages
-from apps.tenants.access.auditing import record
+from apps.tenants.access.audit.recording import record
 from apps.tracking.models import Run
 from apps.tracking.scoping import projects_for
 from maestro.api.auth import asking, reading_and_writing

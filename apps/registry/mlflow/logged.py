@@ -10,7 +10,7 @@ from apps.registry.mlflow.base import RegistryView, find_experiment, find_run, r
 from apps.registry.mlflow.shapes import logged_json
 from apps.registry.models import LoggedModel
 from apps.registry.searching import ModelOrder, ModelsAsked, search_models
-from apps.tenants.access.auditing import record
+from apps.tenants.access.audit.recording import record
 from apps.tracking.files import folders
 from apps.tracking.files.paths import clean_directory
 from apps.tracking.models import ModelMetric

@@ -12,7 +12,7 @@ from apps.registry.mlflow.shapes import model_json, version_json
 from apps.registry.models import Alias, Artifact, ArtifactVersion
 from apps.registry.scoping import artifacts_for
 from apps.registry.searching import Asked, search_artifacts
-from apps.tenants.access.auditing import record
+from apps.tenants.access.audit.recording import record
 from maestro import limits
 from maestro.api.auth import asking, home_of
 from maestro.clock import now_ms

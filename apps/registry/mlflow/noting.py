@@ -6,7 +6,7 @@ from django.db import transaction
 from django.http import HttpRequest
 
 from apps.registry.mlflow.base import RegistryView, read_tag
-from apps.tenants.access.auditing import record
+from apps.tenants.access.audit.recording import record
 from maestro import limits
 from maestro.clock import now_ms
 from maestro.mlflow import fields as read

@@ -15,7 +15,7 @@ from apps.registry.mlflow.shapes import version_json
 from apps.registry.models import ArtifactVersion
 from apps.registry.scoping import artifacts_for
 from apps.registry.searching import Asked, search_versions
-from apps.tenants.access.auditing import record
+from apps.tenants.access.audit.recording import record
 from maestro import limits
 from maestro.api.auth import asking
 from maestro.clock import now_ms

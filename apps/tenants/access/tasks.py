@@ -3,8 +3,11 @@
 from celery import shared_task
 from django.utils import timezone
 
-from apps.tenants.access import audit_pruning, exchange, idempotency, resetting
+from apps.tenants.access import idempotency
+from apps.tenants.access.audit import pruning
+from apps.tenants.access.keys import exchange
 from apps.tenants.access.models import RefreshToken
+from apps.tenants.access.sign_in import resets
 from maestro.tasks import fan_out, tenant_task
 
 
@@ -25,13 +28,13 @@ def forget_expired_everywhere() -> int:
 @tenant_task(soft_time_limit=60, acks_late=False, ignore_result=True)
 def send_reset_letters(email: str, domain: str, secure: bool) -> None:
     """Send a link to set a new password to who has an address. Once: a lost letter is asked for again."""
-    resetting.send_letters(email, domain=domain, secure=secure)
+    resets.send_letters(email, domain=domain, secure=secure)
 
 
 @tenant_task(soft_time_limit=300)
 def prune_audit() -> int:
     """Delete audit events that the tenant's retention no longer keeps. The database writes down what went."""
-    return audit_pruning.prune()
+    return pruning.prune()
 
 
 @shared_task

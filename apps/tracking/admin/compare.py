@@ -11,7 +11,7 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 
-from apps.tenants.access.standing import looker
+from apps.tenants.access.people.principal import looker
 from apps.tracking.admin.compare_charts import Line, as_values, plot_of
 from apps.tracking.admin.curves import MAX_RUNS, chosen_runs
 from apps.tracking.admin.run_list import dot_of

@@ -7,7 +7,7 @@ import orjson
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, JsonResponse
 
-from apps.tenants.access.standing import looker
+from apps.tenants.access.people.principal import looker
 from apps.tracking.metrics import history
 from apps.tracking.models import Run
 from apps.tracking.scoping import runs_for

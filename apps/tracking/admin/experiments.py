@@ -9,7 +9,7 @@ from django.db.models import Func, IntegerField, OuterRef, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 
-from apps.tenants.access.scoped_admin import ByProject
+from apps.tenants.access.people.admin import ByProject
 from apps.tracking.models import Experiment, Run
 from maestro.admin import LookOnlyAdmin, tenant_site
 

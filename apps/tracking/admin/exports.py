@@ -9,7 +9,7 @@ from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
 from django.urls import reverse
 
-from apps.tenants.access.standing import looker
+from apps.tenants.access.people.principal import looker
 from apps.tracking.admin.curves import chosen_runs
 from apps.tracking.admin.run_csv import CHOSEN
 from apps.tracking.admin.run_search import scope_in

@@ -7,7 +7,7 @@ from django.db.models import Count, Sum
 from django.http import HttpRequest
 from django.urls import reverse
 
-from apps.tenants.access.standing import looker
+from apps.tenants.access.people.principal import looker
 from apps.tracking.models import Blob, Run
 from apps.tracking.scoping import projects_for, runs_for
 from maestro.admin import Part, tenant_site

@@ -11,8 +11,8 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 
-from apps.tenants.access.audited_admin import AuditedAdmin
-from apps.tenants.access.scoped_admin import ChangedByProject
+from apps.tenants.access.audit.admin import AuditedAdmin
+from apps.tenants.access.people.admin import ChangedByProject
 from apps.tracking.admin.experiments import count_shown, counted, with_run_counts
 from apps.tracking.models import LatestMetric, Member, Project, Run
 from maestro import charts

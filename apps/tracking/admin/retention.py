@@ -8,10 +8,10 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
 
-from apps.tenants.access.audited_admin import AuditedAdmin
-from apps.tenants.access.auditing import actor_of
-from apps.tenants.access.scoped_admin import ByProject
-from apps.tenants.access.standing import looker
+from apps.tenants.access.audit.admin import AuditedAdmin
+from apps.tenants.access.audit.recording import actor_of
+from apps.tenants.access.people.admin import ByProject
+from apps.tenants.access.people.principal import looker
 from apps.tracking.admin.run_bulk import may
 from apps.tracking.models import LifeRule, Project, Run
 from apps.tracking.retention import rules

@@ -10,7 +10,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.urls import URLPattern, path, reverse
 
-from apps.tenants.access.scoped_admin import ByProject
+from apps.tenants.access.people.admin import ByProject
 from apps.tracking.admin.run_list import run_list
 from apps.tracking.files import previews
 from apps.tracking.models import LatestMetric, Run, RunFile

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from django.http import HttpRequest, StreamingHttpResponse
 
-from apps.tenants.access.standing import looker
+from apps.tenants.access.people.principal import looker
 from apps.tracking.admin.curves import chosen_runs
 from apps.tracking.admin.run_search import Scope
 from apps.tracking.exports import rows

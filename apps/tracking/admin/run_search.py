@@ -6,7 +6,7 @@ from typing import Any
 
 from django.http import HttpRequest, QueryDict
 
-from apps.tenants.access.standing import looker
+from apps.tenants.access.people.principal import looker
 from apps.tracking.models import Experiment, Project
 from apps.tracking.scoping import experiments_for, projects_for
 from apps.tracking.search import pages

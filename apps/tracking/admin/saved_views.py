@@ -12,8 +12,8 @@ from django.db.models import Q
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect, QueryDict
 from django.urls import reverse
 
-from apps.tenants.access.auditing import record
-from apps.tenants.access.standing import looker
+from apps.tenants.access.audit.recording import record
+from apps.tenants.access.people.principal import looker
 from apps.tracking.admin.run_search import Scope
 from apps.tracking.models import SavedView
 from apps.tracking.models.saved_views import VIEW_NAME_CHARS

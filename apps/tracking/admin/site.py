@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from django.http import HttpRequest
 from django.urls import reverse
 
-from apps.tenants.access.standing import looker
+from apps.tenants.access.people.principal import looker
 from apps.tracking.admin.compare import compare
 from apps.tracking.admin.curves import curves
 from apps.tracking.admin.exports import export_file, exports

@@ -4,7 +4,7 @@ from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
-from apps.tenants.access.standing import looker
+from apps.tenants.access.people.principal import looker
 from apps.tracking.models import Assessment, Blob, Dataset, EvaluationDataset, Export, MetricKey, SavedView
 from apps.tracking.search import saved_views
 from maestro.admin import LookOnlyAdmin, tenant_site

@@ -12,8 +12,8 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.urls import URLPattern, path, reverse
 
-from apps.tenants.access.scoped_admin import ByProject
-from apps.tenants.access.standing import looker
+from apps.tenants.access.people.admin import ByProject
+from apps.tenants.access.people.principal import looker
 from apps.tracking.admin.run_search import is_uuid, scope_of
 from apps.tracking.admin.trace_list import trace_list
 from apps.tracking.exports.rows import safe_cell

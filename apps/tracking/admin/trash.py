@@ -6,7 +6,7 @@ from typing import Any
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 
-from apps.tenants.access.standing import looker
+from apps.tenants.access.people.principal import looker
 from apps.tracking.admin.run_bulk import may
 from apps.tracking.admin.run_search import MAX_COUNTED
 from apps.tracking.retention import rules as retention_rules

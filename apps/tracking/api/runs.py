@@ -11,7 +11,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from apps.tenants.access.auditing import record
+from apps.tenants.access.audit.recording import record
 from apps.tenants.access.idempotency import IdempotentPosts
 from apps.tracking import experiments
 from apps.tracking.api.runs_shown import (

@@ -14,7 +14,7 @@ from typing import Any
 from django.conf import settings
 from django.db import transaction
 
-from apps.tenants.access.auditing import By, actor_of, record
+from apps.tenants.access.audit.recording import By, actor_of, record
 from apps.tracking.models import Export
 from apps.tracking.runs.selection import Wanted
 from maestro.errors import Conflict, NotFound

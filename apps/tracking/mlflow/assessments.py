@@ -4,7 +4,7 @@ from typing import Any
 
 from django.db import transaction
 
-from apps.tenants.access.auditing import record
+from apps.tenants.access.audit.recording import record
 from apps.tracking.mlflow.base import TrackingView
 from apps.tracking.mlflow.trace_fields import assessment_info, notes, part, read_assessment, read_value
 from apps.tracking.models import Assessment

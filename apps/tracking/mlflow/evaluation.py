@@ -4,7 +4,7 @@ from typing import Any
 
 from django.db import transaction
 
-from apps.tenants.access.auditing import record
+from apps.tenants.access.audit.recording import record
 from apps.tracking import evaluation_datasets, evaluation_search
 from apps.tracking.mlflow.base import TrackingView, as_experiment_number
 from apps.tracking.mlflow.evaluation_fields import dataset_info, read_json_notes, read_records, record_info

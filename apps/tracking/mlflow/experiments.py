@@ -4,7 +4,7 @@ from typing import Any
 
 from django.db import transaction
 
-from apps.tenants.access.auditing import record
+from apps.tenants.access.audit.recording import record
 from apps.tracking import experiments
 from apps.tracking.mlflow.base import TrackingView, experiment_number
 from maestro import limits

@@ -8,7 +8,7 @@ from django.http.response import HttpResponseBase
 from django.urls import URLPattern, path
 from django.views import View
 
-from apps.tenants.access.auditing import record
+from apps.tenants.access.audit.recording import record
 from apps.tracking.files import blobs, folders
 from apps.tracking.files.paths import clean_artifact_path, clean_directory
 from apps.tracking.mlflow.base import TrackingView

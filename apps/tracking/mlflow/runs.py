@@ -5,7 +5,7 @@ from uuid import UUID
 
 from django.db import transaction
 
-from apps.tenants.access.auditing import record
+from apps.tenants.access.audit.recording import record
 from apps.tracking.metrics import ingest
 from apps.tracking.metrics.batch import Batch
 from apps.tracking.mlflow.base import TrackingView, experiment_number

@@ -4,7 +4,7 @@ from typing import Any
 
 from django.db import transaction
 
-from apps.tenants.access.auditing import record
+from apps.tenants.access.audit.recording import record
 from apps.tracking.mlflow.base import TrackingView, as_experiment_number, experiment_number
 from apps.tracking.mlflow.batches import run_uuid
 from apps.tracking.mlflow.searches import experiment_numbers

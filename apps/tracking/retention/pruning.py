@@ -14,7 +14,7 @@ from uuid import UUID
 from django.db import transaction
 from django.db.models import PROTECT, Exists, OuterRef, ProtectedError, QuerySet
 
-from apps.tenants.access.auditing import record
+from apps.tenants.access.audit.recording import record
 from apps.tracking.models import Experiment, Run, Trace
 from apps.tracking.retention.rules import IN_FORCE
 from apps.tracking.traces import recording

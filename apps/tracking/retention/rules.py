@@ -8,7 +8,7 @@ from uuid import UUID
 from django.db import transaction
 from django.db.models import Q
 
-from apps.tenants.access.auditing import By, actor_of, record
+from apps.tenants.access.audit.recording import By, actor_of, record
 from apps.tracking.models import DEFAULT_PROJECT_ID, LifeRule, Project
 
 TRASH_DAYS = 30

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from apps.tenants.access.auditing import By
+from apps.tenants.access.audit.recording import By
 from apps.tracking.models import Run
 from apps.tracking.search import pages as search_pages
 from apps.tracking.search.listing import LISTED_RUNS

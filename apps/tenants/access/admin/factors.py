@@ -2,10 +2,10 @@
 
 from django.http import HttpRequest
 
-from apps.tenants.access.audited_admin import AuditedAdmin
+from apps.tenants.access.audit.admin import AuditedAdmin
+from apps.tenants.access.factors.models import FactorRule
 from apps.tenants.access.pages.second_factor import Enter, Manage, gate
 from apps.tenants.access.pages.sign_ins import page_of
-from apps.tenants.factors.models import FactorRule
 from maestro.admin import operator_site, tenant_site
 
 

@@ -13,13 +13,13 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.decorators import method_decorator
 from django.views.decorators.debug import sensitive_post_parameters
 
-from apps.tenants.access import second_factor
-from apps.tenants.access.audited_admin import AuditedAdmin
-from apps.tenants.access.auditing import record
+from apps.tenants.access.audit.admin import AuditedAdmin
+from apps.tenants.access.audit.recording import record
 from apps.tenants.access.models import ProjectRole
-from apps.tenants.access.project_roles import project_choices, told
-from apps.tenants.access.resetting import end_all
-from apps.tenants.access.standing import is_bound
+from apps.tenants.access.people.principal import is_bound
+from apps.tenants.access.people.project_roles import project_choices, told
+from apps.tenants.access.sign_in import second_factor
+from apps.tenants.access.sign_in.resets import end_all
 from maestro.admin import MaestroSite, operator_site, tenant_site
 
 REDIRECT = 302

@@ -7,9 +7,9 @@ from django.contrib import admin
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest
 
-from apps.tenants.access.audited_admin import AuditedAdmin
+from apps.tenants.access.audit.admin import AuditedAdmin
 from apps.tenants.access.models import OidcProvider, TrustedPublisher
-from apps.tenants.access.sealing import seal
+from apps.tenants.access.sign_in.sealing import seal
 from maestro.admin import LookOnlyAdmin, tenant_site
 from maestro.api.auth import RANK, ROLES
 

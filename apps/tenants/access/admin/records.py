@@ -7,8 +7,8 @@ from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 
-from apps.tenants.access.audit_search import EXACT, before, matching
-from apps.tenants.access.audited_admin import AuditedAdmin
+from apps.tenants.access.audit.admin import AuditedAdmin
+from apps.tenants.access.audit.search import EXACT, before, matching
 from apps.tenants.access.models import ApiKey, AuditEvent, AuditRetention
 from maestro.admin import LookOnlyAdmin, tenant_site
 from maestro.api.pagination import sign, unsign

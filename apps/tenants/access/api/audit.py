@@ -13,7 +13,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from apps.tenants.access.api.serializers import EventShown
-from apps.tenants.access.audit_search import EXACT, after, in_batches, matching
+from apps.tenants.access.audit.search import EXACT, after, in_batches, matching
 from apps.tenants.access.models import AuditEvent
 from maestro.api.auth import asking
 from maestro.api.pagination import read_limit, sign, unsign

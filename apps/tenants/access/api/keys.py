@@ -9,8 +9,8 @@ from rest_framework.generics import GenericAPIView
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from apps.tenants.access import keyring
 from apps.tenants.access.api.serializers import KeyIssued, KeyNew, KeyShown, KeyTurn
+from apps.tenants.access.keys import keyring
 from apps.tenants.access.models import ApiKey
 from maestro.api.auth import asking, reading_and_writing
 

@@ -12,12 +12,12 @@ from rest_framework.generics import GenericAPIView
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from apps.tenants.access import exchange
 from apps.tenants.access.api.tokens import OpenView
-from apps.tenants.access.auditing import record
+from apps.tenants.access.audit.recording import record
 from apps.tenants.access.idempotency import IdempotentPosts
+from apps.tenants.access.keys import exchange
+from apps.tenants.access.keys.publishers import RULES, check_publisher, snippet
 from apps.tenants.access.models import ApiKey, TrustedPublisher
-from apps.tenants.access.publishing import RULES, check_publisher, snippet
 from apps.tenants.routing import this_tenant
 from maestro.api.addresses import client_address, group_of
 from maestro.api.auth import RANK, Principal, asking, public_route, reading_and_writing

@@ -8,8 +8,8 @@ from rest_framework.generics import GenericAPIView
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from apps.tenants.access import project_roles
 from apps.tenants.access.models import ProjectRole
+from apps.tenants.access.people import project_roles
 from maestro.api.auth import ROLES, asking, reading_and_writing
 from maestro.api.serializers import StrictSerializer
 

@@ -4,7 +4,7 @@ from typing import Any
 
 from rest_framework import serializers
 
-from apps.tenants.access.keyring import MOST_OVERLAP_HOURS
+from apps.tenants.access.keys.keyring import MOST_OVERLAP_HOURS
 from apps.tenants.access.models import ApiKey, AuditEvent
 from apps.tenants.access.models.keys import DEFAULT_DAYS, MOST_DAYS
 from maestro import limits

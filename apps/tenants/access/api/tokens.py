@@ -12,10 +12,11 @@ from rest_framework.generics import GenericAPIView
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from apps.tenants.access import second_factor, tokens
 from apps.tenants.access.api.serializers import PairShown, Refresh, SignIn, Whoami
-from apps.tenants.access.auditing import record
-from apps.tenants.access.standing import principal_of_person
+from apps.tenants.access.audit.recording import record
+from apps.tenants.access.keys import tokens
+from apps.tenants.access.people.principal import principal_of_person
+from apps.tenants.access.sign_in import second_factor
 from apps.tenants.routing import this_tenant
 from maestro.api.auth import asking, public_route
 from maestro.errors import Forbidden, Unauthenticated

@@ -15,8 +15,8 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.generic import View
 from kombu.exceptions import OperationalError
 
-from apps.tenants.access.auditing import record
-from apps.tenants.access.resetting import end_all
+from apps.tenants.access.audit.recording import record
+from apps.tenants.access.sign_in.resets import end_all
 from apps.tenants.access.tasks import send_reset_letters
 from maestro.api.addresses import client_address, group_of
 from maestro.api.auth import public_route

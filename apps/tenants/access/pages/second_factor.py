@@ -20,9 +20,9 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.generic import View
 from qrcode.image.svg import SvgPathFillImage
 
-from apps.tenants.access import second_factor
-from apps.tenants.access.auditing import record
+from apps.tenants.access.audit.recording import record
 from apps.tenants.access.models import RefreshToken
+from apps.tenants.access.sign_in import second_factor
 from maestro.admin import MaestroSite, operator_site
 from maestro.database.base import PUBLIC
 from maestro.database.session import connection

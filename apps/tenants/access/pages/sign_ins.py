@@ -10,9 +10,9 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils import timezone
 
-from apps.tenants.access.auditing import record
+from apps.tenants.access.audit.recording import record
 from apps.tenants.access.models import RefreshToken
-from apps.tenants.access.sessions import handle, sessions_of
+from apps.tenants.access.people.sessions import handle, sessions_of
 from maestro.admin import MaestroSite
 from maestro.database.base import PUBLIC
 from maestro.database.session import connection

@@ -14,7 +14,7 @@ from django.views.generic import View
 from mozilla_django_oidc.views import OIDCAuthenticationCallbackView, OIDCAuthenticationRequestView
 
 from apps.tenants.access.models import OidcProvider
-from apps.tenants.access.signin import endpoint, fetch_provider, library_settings
+from apps.tenants.access.sign_in.oidc import endpoint, fetch_provider, library_settings
 from maestro.api.auth import public_route
 from maestro.errors import Forbidden, MaestroError
 from maestro.oidc import BadToken

@@ -10,7 +10,7 @@ from django_tenants.utils import tenant_context
 
 from apps.tenants import provisioning
 from apps.tenants.access.models import ApiKey, AuditEvent, ProjectRole
-from apps.tenants.access.resetting import end_all
+from apps.tenants.access.sign_in.resets import end_all
 from maestro.api.auth import ROLES
 from maestro.commands import MaestroCommand
 

@@ -7,7 +7,7 @@ from django.core.management.base import CommandParser
 from django_tenants.utils import tenant_context
 
 from apps.tenants import provisioning
-from apps.tenants.access import forgetting
+from apps.tenants.access import erasing
 from apps.tenants.management.asking import CONFIRM_HELP, confirmed, operator
 from maestro.commands import MaestroCommand
 from maestro.errors import NotFound
@@ -40,6 +40,6 @@ class Command(MaestroCommand):
             if person is None:
                 raise NotFound(f"there is no {username!r} in {tenant}")
             if not execute:
-                return {"username": username, "erased": False, "rows": forgetting.traces_of(person)}
+                return {"username": username, "erased": False, "rows": erasing.traces_of(person)}
             confirmed(tenant, f"erase {username} from {tenant}, for good", yes=yes)
-            return {"username": username, "erased": True} | forgetting.erase(person, f"operator:{operator()}")
+            return {"username": username, "erased": True} | erasing.erase(person, f"operator:{operator()}")

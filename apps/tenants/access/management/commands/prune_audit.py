@@ -6,7 +6,7 @@ from django.core.management.base import CommandParser
 from django_tenants.utils import tenant_context
 
 from apps.tenants import provisioning
-from apps.tenants.access import audit_pruning
+from apps.tenants.access.audit import pruning
 from maestro.commands import MaestroCommand
 
 
@@ -28,6 +28,6 @@ class Command(MaestroCommand):
     def answer(self, *, tenant: str, dry_run: bool, **options: Any) -> dict[str, Any]:
         """Prune inside the tenant."""
         with tenant_context(provisioning.fetch(tenant)):
-            told = audit_pruning.preview()
-            gone = 0 if dry_run else audit_pruning.prune()
+            told = pruning.preview()
+            gone = 0 if dry_run else pruning.prune()
             return {"keep_days": told["keep_days"], "due": told["events"], "deleted": gone, "dry_run": dry_run}

@@ -7,7 +7,7 @@ from django.utils import timezone
 from django_tenants.utils import tenant_context
 
 from apps.tenants import provisioning
-from apps.tenants.access import keyring
+from apps.tenants.access.keys import keyring
 from apps.tenants.access.models import ApiKey
 from maestro.commands import MaestroCommand
 from maestro.errors import NotFound

@@ -19,10 +19,10 @@ from django.db import transaction
 from django.http import HttpRequest
 from django_otp.oath import hotp
 
-from apps.tenants.access.known import ask, known
-from apps.tenants.access.passwords import LOCK_SECONDS
-from apps.tenants.access.sealing import seal, unseal
-from apps.tenants.factors.models import Authenticator, RecoveryCode
+from apps.tenants.access.factors.models import Authenticator, RecoveryCode
+from apps.tenants.access.people.known import ask, known
+from apps.tenants.access.sign_in.passwords import LOCK_SECONDS
+from apps.tenants.access.sign_in.sealing import seal, unseal
 from maestro.api.addresses import client_address, group_of
 from maestro.api.throttling import limiter
 from maestro.database.session import connection
@@ -31,7 +31,7 @@ STEP_SECONDS, TOLERANCE, SECRET_BYTES = 30, 1, 20
 CODES, CODE_BYTES = 10, 6
 TRIES_PAIR, TRIES_ACCOUNT = 5, 20
 MARK = "second_factor"
-OIDC = "apps.tenants.access.signin.OidcBackend"
+OIDC = "apps.tenants.access.sign_in.oidc.OidcBackend"
 
 
 def standing_of(person: User) -> tuple[int | None, bool]:

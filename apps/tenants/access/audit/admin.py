@@ -6,7 +6,7 @@ from django.contrib.admin import ModelAdmin
 from django.db import models, transaction
 from django.http import HttpRequest, HttpResponse
 
-from apps.tenants.access.auditing import HIDDEN, fields_of, record
+from apps.tenants.access.audit.recording import HIDDEN, fields_of, record
 
 
 class AuditedAdmin(ModelAdmin):

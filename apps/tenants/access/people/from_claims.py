@@ -12,7 +12,7 @@ from django.contrib.auth.models import Group, User
 from django.db import transaction
 from django.http import HttpRequest
 
-from apps.tenants.access.auditing import record
+from apps.tenants.access.audit.recording import record
 from apps.tenants.access.models import OidcLink, OidcProvider, role_of_person
 from maestro.api.auth import RANK, ROLES
 from maestro.oidc import BadToken

@@ -18,10 +18,10 @@ from django.contrib.contenttypes.models import ContentType
 from django.contrib.sessions.models import Session
 from django.db import models, transaction
 
-from apps.tenants.access import second_factor
-from apps.tenants.access.auditing import By, record
+from apps.tenants.access.audit.recording import By, record
 from apps.tenants.access.models import OidcLink, ProjectRole, RefreshToken
-from apps.tenants.access.sessions import sessions_of
+from apps.tenants.access.people.sessions import sessions_of
+from apps.tenants.access.sign_in import second_factor
 
 OWNERS = ("owner", "owner_name", "user_name")
 

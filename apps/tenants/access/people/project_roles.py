@@ -8,7 +8,7 @@ import uuid
 from django.contrib.auth.models import User
 from django.db import connection, transaction
 
-from apps.tenants.access.auditing import By, record
+from apps.tenants.access.audit.recording import By, record
 from apps.tenants.access.models import ApiKey, ProjectRole
 from maestro.api.auth import RANK, Principal
 from maestro.errors import Forbidden, NotFound

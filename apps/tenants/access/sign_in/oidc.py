@@ -15,10 +15,10 @@ from django.contrib.auth.models import User
 from django.http import HttpRequest
 from mozilla_django_oidc.auth import OIDCAuthenticationBackend
 
-from apps.tenants.access import people
-from apps.tenants.access.known import KnownPermissions
 from apps.tenants.access.models import OidcProvider
-from apps.tenants.access.sealing import unseal
+from apps.tenants.access.people import from_claims
+from apps.tenants.access.people.known import KnownPermissions
+from apps.tenants.access.sign_in.sealing import unseal
 from maestro.egress import fetch
 from maestro.errors import Invalid
 from maestro.oidc import BadToken, Keys, discover, verify_id_token
@@ -121,7 +121,7 @@ class OidcBackend(KnownPermissions, OIDCAuthenticationBackend):
 
     def get_or_create_user(self, access_token: str, id_token: str, payload: dict[str, Any]) -> User:
         """Find or make the person."""
-        return people.enter(self.request, self.provider, self.get_userinfo(access_token, id_token, payload))
+        return from_claims.enter(self.request, self.provider, self.get_userinfo(access_token, id_token, payload))
 
 
 def read_object(body: bytes) -> dict[str, Any]:

@@ -9,8 +9,8 @@ from django.contrib.auth.models import User
 from django.db import transaction
 from django.http import HttpRequest
 
-from apps.tenants.access.auditing import Actor, record
-from apps.tenants.access.known import KnownPermissions, known
+from apps.tenants.access.audit.recording import Actor, record
+from apps.tenants.access.people.known import KnownPermissions, known
 from maestro.api.addresses import client_address, group_of
 from maestro.api.throttling import limiter
 from maestro.database.session import connection

@@ -7,7 +7,7 @@ from django.contrib.auth.models import User
 from django.core.management.base import CommandParser
 from django.db import transaction
 
-from apps.tenants.access.auditing import record
+from apps.tenants.access.audit.recording import record
 from apps.tenants.management.asking import operator
 from maestro.commands import MaestroCommand
 from maestro.database.session import connection

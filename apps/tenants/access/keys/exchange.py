@@ -11,9 +11,9 @@ from typing import Any
 from django.db import transaction
 from django.http import HttpRequest
 
-from apps.tenants.access.auditing import actor_of, record
+from apps.tenants.access.audit.recording import actor_of, record
+from apps.tenants.access.keys.publishers import claim, mismatch
 from apps.tenants.access.models import ApiKey, TrustedPublisher, UsedToken
-from apps.tenants.access.publishing import claim, mismatch
 from apps.tenants.routing import this_tenant
 from maestro.egress import AddressRefused
 from maestro.errors import Forbidden, Invalid

@@ -7,8 +7,8 @@ from datetime import datetime, timedelta
 
 from django.db import transaction
 
-from apps.tenants.access.auditing import By, record
-from apps.tenants.access.authentication import forget_keys
+from apps.tenants.access.audit.recording import By, record
+from apps.tenants.access.keys.authentication import forget_keys
 from apps.tenants.access.models import ApiKey
 from apps.tenants.access.models.keys import DEFAULT_DAYS, ApiKeyQuerySet
 from apps.tenants.routing import this_tenant

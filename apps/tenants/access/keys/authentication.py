@@ -15,7 +15,7 @@ from django.utils import timezone
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.request import Request
 
-from apps.tenants.access import tokens
+from apps.tenants.access.keys import tokens
 from apps.tenants.access.models import ApiKey
 from apps.tenants.access.models.keys import hmac_of, split_text
 from apps.tenants.middleware import key_text

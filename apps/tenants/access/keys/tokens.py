@@ -22,9 +22,9 @@ from django.contrib.auth.models import User
 from django.db import transaction
 from django.http import HttpRequest
 
-from apps.tenants.access.auditing import record
+from apps.tenants.access.audit.recording import record
 from apps.tenants.access.models import RefreshToken
-from apps.tenants.access.standing import principal_of_person
+from apps.tenants.access.people.principal import principal_of_person
 from apps.tenants.routing import this_tenant
 from maestro.api.auth import Principal
 from maestro.errors import Unauthenticated

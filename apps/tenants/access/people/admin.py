@@ -7,7 +7,7 @@ from django.contrib.admin import ModelAdmin
 from django.db.models import Model, Q, QuerySet
 from django.http import HttpRequest
 
-from apps.tenants.access.standing import looker
+from apps.tenants.access.people.principal import looker
 from maestro.api.auth import RANK
 
 

@@ -1,0 +1,1 @@
+"""Keys: service accounts, CI jobs and tokens, from issue to revocation."""

@@ -1,0 +1,1 @@
+"""People: who they are, what they may see, where they are signed in."""

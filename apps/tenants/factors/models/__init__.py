@@ -1,5 +1,0 @@
-"""Second factors: the rows."""
-
-from apps.tenants.factors.models.factors import Authenticator, FactorRule, RecoveryCode
-
-__all__ = ["Authenticator", "FactorRule", "RecoveryCode"]

@@ -14,10 +14,10 @@ class RegistryConfig(AppConfig):
 
     def ready(self) -> None:
         """Offer the folders of logged models to the artifact proxy, and follow runs that are moved."""
-        logging_models = import_module("apps.registry.logging_models")
+        logging_models = import_module("apps.registry.logged_models")
         roots = import_module("apps.tracking.files.folders")
         roots.offer("models", logging_models.model_root)
         moving = import_module("apps.tracking.runs.moves")
-        following = import_module("apps.registry.following")
+        following = import_module("apps.registry.moved_runs")
         moving.offer(following.follow)
         import_module("apps.tracking.retention.pruning").spare(following.relied_on)

@@ -3,7 +3,7 @@
 from celery import shared_task
 from django.utils import timezone
 
-from apps.registry import observing
+from apps.registry import observations
 from maestro.tasks import fan_out, tenant_task
 
 SCAN_SECONDS = 300
@@ -13,14 +13,14 @@ SPREAD_SECONDS = 20
 @tenant_task(soft_time_limit=SCAN_SECONDS)
 def observe_usages() -> str:
     """Notice which versions the tenant's runs use."""
-    seen = observing.observe(timezone.now())
+    seen = observations.observe(timezone.now())
     return f"{seen.usages} new usages in {seen.runs} runs, {seen.unsettled} wait"
 
 
 @shared_task
 def observe_everywhere() -> int:
     """Let the scan run of every tenant that has something new."""
-    return fan_out(observe_usages, jitter_seconds=SPREAD_SECONDS, is_due=observing.is_due)
+    return fan_out(observe_usages, jitter_seconds=SPREAD_SECONDS, is_due=observations.is_due)
 
 
 @shared_task

@@ -8,7 +8,7 @@ from django.test import Client
 from django_tenants.utils import tenant_context
 
 from apps.registry.models import Edge, LoggedModel, Usage
-from apps.registry.observing import Seen, observe
+from apps.registry.observations import Seen, observe
 from apps.registry.tasks import observe_usages
 from apps.tenants.models import Tenant
 from apps.tracking.models import Dataset, Experiment, Project, Run, RunInput, RunModel, Tag

@@ -8,7 +8,7 @@ import pytest
 from django.test import Client
 
 from apps.registry.models import Artifact, LoggedModel
-from apps.registry.searching import ModelOrder, ModelsAsked, search_models
+from apps.registry.search import ModelOrder, ModelsAsked, search_models
 from apps.tenants.models import Tenant
 from apps.tracking.models import Experiment, ModelMetric
 from tests.registry.test_observing import make_run

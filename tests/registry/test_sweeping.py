@@ -14,7 +14,7 @@ from django.core.management import CommandError, call_command
 from django.test import Client
 from django.utils import timezone
 
-from apps.registry import sweeping
+from apps.registry import sweeps
 from apps.registry.models import ArtifactVersion, LoggedModel, LoggedModelFile
 from apps.tenants.models import Tenant
 from apps.tracking.files import blobs
@@ -42,8 +42,8 @@ def age(folder: Path) -> None:
         os.utime(path, (at, at))
 
 
-def sweep(**options: Any) -> sweeping.Swept:
-    return sweeping.sweep(timezone.now() - timedelta(hours=24), **({"dry_run": False} | options))
+def sweep(**options: Any) -> sweeps.Swept:
+    return sweeps.sweep(timezone.now() - timedelta(hours=24), **({"dry_run": False} | options))
 
 
 def named_everywhere(api: ApiFor, tenant: Tenant) -> None:
@@ -58,12 +58,12 @@ def test_only_what_nothing_names_is_swept(acme: Tenant, api: ApiFor, store: Path
     named_everywhere(api, acme)
     blobs.store_text("nobody's")
     age(store)
-    assert vars(sweep(dry_run=True)) | {} == vars(sweeping.Swept(blobs=1, blob_bytes=8))
+    assert vars(sweep(dry_run=True)) | {} == vars(sweeps.Swept(blobs=1, blob_bytes=8))
     assert Blob.objects.count() == 4
-    assert sweep() == sweeping.Swept(blobs=1, blob_bytes=8)
-    assert sweep() == sweeping.Swept()
+    assert sweep() == sweeps.Swept(blobs=1, blob_bytes=8)
+    assert sweep() == sweeps.Swept()
     assert Blob.objects.count() == 3
-    assert sweeping.verify(contents=True).is_sound
+    assert sweeps.verify(contents=True).is_sound
 
 
 def test_what_was_offered_lately_is_spared(acme: Tenant, store: Path) -> None:
@@ -71,7 +71,7 @@ def test_what_was_offered_lately_is_spared(acme: Tenant, store: Path) -> None:
     age(store)
     blobs.store_text("old")
     blobs.store_text("new")
-    assert sweep() == sweeping.Swept()
+    assert sweep() == sweeps.Swept()
     assert Blob.objects.count() == 2
 
 
@@ -80,9 +80,9 @@ def test_unfinished_uploads_and_objects_without_a_row_go(acme: Tenant, store: Pa
     for name in (f"{staging.STAGING}/half", f"blobs/ab/{'ab' * 32}", "blobs/zz/stray"):
         (prefix / name).parent.mkdir(parents=True, exist_ok=True)
         (prefix / name).write_bytes(b"12345")
-    assert sweep() == sweeping.Swept()
+    assert sweep() == sweeps.Swept()
     age(store)
-    assert sweep() == sweeping.Swept(staged=1, staged_bytes=5, orphans=2, orphan_bytes=10)
+    assert sweep() == sweeps.Swept(staged=1, staged_bytes=5, orphans=2, orphan_bytes=10)
     assert [path for path in prefix.rglob("*") if path.is_file()] == []
 
 
@@ -91,8 +91,8 @@ def test_lost_and_changed_bytes_are_named(acme: Tenant, api: ApiFor, store: Path
     place = store / storage.tenant_prefix()
     (place / lost.storage_key).unlink()
     (place / changed.storage_key).write_bytes(b"CHANGED")
-    assert sweeping.verify(contents=False).missing == [lost.sha256]
-    whole = sweeping.verify(contents=True)
+    assert sweeps.verify(contents=False).missing == [lost.sha256]
+    whole = sweeps.verify(contents=True)
     assert (whole.missing, whole.changed, whole.is_sound) == ([lost.sha256], [changed.sha256], False)
     with pytest.raises(CommandError, match="1 contents are missing and 1 changed") as stop:
         call_command("verify_blobs", "--tenant", "acme", "--contents")
@@ -110,9 +110,9 @@ def test_a_version_whose_run_was_changed_afterwards_is_named(acme: Tenant, api: 
     assert call("registered-models/create", {"name": "churn"}).status_code == 200
     source = f"{run.artifact_uri}/model"
     assert call("model-versions/create", {"name": "churn", "source": source, "run_id": run.pk.hex}).status_code == 200
-    assert sweeping.verify(contents=False).drifted == []
+    assert sweeps.verify(contents=False).drifted == []
     RunFile.objects.update(blob=blobs.store_text("swapped"))
-    assert sweeping.verify(contents=False).drifted == ["churn v1"]
+    assert sweeps.verify(contents=False).drifted == ["churn v1"]
     assert ArtifactVersion.objects.get().files.get().blob == blobs.store_text("as registered")
 
 

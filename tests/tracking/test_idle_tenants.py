@@ -8,7 +8,7 @@ from django.db import DatabaseError
 from django.utils import timezone
 from django_tenants.utils import tenant_context
 
-from apps.registry import observing
+from apps.registry import observations
 from apps.registry.tasks import observe_all, observe_everywhere
 from apps.tenants.models import Tenant
 from apps.tracking.models import Run
@@ -62,8 +62,8 @@ def test_a_scan_is_sent_for_what_no_scan_has_read_and_for_all_now_and_then(
     assert globex.schema_name not in sent
     sent.clear()
     with tenant_context(acme):
-        assert observing.observe(timezone.now()).unsettled == 1
-        assert observing.is_due()
+        assert observations.observe(timezone.now()).unsettled == 1
+        assert observations.is_due()
     observe_all.run()
     assert {acme.schema_name, globex.schema_name} <= set(sent)
 

@@ -13,7 +13,7 @@ from uuid import UUID
 from django.db.models import Subquery
 
 from apps.recommendations.answers import unscored
-from apps.recommendations.answers.shapes import GAIN_LEVEL, AdviceAnswer, Item
+from apps.recommendations.answers.shapes import AdviceAnswer, Item
 from apps.recommendations.estimators import minimum_data
 from apps.recommendations.models import Advice, Forecast, ImpactModel, ImpactScore
 from apps.registry.models import Usage
@@ -26,7 +26,7 @@ WORDING = "Associated with, adjusted for what was known beforehand. Not a proof 
 UNIT_WORDS = {"project": "points of success", "run": "standard deviations of a project's runs"}
 
 UNIT_NAMES = {words: name for name, words in UNIT_WORDS.items()}
-__all__ = ["GAIN_LEVEL", "AdviceAnswer", "Item"]
+__all__ = ["AdviceAnswer", "Item"]
 
 
 def advice_for(project: Project) -> AdviceAnswer:

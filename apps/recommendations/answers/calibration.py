@@ -6,8 +6,8 @@ from dataclasses import asdict, dataclass
 from statistics import NormalDist, fmean, variance
 from typing import Any, NamedTuple
 
-from apps.recommendations.answers.shapes import GAIN_LEVEL
 from apps.recommendations.estimators import minimum_data
+from apps.recommendations.estimators.verdicts import GAIN_LEVEL
 from apps.recommendations.models import Advice, Forecast, ImpactModel
 
 MOST_SETTLED = 2_000

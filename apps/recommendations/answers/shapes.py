@@ -5,9 +5,8 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
+from apps.recommendations.estimators.verdicts import GAIN_LEVEL
 from apps.recommendations.models import ImpactModel
-
-GAIN_LEVEL = 0.9
 
 
 @dataclass(frozen=True, slots=True)

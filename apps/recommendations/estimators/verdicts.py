@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 Status = Literal["ok", "early", "refused"]
+GAIN_LEVEL = 0.9  # the coverage that every interval of a gain claims
 _ORDER: tuple[Status, ...] = ("ok", "early", "refused")
 
 

@@ -6,11 +6,10 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
-from apps.recommendations.answers.advice import GAIN_LEVEL
 from apps.recommendations.estimators import minimum_data
 from apps.recommendations.estimators.impact import Effect, ImpactResult, estimate_impact
 from apps.recommendations.estimators.run_impact import estimate_run_impact
-from apps.recommendations.estimators.verdicts import Verdict
+from apps.recommendations.estimators.verdicts import GAIN_LEVEL, Verdict
 from apps.recommendations.past.arrays import of_class, project_data, run_data
 from apps.recommendations.past.history import ArtifactRow, History, ProjectRow, RunRow
 from apps.recommendations.training.holdout import NO_RIVAL, Losses, Rival, project_losses, run_losses, split

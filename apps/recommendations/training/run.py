@@ -31,7 +31,7 @@ from apps.recommendations.training.impact import ImpactFinding, Meter, elapsed_m
 from apps.recommendations.training.publishing import publish_forecast, publish_impact, publish_ranking
 from apps.recommendations.work import leases
 from apps.recommendations.work.processes import NO_MEMORY
-from apps.registry import observing
+from apps.registry import observations
 from apps.tenants.models import Tenant
 
 # Raise it when estimators change, so that equal data are learnt from anew.
@@ -71,7 +71,7 @@ def leave() -> None:
 def run(training: Training, owner: str) -> None:
     """Read, fit, publish."""
     # The scan of what runs use has its own schedule; what was logged a second ago shall count in this training.
-    observing.observe(timezone.now())
+    observations.observe(timezone.now())
     history = dataset.read_history()
     digest = digest_of(history)
     if not training.force and is_known(training, digest):

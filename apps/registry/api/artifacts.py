@@ -8,11 +8,11 @@ from rest_framework.generics import GenericAPIView
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from apps.registry.aliases import fetch_alias, point
 from apps.registry.api.serializers import AliasNew, AliasShown, ArtifactFacts, ArtifactNew, ArtifactShown
 from apps.registry.models import Alias, Artifact, ArtifactTag, ArtifactVersion
-from apps.registry.pointing import fetch_alias, point
-from apps.registry.publishing import make_artifact
 from apps.registry.scoping import artifacts_for, changeable
+from apps.registry.versions import make_artifact
 from apps.tenants.access.audit.recording import record
 from apps.tenants.access.idempotency import IdempotentPosts
 from apps.tracking.scoping import projects_for

@@ -10,10 +10,10 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from apps.registry.api.serializers import BlobShown, FileShown
-from apps.registry.downloading import RUN_HEADER, note_download
 from apps.registry.models import ArtifactVersion, VersionFile
 from apps.registry.models.versions import SHA256
 from apps.registry.scoping import artifacts_for
+from apps.registry.usages import RUN_HEADER, note_download
 from apps.tracking.files import blobs
 from apps.tracking.files.paths import clean_artifact_path
 from maestro.api.auth import asking, reading_and_writing

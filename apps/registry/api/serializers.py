@@ -6,7 +6,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from apps.registry.models import Alias, Artifact, ArtifactVersion, Usage, VersionFile
-from apps.registry.publishing import NewFile
+from apps.registry.versions import NewFile
 from maestro import limits
 from maestro.api.serializers import Flag, Mapped, StrictSerializer, Text
 

@@ -12,7 +12,7 @@ from rest_framework.response import Response
 from apps.registry.api.serializers import UsageShown, UsagesNew, UsagesShown
 from apps.registry.models import Usage
 from apps.registry.scoping import artifacts_for, run_named, runs_named
-from apps.registry.using import Mention, NewUsage, read_mention, record_usages
+from apps.registry.usages import Mention, NewUsage, read_mention, record_usages
 from apps.tenants.access.audit.recording import record
 from apps.tracking.models import Run
 from apps.tracking.scoping import projects_for

@@ -10,8 +10,8 @@ from rest_framework.response import Response
 
 from apps.registry.api.serializers import VersionFacts, VersionNew, VersionShown
 from apps.registry.models import ArtifactVersion
-from apps.registry.publishing import NewVersion, digest_of, make_version, resolve_files, set_tags
 from apps.registry.scoping import artifacts_for, changeable, run_named
+from apps.registry.versions import NewVersion, digest_of, make_version, resolve_files, set_tags
 from apps.tenants.access.audit.recording import record
 from apps.tenants.access.idempotency import IdempotentPosts
 from maestro.api.auth import asking, reading_and_writing

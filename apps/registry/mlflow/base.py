@@ -8,9 +8,9 @@ from typing import Any, TypeVar
 from django.http import HttpRequest
 
 from apps.registry.models import Artifact
-from apps.registry.paging import Page
 from apps.registry.scoping import artifacts_for, require_own
-from apps.registry.searching import Asked
+from apps.registry.search import Asked
+from apps.registry.search_pages import Page
 from apps.tracking.models import Experiment, Run
 from apps.tracking.scoping import experiments_for, runs_for
 from maestro import limits

@@ -5,11 +5,11 @@ from typing import Any
 from django.db import transaction
 from django.http import HttpRequest
 
-from apps.registry import logging_models
+from apps.registry import logged_models
 from apps.registry.mlflow.base import RegistryView, find_experiment, find_run, read_tags, searched
 from apps.registry.mlflow.shapes import logged_json
 from apps.registry.models import LoggedModel
-from apps.registry.searching import ModelOrder, ModelsAsked, search_models
+from apps.registry.search import ModelOrder, ModelsAsked, search_models
 from apps.tenants.access.audit.recording import record
 from apps.tracking.files import folders
 from apps.tracking.files.paths import clean_directory
@@ -56,7 +56,7 @@ class LoggedModels(RegistryView):
         """Make a logged model, to be filled with files."""
         fields = self.fields(request)
         run_id = read.text_or(fields, "source_run_id", most=64)
-        new = logging_models.NewModel(
+        new = logged_models.NewModel(
             experiment=find_experiment(request, fields.get("experiment_id")),
             name=read.text_or(fields, "name", most=500),
             model_type=read.text_or(fields, "model_type", most=500),
@@ -64,7 +64,7 @@ class LoggedModels(RegistryView):
             params=read_params(fields),
             tags=read_tags(fields, limits.TAG_VALUE_CHARS),
         )
-        return {"model": shown([logging_models.make(new, at_ms=now_ms())])[0]}
+        return {"model": shown([logged_models.make(new, at_ms=now_ms())])[0]}
 
 
 class OneLoggedModel(RegistryView):
@@ -79,13 +79,13 @@ class OneLoggedModel(RegistryView):
         """Finish the upload."""
         fields = self.fields(request)
         status = read.choice(fields, "status", [choice.value for choice in LoggedModel.Status]) or ""
-        model = logging_models.finish(model_for(request, model_id), status, at_ms=now_ms())
+        model = logged_models.finish(model_for(request, model_id), status, at_ms=now_ms())
         return {"model": shown([model])[0]}
 
     def delete(self, request: HttpRequest, model_id: str) -> dict[str, Any]:
         """Delete a logged model; its versions stay."""
         with transaction.atomic():
-            model = logging_models.hold(model_for(request, model_id))
+            model = logged_models.hold(model_for(request, model_id))
             model.deleted_ms = now_ms()
             model.save(update_fields=["deleted_ms"])
             record(request, "logged_model.delete", subject=model, before={"name": model.name})
@@ -98,7 +98,7 @@ class LoggedModelTags(RegistryView):
     def patch(self, request: HttpRequest, model_id: str) -> dict[str, Any]:
         """Write notes on a logged model."""
         tags = read_tags(self.fields(request), limits.TAG_VALUE_CHARS)
-        model = logging_models.set_tags(model_for(request, model_id), tags, at_ms=now_ms())
+        model = logged_models.set_tags(model_for(request, model_id), tags, at_ms=now_ms())
         return {"model": shown([model])[0]}
 
 
@@ -110,7 +110,7 @@ class LoggedModelTag(RegistryView):
         with transaction.atomic():
             model = model_for(request, model_id)
             before = {"tag": key, "value": str(model.tags.get(key, ""))[:1_000]}
-            logging_models.drop_tag(model, key, at_ms=now_ms())
+            logged_models.drop_tag(model, key, at_ms=now_ms())
             record(request, "logged_model.untag", subject=model, before=before)
         return {}
 
@@ -121,7 +121,7 @@ class LoggedModelParams(RegistryView):
     def post(self, request: HttpRequest, model_id: str) -> dict[str, Any]:
         """Add params, in slices."""
         params = read_params(self.fields(request))
-        logging_models.add_params(model_for(request, model_id), params, at_ms=now_ms())
+        logged_models.add_params(model_for(request, model_id), params, at_ms=now_ms())
         return {}
 
 
@@ -191,5 +191,5 @@ class RunOutputs(RegistryView):
             )
             for index, row in enumerate(read.rows(fields, "models", OUTPUTS_MOST))
         ]
-        logging_models.note_outputs(run, outputs)
+        logged_models.note_outputs(run, outputs)
         return {}

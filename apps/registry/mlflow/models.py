@@ -5,13 +5,13 @@ from typing import Any
 from django.db import transaction
 from django.http import HttpRequest
 
-from apps.registry import pointing, registering
+from apps.registry import aliases, registered_models
 from apps.registry.mlflow.base import RegistryView, read_tags, searched
-from apps.registry.mlflow.noting import DeleteNote, Describe, OwnedView, SetNote
+from apps.registry.mlflow.notes import DeleteNote, Describe, OwnedView, SetNote
 from apps.registry.mlflow.shapes import model_json, version_json
 from apps.registry.models import Alias, Artifact, ArtifactVersion
 from apps.registry.scoping import artifacts_for
-from apps.registry.searching import Asked, search_artifacts
+from apps.registry.search import Asked, search_artifacts
 from apps.tenants.access.audit.recording import record
 from maestro import limits
 from maestro.api.auth import asking, home_of
@@ -27,7 +27,7 @@ MOST = 1_000
 def shown(artifact: Artifact) -> dict[str, Any]:
     """Show a registered model as it is stored now."""
     fresh = Artifact.objects.prefetch_related("tags", "aliases__version").get(pk=artifact.pk)
-    return {"registered_model": model_json(fresh, registering.latest_by_stage([fresh]).get(fresh.pk, []))}
+    return {"registered_model": model_json(fresh, registered_models.latest_by_stage([fresh]).get(fresh.pk, []))}
 
 
 class CreateModel(RegistryView):
@@ -37,7 +37,7 @@ class CreateModel(RegistryView):
         """Make a registered model."""
         fields = self.fields(request)
         with transaction.atomic():
-            made = registering.make_model(
+            made = registered_models.make_model(
                 read.text(fields, "name", limits.NAME_CHARS),
                 description=read.text_or(fields, "description"),
                 tags=read_tags(fields, limits.REGISTRY_TAG_VALUE_CHARS),
@@ -58,7 +58,7 @@ class RenameModel(RegistryView):
         with transaction.atomic():
             found = self.own_model(request, fields)
             before = found.name
-            registering.rename(found, read.text(fields, "new_name", limits.NAME_CHARS), at_ms=now_ms())
+            registered_models.rename(found, read.text(fields, "new_name", limits.NAME_CHARS), at_ms=now_ms())
             record(request, "artifact.rename", subject=found, before={"name": before}, after={"name": found.name})
         return shown(found)
 
@@ -71,7 +71,7 @@ class DeleteModel(RegistryView):
         with transaction.atomic():
             found = self.own_model(request, self.fields(request))
             record(request, "artifact.delete", subject=found, before=shown(found)["registered_model"])
-            registering.delete(found)
+            registered_models.delete(found)
         return {}
 
 
@@ -96,7 +96,7 @@ class SearchModels(RegistryView):
         )
         visible = artifacts_for(asking(request))
         page, token = searched(fields, asked, PURPOSE, lambda asked: search_artifacts(visible, asked))
-        latest = registering.latest_by_stage(page.rows)
+        latest = registered_models.latest_by_stage(page.rows)
         models = [model_json(row, latest.get(row.pk, [])) for row in page.rows]
         return ({"registered_models": models} if models else {}) | token
 
@@ -110,8 +110,8 @@ class LatestVersions(RegistryView):
         """Show the highest version of each stage."""
         fields = self.fields(request)
         found = self.model(request, fields)
-        wanted = {registering.read_stage(text) for text in read.texts(fields, "stages")}
-        rows = registering.latest_by_stage([found]).get(found.pk, [])
+        wanted = {registered_models.read_stage(text) for text in read.texts(fields, "stages")}
+        rows = registered_models.latest_by_stage([found]).get(found.pk, [])
         shown = [version_json(row) for row in rows if not wanted or row.stage in wanted]
         return {"model_versions": shown} if shown else {}
 
@@ -153,8 +153,8 @@ class ModelAlias(RegistryView):
         name = read.text(fields, "alias", 255)
         with transaction.atomic():
             found = self.own_model(request, fields)
-            version = registering.fetch_version(found, read.text(fields, "version", 20))
-            _, before = pointing.point(found, name, version)
+            version = registered_models.fetch_version(found, read.text(fields, "version", 20))
+            _, before = aliases.point(found, name, version)
             if before != str(version.number):
                 record(
                     request,

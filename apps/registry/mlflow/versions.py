@@ -6,15 +6,15 @@ from django.db import transaction
 from django.http import HttpRequest
 from django.utils import timezone
 
-from apps.registry import registering
-from apps.registry.downloading import RUN_HEADER, note_download
+from apps.registry import registered_models
 from apps.registry.mlflow.base import RegistryView, find_run, read_tags, searched
 from apps.registry.mlflow.logged import model_for
-from apps.registry.mlflow.noting import DeleteNote, Describe, OwnedView, SetNote
+from apps.registry.mlflow.notes import DeleteNote, Describe, OwnedView, SetNote
 from apps.registry.mlflow.shapes import version_json
 from apps.registry.models import ArtifactVersion
 from apps.registry.scoping import artifacts_for
-from apps.registry.searching import Asked, search_versions
+from apps.registry.search import Asked, search_versions
+from apps.registry.usages import RUN_HEADER, note_download
 from apps.tenants.access.audit.recording import record
 from maestro import limits
 from maestro.api.auth import asking
@@ -36,11 +36,11 @@ class VersionView(RegistryView):
 
     def version(self, request: HttpRequest, fields: dict[str, Any]) -> ArtifactVersion:
         """Fetch the version. Raises NotFound."""
-        return registering.fetch_version(self.model(request, fields), self.number(fields))
+        return registered_models.fetch_version(self.model(request, fields), self.number(fields))
 
     def own_version(self, request: HttpRequest, fields: dict[str, Any]) -> ArtifactVersion:
         """Fetch a version to be changed. Raises NotFound or Forbidden."""
-        return registering.fetch_version(self.own_model(request, fields), self.number(fields))
+        return registered_models.fetch_version(self.own_model(request, fields), self.number(fields))
 
     def number(self, fields: dict[str, Any]) -> str:
         """Read the version, which travels as text or as a number."""
@@ -59,7 +59,7 @@ class CreateVersion(RegistryView):
         run_id = read.text_or(fields, "run_id", most=64)
         model_id = read.text_or(fields, "model_id", most=64)
         found = self.own_model(request, fields)
-        new = registering.NewModelVersion(
+        new = registered_models.NewModelVersion(
             source=read.text(fields, "source", 2_000),
             run=find_run(request, run_id) if run_id else None,
             run_hex=run_id,
@@ -69,7 +69,7 @@ class CreateVersion(RegistryView):
             tags=read_tags(fields, limits.REGISTRY_TAG_VALUE_CHARS),
         )
         with transaction.atomic():
-            made = registering.add_version(found, new, by=asking(request), at_ms=now_ms())
+            made = registered_models.add_version(found, new, by=asking(request), at_ms=now_ms())
             answer = shown(made)
             record(request, "version.create", subject=made, after=answer["model_version"])
         return answer
@@ -86,8 +86,8 @@ class TransitionStage(VersionView):
             raise read.refuse("archive_existing_versions", archive, "it must be true or false")
         with transaction.atomic():
             found = self.own_version(request, fields)
-            stage = registering.read_stage(read.text(fields, "stage", 60))
-            registering.move_stage(found, stage, archive_others=archive, at_ms=now_ms())
+            stage = registered_models.read_stage(read.text(fields, "stage", 60))
+            registered_models.move_stage(found, stage, archive_others=archive, at_ms=now_ms())
             record(request, "version.stage", subject=found, before={"stage": found.stage}, after={"stage": stage})
         return shown(found)
 
@@ -100,7 +100,7 @@ class DeleteVersion(VersionView):
         with transaction.atomic():
             found = self.own_version(request, self.fields(request))
             record(request, "version.delete", subject=found, before=version_json(found))
-            registering.delete(found)
+            registered_models.delete(found)
         return {}
 
 

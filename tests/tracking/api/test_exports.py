@@ -13,7 +13,7 @@ from django.test import Client
 from django.utils import timezone
 from django_tenants.utils import tenant_context
 
-from apps.registry import sweeping
+from apps.registry import sweeps
 from apps.tenants.access.models import AuditEvent
 from apps.tenants.models import Tenant
 from apps.tracking import tasks
@@ -60,7 +60,7 @@ def test_a_parquet_file_is_asked_for_written_and_downloaded(
     assert [row["id"] for row in client.get(PATH).json()["results"]] == [str(identity)]
     orders.forget_old(timezone.now() + timedelta(days=8))
     assert not Export.objects.exists()
-    sweeping.sweep(before=timezone.now() + timedelta(days=9), dry_run=False)
+    sweeps.sweep(before=timezone.now() + timedelta(days=9), dry_run=False)
     assert not Blob.objects.exists()
 
 

@@ -8,7 +8,7 @@ from django.db import connection
 from django.utils import timezone
 from django_tenants.utils import tenant_context
 
-from apps.registry import sweeping
+from apps.registry import sweeps
 from apps.tenants.models import Tenant
 from maestro.commands import MaestroCommand
 from maestro.errors import Invalid, NotFound
@@ -38,5 +38,5 @@ class Command(MaestroCommand):
         if found is None:
             raise NotFound(f"there is no tenant {tenant!r}")
         with tenant_context(found):
-            swept = sweeping.sweep(timezone.now() - timedelta(hours=hours), dry_run=dry_run)
+            swept = sweeps.sweep(timezone.now() - timedelta(hours=hours), dry_run=dry_run)
         return {"tenant": tenant, "dry_run": dry_run, **vars(swept)}

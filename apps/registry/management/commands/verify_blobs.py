@@ -6,7 +6,7 @@ from django.core.management.base import CommandParser
 from django.db import connection
 from django_tenants.utils import tenant_context
 
-from apps.registry import sweeping
+from apps.registry import sweeps
 from apps.tenants.models import Tenant
 from maestro.commands import MaestroCommand
 from maestro.errors import Conflict, NotFound
@@ -33,7 +33,7 @@ class Command(MaestroCommand):
         if found is None:
             raise NotFound(f"there is no tenant {tenant!r}")
         with tenant_context(found):
-            result = sweeping.verify(contents=contents)
+            result = sweeps.verify(contents=contents)
         if not result.is_sound:
             bad = ", ".join([*result.missing, *result.changed][:SHOWN])
             raise Conflict(f"{len(result.missing)} contents are missing and {len(result.changed)} changed: {bad}")

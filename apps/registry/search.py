@@ -7,9 +7,9 @@ from typing import Any
 from django.db.models import CharField, OuterRef, Q, Subquery, Value
 from django.db.models.functions import Cast, Concat, Replace
 
-from apps.registry import filtering
+from apps.registry import search_filters
 from apps.registry.models import Artifact, ArtifactTag, ArtifactVersion, LoggedModel, VersionTag
-from apps.registry.paging import Key, Page, cut, keys
+from apps.registry.search_pages import Key, Page, cut, keys
 from apps.tracking.models import ModelMetric
 from maestro.errors import Invalid
 from maestro.filters import And, Comparison, Node, Not, Or, Term, parse, parse_order
@@ -51,39 +51,39 @@ def column_of(term: Term) -> str:
 
 def search_artifacts(visible: Any, asked: Asked) -> Page:
     """Search registered models; prompts are hidden unless the filter names them."""
-    tree = parse(asked.filter, filtering.ARTIFACTS)
+    tree = parse(asked.filter, search_filters.ARTIFACTS)
     tags = ArtifactTag.objects.filter(artifact=OuterRef("pk"))
-    rows = visible.filter(kind=Artifact.Kind.MODEL).filter(filtering.condition(tree, clause_for(tags)))
+    rows = visible.filter(kind=Artifact.Kind.MODEL).filter(search_filters.condition(tree, clause_for(tags)))
     if not mentions(tree, PROMPT):
         rows = rows.exclude(tags__key=PROMPT, tags__value__iexact="true")
-    terms = parse_order(asked.order_by, filtering.ARTIFACTS)
+    terms = parse_order(asked.order_by, search_filters.ARTIFACTS)
     rows = rows.prefetch_related("tags", "aliases__version")
     return cut(rows, order_of(terms, "name"), most=asked.most, after=asked.after)
 
 
 def search_versions(visible: Any, asked: Asked) -> Page:
     """Search model versions."""
-    tree = parse(asked.filter, filtering.VERSIONS)
+    tree = parse(asked.filter, search_filters.VERSIONS)
     tags = VersionTag.objects.filter(version=OuterRef("pk"))
     rows = ArtifactVersion.objects.for_page().filter(artifact__in=visible.filter(kind=Artifact.Kind.MODEL))
-    rows = rows.filter(filtering.condition(tree, clause_for(tags)))
+    rows = rows.filter(search_filters.condition(tree, clause_for(tags)))
     if not mentions(tree, PROMPT):
         rows = rows.exclude(tags__key=PROMPT, tags__value__iexact="true")
-    terms = parse_order(asked.order_by, filtering.VERSIONS)
+    terms = parse_order(asked.order_by, search_filters.VERSIONS)
     order = order_of(terms, "-updated_ms", "artifact__name", "-number")
     return cut(rows, order, most=asked.most, after=asked.after)
 
 
-def clause_for(tags: Any) -> filtering.Clause:
+def clause_for(tags: Any) -> search_filters.Clause:
     """Read a clause on columns and notes. What has no note about being a prompt is none, so `!= 'true'` finds it."""
 
     def read(clause: Comparison) -> Q:
         if clause.kind != "tag":
-            return filtering.compare(clause.key, clause)
+            return search_filters.compare(clause.key, clause)
         if clause.key == PROMPT and clause.operator in ("=", "!="):
-            is_prompt = Q(filtering.Exists(tags.filter(key=PROMPT, value__iexact="true")))
+            is_prompt = Q(search_filters.Exists(tags.filter(key=PROMPT, value__iexact="true")))
             return is_prompt if (clause.operator == "=") == (str(clause.value).lower() == "true") else ~is_prompt
-        return filtering.compare_tag(clause, tags)
+        return search_filters.compare_tag(clause, tags)
 
     return read
 
@@ -120,27 +120,29 @@ def search_models(visible_experiments: Any, asked: ModelsAsked) -> Page:
     experiments = visible_experiments.filter(pk__in=asked.experiment_ids)
     rows = LoggedModel.objects.active().select_related("experiment").filter(experiment__in=experiments)
     rows = rows.annotate(model_ref=hexed("id", "m-"), run_ref=hexed("run_id"))
-    tree = parse(asked.filter, filtering.MODELS)
+    tree = parse(asked.filter, search_filters.MODELS)
     measured = ModelMetric.objects.filter(model_id=OuterRef("model_ref"))
     on_datasets = Q()
     for name, digest in asked.datasets:
         on_datasets |= Q(dataset_name=name, dataset_digest=digest) if digest else Q(dataset_name=name)
-    rows = rows.filter(filtering.condition(tree, model_clause(measured.filter(on_datasets))))
+    rows = rows.filter(search_filters.condition(tree, model_clause(measured.filter(on_datasets))))
     rows, order = sorted_models(rows, measured, asked.orders)
     return cut(rows, order, most=asked.most, after=asked.after)
 
 
-def model_clause(measured: Any) -> filtering.Clause:
+def model_clause(measured: Any) -> search_filters.Clause:
     """Read a clause on a logged model."""
 
     def read(clause: Comparison) -> Q:
         if clause.kind == "metric":
-            return Q(filtering.Exists(measured.filter(key=clause.key).filter(filtering.compare("value", clause))))
+            return Q(
+                search_filters.Exists(measured.filter(key=clause.key).filter(search_filters.compare("value", clause)))
+            )
         if clause.kind in ("tag", "param"):
-            return filtering.compare_json("tags" if clause.kind == "tag" else "params", clause)
+            return search_filters.compare_json("tags" if clause.kind == "tag" else "params", clause)
         if clause.operator in ("=", "!=", "IN", "NOT IN") or clause.kind == "number":
-            return filtering.compare(clause.key, clause)
-        return filtering.like(clause.key, clause)
+            return search_filters.compare(clause.key, clause)
+        return search_filters.like(clause.key, clause)
 
     return read
 
@@ -149,7 +151,7 @@ def sorted_models(rows: Any, measured: Any, orders: Sequence[ModelOrder]) -> tup
     """Add the metrics to sort logged models by, and return the order; those without the metric come last."""
     order: list[Key] = []
     for index, wanted in enumerate(orders):
-        (term,) = parse_order([wanted.name], filtering.MODELS)
+        (term,) = parse_order([wanted.name], search_filters.MODELS)
         if term.field.kind != "metric":
             order.append(Key(column_of(term), wanted.descending))
             continue

@@ -8,7 +8,7 @@ from typing import Any
 from django.db import IntegrityError, transaction
 from django.db.models import ProtectedError
 
-from apps.registry import logging_models, publishing, sources
+from apps.registry import logged_models, sources, versions
 from apps.registry.models import Artifact, ArtifactTag, ArtifactVersion, Edge, LoggedModel, VersionFile
 from apps.tracking.models import Run
 from maestro.api.auth import Principal
@@ -85,8 +85,8 @@ def add_version(artifact: Artifact, new: NewModelVersion, *, by: Principal, at_m
     with transaction.atomic():
         version = ArtifactVersion.objects.create(
             artifact=artifact,
-            number=publishing.take_number(artifact),
-            digest=publishing.digest_of((path, blob.sha256) for path, blob in origin.files) if origin.files else "",
+            number=versions.take_number(artifact),
+            digest=versions.digest_of((path, blob.sha256) for path, blob in origin.files) if origin.files else "",
             state=ArtifactVersion.State.READY,
             description=new.description,
             source=new.source,
@@ -100,7 +100,7 @@ def add_version(artifact: Artifact, new: NewModelVersion, *, by: Principal, at_m
             updated_ms=at_ms,
         )
         VersionFile.objects.bulk_create(VersionFile(version=version, path=p, blob=b) for p, b in origin.files)
-        publishing.set_tags(version, new.tags)
+        versions.set_tags(version, new.tags)
         join(version, at_ms)
         Artifact.objects.filter(pk=artifact.pk).update(updated_ms=at_ms)
     return version
@@ -114,10 +114,10 @@ def join(version: ArtifactVersion, at_ms: int) -> None:
             Edge.objects.create(from_run=version.run, to_version=version, kind="produced")
         return
     Edge.objects.create(from_model=model, to_version=version, kind="registered")
-    held = logging_models.hold(model)
+    held = logged_models.hold(model)
     known = json.loads(held.tags.get(VERSIONS_TAG, "[]"))
     known.append({"name": version.artifact.name, "version": str(version.number)})
-    logging_models.set_tags(held, {VERSIONS_TAG: json.dumps(known)}, at_ms=at_ms)
+    logged_models.set_tags(held, {VERSIONS_TAG: json.dumps(known)}, at_ms=at_ms)
 
 
 def fetch_version(artifact: Artifact, number: str) -> ArtifactVersion:

@@ -1,18 +1,21 @@
-"""The registry room: record that a project, or a run of it, used a version of an artifact."""
+"""The registry room: record that a project, or a run of it, used a version of an artifact, or downloaded one."""
 
 import re
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from django.db import transaction
 
 from apps.registry.models import Artifact, ArtifactVersion, Edge, Usage
 from apps.registry.models.versions import NUMBER
+from apps.registry.scoping import run_named
 from apps.tracking.models import Project, Run
-from maestro.errors import Fault, Invalid, NotFound
+from maestro.api.auth import Principal
+from maestro.errors import Fault, Forbidden, Invalid, NotFound
 
 MENTION = re.compile(r"\s*([^@,\s](?:[^@,]*[^@,\s])?)\s*(?:@\s*([^@,\s]+)\s*)?")
+RUN_HEADER: Final = "X-Maestro-Run"
 SAID = (Usage.Observed.API, Usage.Observed.IMPORT)
 
 
@@ -145,3 +148,13 @@ def forget_others(project: Project, kept: set[tuple[Any, Any]]) -> int:
     said = Usage.objects.filter(project=project, observed__in=SAID)
     gone = [usage.pk for usage in said if (usage.version_id, usage.run_id) not in kept]
     return Usage.objects.filter(pk__in=gone).delete()[0]
+
+
+def note_download(principal: Principal, version: ArtifactVersion, run_id: str | None, at: datetime) -> None:
+    """Record that the run named in the header uses a version. Raises Invalid for an unknown run, or Forbidden."""
+    run = run_named(principal, run_id)
+    if run is None:
+        return
+    if not principal.has_role("contributor", run.experiment.project_id):
+        raise Forbidden(f"{RUN_HEADER} records a use, which needs the role contributor")
+    note(version, run.experiment.project, NewUsage(Mention(version.artifact.name), run, Usage.Observed.DOWNLOAD), at)

@@ -17,7 +17,7 @@ from django.db.models import Q
 
 from apps.registry.models import Artifact, ArtifactVersion, Edge, LoggedModel, Observation, Usage, Watermark
 from apps.registry.models.logged import MODEL_ID
-from apps.registry.using import Mention, find_version, read_mentions
+from apps.registry.usages import Mention, find_version, read_mentions
 from apps.tracking.models import Run, RunInput, RunModel
 from maestro.clock import from_ms
 from maestro.errors import NotFound

@@ -5,7 +5,7 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitVie
 
 from apps.tenants.access.api.client import ci_client
 from config.error_page import error_page
-from maestro.api.auth import public_route
+from maestro.api.permissions import public_route
 from maestro.mlflow.errors import endpoint_not_found
 
 open_schema = public_route("the description of the API holds no tenant's data")

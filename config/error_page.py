@@ -6,7 +6,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
 from maestro import errors
-from maestro.api.auth import public_route
+from maestro.api.permissions import public_route
 from maestro.errors import MaestroError
 
 

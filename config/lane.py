@@ -20,7 +20,7 @@ from django.utils.log import log_response
 
 from apps.tenants.middleware import TenantMiddleware
 from config.health import HealthMiddleware
-from maestro.api.edge import EdgeMiddleware
+from maestro.http.edge import EdgeMiddleware
 
 View = Callable[[HttpRequest], HttpResponse]
 ROOMS = ("apps.registry.mlflow.urls", "apps.tracking.mlflow.urls")

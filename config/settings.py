@@ -119,7 +119,7 @@ S3 = {
 
 # --- requests ---
 MIDDLEWARE = [
-    "maestro.api.edge.EdgeMiddleware",
+    "maestro.http.edge.EdgeMiddleware",
     "config.health.HealthMiddleware",
     "config.lane.LaneMiddleware",
     "django.middleware.security.SecurityMiddleware",
@@ -227,7 +227,7 @@ CONTENT_SECURITY_POLICY = {
 # --- APIs ---
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["apps.tenants.access.keys.authentication.KeyAuthentication"],
-    "DEFAULT_PERMISSION_CLASSES": ["maestro.api.auth.RolePermission"],
+    "DEFAULT_PERMISSION_CLASSES": ["maestro.api.permissions.RolePermission"],
     "DEFAULT_PARSER_CLASSES": ["maestro.api.parsers.StrictJSONParser"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PAGINATION_CLASS": "maestro.api.pagination.CursorPagination",

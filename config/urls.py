@@ -3,8 +3,8 @@
 from django.urls import include, path
 from django.views.generic import RedirectView
 
-from maestro.admin import tenant_site
-from maestro.api.auth import public_route
+from maestro.admin.sites import tenant_site
+from maestro.api.permissions import public_route
 
 to_admin = public_route("only redirects to the admin, which asks for a sign-in")(RedirectView)
 
@@ -15,7 +15,7 @@ urlpatterns = [
     path("", to_admin.as_view(url="/admin/", permanent=False)),
 ]
 
-handler400 = "maestro.api.pages.bad_request"
-handler403 = "maestro.api.pages.permission_denied"
-handler404 = "maestro.api.pages.page_not_found"
-handler500 = "maestro.api.pages.server_error"
+handler400 = "maestro.http.pages.bad_request"
+handler403 = "maestro.http.pages.permission_denied"
+handler404 = "maestro.http.pages.page_not_found"
+handler500 = "maestro.http.pages.server_error"

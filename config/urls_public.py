@@ -3,7 +3,7 @@
 from django.urls import include, path
 
 from config.urls import to_admin
-from maestro.admin import operator_site
+from maestro.admin.sites import operator_site
 
 urlpatterns = [
     path("", include("config.api_urls")),
@@ -11,7 +11,7 @@ urlpatterns = [
     path("", to_admin.as_view(url="/admin/", permanent=False)),
 ]
 
-handler400 = "maestro.api.pages.bad_request"
-handler403 = "maestro.api.pages.permission_denied"
-handler404 = "maestro.api.pages.page_not_found"
-handler500 = "maestro.api.pages.server_error"
+handler400 = "maestro.http.pages.bad_request"
+handler403 = "maestro.http.pages.permission_denied"
+handler404 = "maestro.http.pages.page_not_found"
+handler500 = "maestro.http.pages.server_error"

@@ -17,8 +17,8 @@ from urllib.parse import SplitResult, urlsplit
 
 from django.conf import settings
 
-from maestro.api.addresses import IPAddress, parse
 from maestro.errors import Invalid, Unavailable
+from maestro.http.addresses import IPAddress, parse
 
 SECONDS = 5.0
 MOST_BYTES = 64 * 2**10

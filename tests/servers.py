@@ -24,11 +24,12 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
-from maestro.embedded import binaries, bootstrap, caddy, postgres, seaweed, valkey
+from maestro.embedded import bootstrap
 from maestro.embedded.accounts import Account, server_account
 from maestro.embedded.home import write_private
 from maestro.embedded.ports import HOST, free_ports
 from maestro.embedded.processes import Program, Record, send, start_time
+from maestro.embedded.programs import binaries, caddy, postgres, seaweed, valkey
 from maestro.embedded.supervisor import Child, Supervisor, guard_program
 
 

@@ -7,11 +7,11 @@ from typing import Any
 
 from django.db import IntegrityError, transaction
 from django.db.models import ProtectedError
+from maestro.principals import Principal
 
 from apps.registry import logged_models, sources, versions
 from apps.registry.models import Artifact, ArtifactTag, ArtifactVersion, Edge, LoggedModel, VersionFile
 from apps.tracking.models import Run
-from maestro.api.auth import Principal
 from maestro.errors import AlreadyExists, Conflict, Invalid, NotFound
 
 STAGES = ("None", "Staging", "Production", "Archived")

@@ -15,13 +15,13 @@ from django.http import HttpResponse
 
 from apps.tenants import routing, template
 from apps.tenants.models import Tenant
-from maestro.api.addresses import client_address, group_of
 from maestro.api.errors import as_refusal
-from maestro.api.pages import page, refusal
-from maestro.api.requests import TenantRequest
-from maestro.api.throttling import limiter
 from maestro.database.session import connection
 from maestro.errors import MaestroError, NotFound, Unauthenticated, Unavailable
+from maestro.http.addresses import client_address, group_of
+from maestro.http.pages import page, refusal
+from maestro.http.requests import TenantRequest
+from maestro.http.throttling import limiter
 
 KEY = re.compile(r"mst_([a-z0-9-]{2,40})_[a-z0-9]{8,32}_[A-Za-z0-9_-]{20,100}")
 JWT = re.compile(r"[A-Za-z0-9_-]{4,500}\.([A-Za-z0-9_-]{4,4000})\.[A-Za-z0-9_-]{4,1000}")

@@ -2,8 +2,7 @@
 
 from django.contrib.auth.models import Group, Permission
 from django.db.models import Q
-
-from maestro.api.auth import ROLES
+from maestro.principals import ROLES
 
 ROOMS = ("tracking", "registry", "recommendations")
 GUARDED = Q(content_type__app_label="access") | Q(content_type__app_label__in=("auth", "factors"))

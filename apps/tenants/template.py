@@ -17,7 +17,7 @@ from django.conf import settings
 from django.db.migrations.loader import MigrationLoader
 
 from apps.tenants.models import TemplateSchema
-from maestro.embedded.binaries import postgres_folder
+from maestro.embedded.programs.binaries import postgres_folder
 from maestro.errors import Unavailable
 
 TEMPLATE = "__template"

@@ -8,10 +8,10 @@ from typing import Any
 import orjson
 from django.db import transaction
 from django.db.models import QuerySet
+from maestro.principals import Reach, home_of
 
 from apps.tracking.models import DEFAULT_PROJECT_ID, EvaluationDataset, EvaluationRecord, Experiment
 from maestro import limits
-from maestro.api.auth import Reach, home_of
 from maestro.errors import Invalid, NotFound
 
 PARTS = ("inputs", "outputs", "expectations")

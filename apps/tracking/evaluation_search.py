@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from django.db.models import Q
+from maestro.principals import Reach
 
 from apps.tracking.models import EvaluationDataset, EvaluationRecord
 from apps.tracking.search.keysets import Key, beyond, order_by
 from apps.tracking.search.pages import Place, Search, check_place
 from apps.tracking.search.predicates import Writer, compare, write
-from maestro.api.auth import Reach
 from maestro.database.statements import execute
 from maestro.errors import Invalid
 from maestro.filters import Comparison, Field, Vocabulary

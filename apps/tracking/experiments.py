@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
+from maestro.principals import Reach, home_of
 from psycopg import errors as pg
 
 from apps.tracking.models import DEFAULT_PROJECT_ID, Project
 from apps.tracking.refusals import no_experiment
-from maestro.api.auth import Reach, home_of
 from maestro.database.statements import execute
 from maestro.errors import AlreadyExists, Conflict, Invalid, NotFound
 from maestro.mlflow.answers import without_nulls

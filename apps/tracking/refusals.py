@@ -2,7 +2,8 @@
 
 from uuid import UUID
 
-from maestro.api.auth import Reach
+from maestro.principals import Reach
+
 from maestro.database.statements import execute
 from maestro.errors import Invalid, MaestroError, NotFound
 

@@ -2,8 +2,9 @@
 
 from typing import Any, Protocol
 
+from maestro.principals import Reach
+
 from apps.tracking.models import EvaluationDataset, Experiment, Project, Run, Trace
-from maestro.api.auth import Reach
 from maestro.errors import Forbidden
 
 

@@ -15,7 +15,7 @@ from rest_framework import exceptions
 from rest_framework.response import Response
 
 from maestro import errors
-from maestro.api.auth import beyond_reach
+from maestro.api.permissions import beyond_reach
 from maestro.errors import Fault, MaestroError
 
 logger = logging.getLogger("maestro.errors")

@@ -11,10 +11,10 @@ from typing import Any
 from maestro.embedded.errors import TookTooLong
 from maestro.embedded.home import Home, write_env, write_private
 from maestro.embedded.processes import Program
+from maestro.embedded.programs.web import Project, ask, last_line, project_environment
 from maestro.embedded.servers import start_servers
 from maestro.embedded.supervisor import PROJECT, Supervisor
 from maestro.embedded.terminal import Progress, say, show
-from maestro.embedded.web import Project, ask, last_line, project_environment
 
 TENANT = "demo"
 PERSON = "admin"

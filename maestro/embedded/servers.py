@@ -3,9 +3,10 @@
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from maestro.embedded import binaries, bootstrap, postgres, valkey
+from maestro.embedded import bootstrap
 from maestro.embedded.home import Home, read_env, write_env
 from maestro.embedded.ports import same_or_free
+from maestro.embedded.programs import binaries, postgres, valkey
 from maestro.embedded.supervisor import Supervisor
 
 

@@ -15,12 +15,13 @@ from django.views import View
 from rest_framework.settings import api_settings
 
 from maestro.api import json
-from maestro.api.auth import Principal, admit, asking, beyond_reach, role_for
 from maestro.api.errors import as_refusal
 from maestro.api.parsers import read_body
+from maestro.api.permissions import admit, asking, beyond_reach, role_for
 from maestro.errors import Fault, Invalid, TooMany, UnsupportedMedia
 from maestro.mlflow.answers import json_response
 from maestro.mlflow.errors import endpoint_not_found, mlflow_response
+from maestro.principals import Principal
 
 CAMEL = re.compile(r"(?<=[a-z0-9])([A-Z])")
 

@@ -25,7 +25,7 @@ from apps.tenants.access.models.audit import AuditQuerySet
 from apps.tenants.models import Tenant
 from apps.tracking.models import Experiment, LifeRule, Project, Run
 from config.routes import all_routes
-from maestro.admin import operator_site, tenant_site
+from maestro.admin.sites import operator_site, tenant_site
 from tests.auditing import state
 from tests.auditing.rest_writes import PASSWORD, two_champions
 from tests.auditing.stage import REQUEST_ID, Call, send

@@ -17,7 +17,7 @@ from apps.tenants.access.models import AuditEvent
 from apps.tenants.access.models.audit import AuditQuerySet
 from apps.tenants.access.sign_in import second_factor
 from apps.tenants.models import Tenant
-from maestro.api.throttling import limiter
+from maestro.http.throttling import limiter
 from tests.auditing import state
 from tests.auditing.stage import REQUEST_ID, Call, send
 

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 from django.test import Client
+from maestro.principals import RANK, ROLES
 
 from apps.tenants.models import Tenant
 from config.management.commands.show_roles import page
 from config.routes import Route, all_routes
-from maestro.api.auth import RANK, ROLES
 from maestro.mlflow.errors import is_mlflow_path
 
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")

@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from maestro.embedded import binaries, valkey
 from maestro.embedded.accounts import server_account
 from maestro.embedded.ports import free_ports
+from maestro.embedded.programs import binaries, valkey
 from tests import servers
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from django.test import RequestFactory
 
-from maestro.api.addresses import client_address, drop_untrusted_headers, group_of
+from maestro.http.addresses import client_address, drop_untrusted_headers, group_of
 
 PROXY = (ip_network("10.0.0.0/8"), ip_network("fd00::/8"))
 

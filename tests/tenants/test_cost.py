@@ -12,7 +12,7 @@ from rest_framework.request import Request
 from apps.tenants.access.keys.authentication import KeyAuthentication
 from apps.tenants.middleware import TenantMiddleware
 from apps.tenants.models import Tenant
-from maestro.api.edge import EdgeMiddleware
+from maestro.http.edge import EdgeMiddleware
 
 ROUNDS, TIMES = 5, 400
 BUDGET_SECONDS = 0.0004

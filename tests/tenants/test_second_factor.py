@@ -17,7 +17,7 @@ from apps.tenants.access.factors.models import Authenticator, FactorRule, Recove
 from apps.tenants.access.models import AuditEvent, RefreshToken
 from apps.tenants.access.sign_in import second_factor
 from apps.tenants.models import Tenant
-from maestro.api.throttling import limiter
+from maestro.http.throttling import limiter
 
 PASSWORD, TOKEN = "a long enough password", "/api/v1/auth/token/"
 PAGE, ENTER, LOGIN = "/admin/second-factor/", "/admin/second-factor/enter/", "/admin/login/"

@@ -10,8 +10,8 @@ import redis
 from django.test import Client
 
 from apps.tenants.models import Tenant
-from maestro.api.throttling import Limiter, limiter
 from maestro.errors import TooMany
+from maestro.http.throttling import Limiter, limiter
 
 WHOAMI = "/api/v1/auth/whoami/"
 

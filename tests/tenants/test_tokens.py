@@ -18,7 +18,7 @@ from apps.tenants.access.keys import tokens
 from apps.tenants.access.models import AuditEvent, ProjectRole
 from apps.tenants.models import Tenant
 from apps.tracking.models import Project
-from maestro.api.throttling import limiter
+from maestro.http.throttling import limiter
 
 TOKEN = "/api/v1/auth/token/"
 WHOAMI = "/api/v1/auth/whoami/"

@@ -9,7 +9,7 @@ from django.http import HttpRequest, HttpResponse
 from apps.recommendations.answers import calibration as answers_calibration
 from apps.recommendations.models import Forecast
 from maestro import charts
-from maestro.admin import tenant_site
+from maestro.admin.sites import tenant_site
 
 SHOWN, CLAIMS_SHOWN = 500, 12
 

@@ -12,7 +12,7 @@ from apps.recommendations.answers.advice import UNIT_WORDS, untrained
 from apps.recommendations.models import ImpactModel, ImpactScore
 from apps.registry.models import Artifact
 from maestro import charts
-from maestro.admin import Task, tenant_site
+from maestro.admin.sites import Task, tenant_site
 
 UNITS = {"project": "Finished projects", "run": "Runs within their project"}
 SHORT_UNITS = {"project": "points of success", "run": "std. deviations of the project's runs"}

@@ -3,7 +3,7 @@
 from django.contrib import admin
 
 from apps.recommendations.models import Advice, Forecast, ImpactModel, ImpactScore, Training, WhatIf
-from maestro.admin import LookOnlyAdmin, tenant_site
+from maestro.admin.sites import LookOnlyAdmin, tenant_site
 
 
 @admin.register(Training, site=tenant_site)

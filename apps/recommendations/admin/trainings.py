@@ -16,7 +16,7 @@ from apps.recommendations import tasks
 from apps.recommendations.models import ImpactModel, Training
 from apps.recommendations.work import leases, promotion
 from apps.tenants.access.audit.recording import record
-from maestro.admin import tenant_site
+from maestro.admin.sites import tenant_site
 from maestro.errors import MaestroError
 
 SHOWN = 30

@@ -18,7 +18,7 @@ from apps.tenants.access.audit.recording import record
 from apps.tenants.access.people.principal import is_bound
 from apps.tracking.models import Project
 from maestro import charts
-from maestro.admin import tenant_site
+from maestro.admin.sites import tenant_site
 
 UNITS_OF_TARGETS = {"success": "points of success", "duration": "days", "cost": "cost", "effort": "hours"}
 MAY = "recommendations.view_forecast"

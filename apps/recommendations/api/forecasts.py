@@ -16,7 +16,7 @@ from apps.recommendations.models import WhatIf
 from apps.tenants.access.audit.recording import record
 from apps.tenants.access.idempotency import IdempotentPosts
 from apps.tracking.scoping import require_tenant_wide
-from maestro.api.auth import asking
+from maestro.api.permissions import asking
 
 TENANT_WIDE = "ask what was learnt across projects"
 EXAMPLE = OpenApiExample(

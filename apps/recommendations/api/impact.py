@@ -12,7 +12,7 @@ from apps.recommendations.api.serializers import ImpactShown, ScoreShown
 from apps.recommendations.models import ImpactModel, ImpactScore
 from apps.tracking.models import Project
 from apps.tracking.scoping import require_tenant_wide
-from maestro.api.auth import asking
+from maestro.api.permissions import asking
 from maestro.errors import Invalid
 
 UNITS = tuple(UNIT_WORDS)

@@ -25,7 +25,7 @@ from apps.recommendations.past import outcomes
 from apps.tenants.access.idempotency import IdempotentPosts
 from apps.tracking.models import Project
 from apps.tracking.scoping import projects_for
-from maestro.api.auth import asking, reading_and_writing
+from maestro.api.permissions import asking, reading_and_writing
 
 READING = {"GET": "viewer", "HEAD": "viewer", "OPTIONS": "viewer"}
 

@@ -16,7 +16,7 @@ from apps.recommendations.work import leases, promotion
 from apps.tenants.access.audit.recording import record
 from apps.tenants.access.idempotency import IdempotentPosts
 from apps.tracking.scoping import require_tenant_wide
-from maestro.api.auth import asking, reading_and_writing
+from maestro.api.permissions import asking, reading_and_writing
 
 TENANT_WIDE = "read or start trainings, which learn from all projects"
 

@@ -7,14 +7,14 @@ from django.contrib import admin
 from django.db.models import Count, Max, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import URLPattern, path, reverse
+from maestro.principals import Principal
 
 from apps.registry.models import Alias, Artifact, ArtifactVersion, Usage
 from apps.tenants.access.audit.admin import AuditedAdmin
 from apps.tenants.access.people.admin import ChangedByProject
 from apps.tenants.access.people.principal import looker
 from apps.tracking.scoping import projects_for, runs_for
-from maestro.admin import tenant_site
-from maestro.api.auth import Principal
+from maestro.admin.sites import tenant_site
 from maestro.clock import from_ms
 
 VERSIONS_SHOWN, PROJECTS_SHOWN = 50, 20

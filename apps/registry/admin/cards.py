@@ -9,7 +9,7 @@ from apps.registry.models import ArtifactVersion, Usage
 from apps.registry.scoping import artifacts_for
 from apps.tenants.access.people.principal import looker
 from apps.tracking.models import Project, Run
-from maestro.admin import Part, tenant_site
+from maestro.admin.sites import Part, tenant_site
 
 SHOWN = 30
 

@@ -7,7 +7,7 @@ from django.urls import reverse
 
 from apps.registry.scoping import artifacts_for
 from apps.tenants.access.people.principal import looker
-from maestro.admin import Hit, Task, tenant_site
+from maestro.admin.sites import Hit, Task, tenant_site
 
 FEW = 8
 

@@ -3,7 +3,7 @@
 from django.contrib import admin
 
 from apps.registry.models import Alias, LoggedModel, Usage
-from maestro.admin import LookOnlyAdmin, tenant_site
+from maestro.admin.sites import LookOnlyAdmin, tenant_site
 
 
 @admin.register(Alias, site=tenant_site)

@@ -13,8 +13,9 @@ from apps.tenants.access.people.admin import ByProject
 from apps.tenants.access.people.principal import looker
 from apps.tracking.files import previews
 from apps.tracking.scoping import runs_for
-from maestro.admin import LookOnlyAdmin, tenant_site
+from maestro.admin.sites import LookOnlyAdmin, tenant_site
 from maestro.clock import from_ms
+from maestro.http.inline import serve
 
 
 class ArtifactVersionAdmin(ByProject, LookOnlyAdmin):
@@ -83,7 +84,7 @@ class ArtifactVersionAdmin(ByProject, LookOnlyAdmin):
         row = next((row for row in file_rows(self.fetch(request, pk)) if row.path == wanted), None)
         if row is None:
             raise Http404
-        return previews.serve(request, row.path, row.blob)
+        return serve(request, row.path, **previews.served(row.path, row.blob))
 
 
 def file_rows(version: ArtifactVersion) -> list[VersionFile] | list[LoggedModelFile]:

@@ -4,6 +4,7 @@ from typing import Any
 
 from django.db import transaction
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema
+from maestro.principals import home_of
 from rest_framework.generics import GenericAPIView
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -16,8 +17,8 @@ from apps.registry.versions import make_artifact
 from apps.tenants.access.audit.recording import record
 from apps.tenants.access.idempotency import IdempotentPosts
 from apps.tracking.scoping import projects_for
-from maestro.api.auth import asking, home_of, reading_and_writing
 from maestro.api.etags import check_match, tagged
+from maestro.api.permissions import asking, reading_and_writing
 from maestro.api.serializers import object_in
 from maestro.clock import now_ms
 from maestro.errors import AlreadyExists, Invalid, NotFound

@@ -16,9 +16,9 @@ from apps.registry.scoping import artifacts_for
 from apps.registry.usages import RUN_HEADER, note_download
 from apps.tracking.files import blobs
 from apps.tracking.files.paths import clean_artifact_path
-from maestro.api.auth import asking, reading_and_writing
-from maestro.api.streams import file_response, read_upload
+from maestro.api.permissions import asking, reading_and_writing
 from maestro.errors import Invalid, NotFound
+from maestro.http.streams import file_response, read_upload
 
 BY_RUN = OpenApiParameter(
     RUN_HEADER, str, OpenApiParameter.HEADER, description="the run that downloads: it is recorded as using this"

@@ -12,7 +12,7 @@ from apps.registry.lineage import described, keys_for, walk
 from apps.registry.models import ArtifactVersion
 from apps.registry.scoping import artifacts_for
 from apps.tracking.scoping import runs_for
-from maestro.api.auth import asking, reading_and_writing
+from maestro.api.permissions import asking, reading_and_writing
 from maestro.errors import Invalid
 
 DEPTH_MAX = 10

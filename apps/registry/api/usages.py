@@ -16,7 +16,7 @@ from apps.registry.usages import Mention, NewUsage, read_mention, record_usages
 from apps.tenants.access.audit.recording import record
 from apps.tracking.models import Run
 from apps.tracking.scoping import projects_for
-from maestro.api.auth import asking, reading_and_writing
+from maestro.api.permissions import asking, reading_and_writing
 from maestro.errors import Fault, Invalid, MaestroError
 
 EXAMPLE = OpenApiExample(

@@ -14,8 +14,8 @@ from apps.registry.scoping import artifacts_for, changeable, run_named
 from apps.registry.versions import NewVersion, digest_of, make_version, resolve_files, set_tags
 from apps.tenants.access.audit.recording import record
 from apps.tenants.access.idempotency import IdempotentPosts
-from maestro.api.auth import asking, reading_and_writing
 from maestro.api.etags import check_match, tagged
+from maestro.api.permissions import asking, reading_and_writing
 from maestro.clock import now_ms
 from maestro.errors import Conflict, Invalid
 

@@ -14,7 +14,7 @@ from apps.registry.search_pages import Page
 from apps.tracking.models import Experiment, Run
 from apps.tracking.scoping import experiments_for, runs_for
 from maestro import limits
-from maestro.api.auth import asking, reading_and_writing
+from maestro.api.permissions import asking, reading_and_writing
 from maestro.errors import NotFound
 from maestro.mlflow import fields as read
 from maestro.mlflow import paging

@@ -16,7 +16,7 @@ from apps.tracking.files.paths import clean_directory
 from apps.tracking.models import ModelMetric
 from apps.tracking.scoping import experiments_for
 from maestro import limits
-from maestro.api.auth import asking
+from maestro.api.permissions import asking
 from maestro.clock import now_ms
 from maestro.mlflow import fields as read
 from maestro.mlflow import paging

@@ -4,6 +4,7 @@ from typing import Any
 
 from django.db import transaction
 from django.http import HttpRequest
+from maestro.principals import home_of
 
 from apps.registry import aliases, registered_models
 from apps.registry.mlflow.base import RegistryView, read_tags, searched
@@ -14,7 +15,7 @@ from apps.registry.scoping import artifacts_for
 from apps.registry.search import Asked, search_artifacts
 from apps.tenants.access.audit.recording import record
 from maestro import limits
-from maestro.api.auth import asking, home_of
+from maestro.api.permissions import asking
 from maestro.clock import now_ms
 from maestro.errors import Invalid, NotFound
 from maestro.mlflow import fields as read

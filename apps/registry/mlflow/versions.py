@@ -17,7 +17,7 @@ from apps.registry.search import Asked, search_versions
 from apps.registry.usages import RUN_HEADER, note_download
 from apps.tenants.access.audit.recording import record
 from maestro import limits
-from maestro.api.auth import asking
+from maestro.api.permissions import asking
 from maestro.clock import now_ms
 from maestro.mlflow import fields as read
 from maestro.mlflow import paging

@@ -5,9 +5,9 @@ from typing import Self
 
 from django.db import models
 from django.db.models import Count, Q
+from maestro.principals import Reach
 
 from maestro import limits
-from maestro.api.auth import Reach
 from maestro.clock import uuid7
 from maestro.errors import NotFound
 

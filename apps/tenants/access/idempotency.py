@@ -21,8 +21,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from apps.tenants.access.models import IdempotentRequest
-from maestro.api.auth import asking
 from maestro.api.parsers import read_body
+from maestro.api.permissions import asking
 from maestro.errors import Conflict, Invalid, MaestroError
 
 KEEP = timedelta(hours=24)

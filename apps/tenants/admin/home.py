@@ -12,7 +12,7 @@ from django.urls import reverse
 
 from apps.tenants import template
 from apps.tenants.models import Domain, Job, Tenant
-from maestro.admin import Part, operator_site
+from maestro.admin.sites import Part, operator_site
 
 SHOWN, QUEUE, WAIT_SECONDS = 200, "celery", 1.0
 SIZES = """

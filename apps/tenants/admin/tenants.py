@@ -5,7 +5,7 @@ from django.urls import reverse
 from django.utils.html import format_html
 
 from apps.tenants.models import Domain, Job, OperatorEvent, Tenant
-from maestro.admin import LookOnlyAdmin, Task, operator_site
+from maestro.admin.sites import LookOnlyAdmin, Task, operator_site
 
 
 @admin.register(Tenant, site=operator_site)

@@ -22,7 +22,7 @@ from apps.tracking.scoping import runs_for
 from apps.tracking.search import key_names
 from apps.tracking.search.listing import Column
 from maestro import charts
-from maestro.admin import tenant_site
+from maestro.admin.sites import tenant_site
 from maestro.clock import from_ms
 
 MAX_COMPARED, MAX_CURVES, MAX_CELLS, FEWEST_LINES, MAX_CSV_LINES, CANDIDATES = 60, 12, 800, 12, 5_000, 10

@@ -11,7 +11,7 @@ from django.urls import reverse
 
 from apps.tenants.access.people.admin import ByProject
 from apps.tracking.models import Experiment, Run
-from maestro.admin import LookOnlyAdmin, tenant_site
+from maestro.admin.sites import LookOnlyAdmin, tenant_site
 
 MAX_COUNTED = 1_000
 

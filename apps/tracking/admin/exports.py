@@ -21,9 +21,9 @@ from apps.tracking.runs.selection import Wanted
 from apps.tracking.search import saved_views
 from apps.tracking.search.listing import KINDS, filter_text, order_of, parse_columns
 from apps.tracking.tasks import send_export
-from maestro.admin import tenant_site
-from maestro.api.streams import file_response
+from maestro.admin.sites import tenant_site
 from maestro.errors import MaestroError
+from maestro.http.streams import file_response
 
 SHOWN, PARQUET = 50, "parquet"
 CARRIED = ("q", "status", "sort", "experiment", "project", "which", "run", "c")

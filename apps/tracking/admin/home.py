@@ -10,7 +10,7 @@ from django.urls import reverse
 from apps.tenants.access.people.principal import looker
 from apps.tracking.models import Blob, Run
 from apps.tracking.scoping import projects_for, runs_for
-from maestro.admin import Part, tenant_site
+from maestro.admin.sites import Part, tenant_site
 from maestro.clock import from_ms, now_ms
 
 FEW, RECENT_MS = 8, 7 * 86_400_000

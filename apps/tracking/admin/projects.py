@@ -16,7 +16,7 @@ from apps.tenants.access.people.admin import ChangedByProject
 from apps.tracking.admin.experiments import count_shown, counted, with_run_counts
 from apps.tracking.models import LatestMetric, Member, Project, Run
 from maestro import charts
-from maestro.admin import LabelledDateTime, tenant_site
+from maestro.admin.sites import LabelledDateTime, tenant_site
 from maestro.templatetags.maestro import duration, sig
 
 RUNS_SHOWN, DAY_MS = 8, 86_400_000

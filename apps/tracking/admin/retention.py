@@ -16,7 +16,7 @@ from apps.tracking.admin.run_bulk import may
 from apps.tracking.models import LifeRule, Project, Run
 from apps.tracking.retention import rules
 from apps.tracking.retention.endings import tally
-from maestro.admin import Part, tenant_site
+from maestro.admin.sites import Part, tenant_site
 
 DELETES = "tracking.delete_run"
 

@@ -16,8 +16,9 @@ from apps.tracking.files import previews
 from apps.tracking.models import LatestMetric, Run, RunFile
 from apps.tracking.runs import summary
 from maestro import charts
-from maestro.admin import LookOnlyAdmin, tenant_site
+from maestro.admin.sites import LookOnlyAdmin, tenant_site
 from maestro.clock import from_ms
+from maestro.http.inline import serve
 
 MAX_CURVES, MAX_LISTED = 50, 100
 HEXES = re.compile(r"[0-9a-f]{7,64}")
@@ -115,7 +116,7 @@ class RunAdmin(ByProject, LookOnlyAdmin):
         row = RunFile.objects.select_related("blob").filter(run=run, path=request.GET.get("path", "")).first()
         if row is None:
             raise Http404
-        return previews.serve(request, row.path, row.blob)
+        return serve(request, row.path, **previews.served(row.path, row.blob))
 
     def state_view(self, request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
         """What of a live run's facts changes, for polling."""

@@ -9,6 +9,7 @@ from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
 from django.urls import reverse
+from maestro.principals import RANK
 
 from apps.tenants.access.people.principal import looker
 from apps.tracking.admin.curves import chosen_runs
@@ -21,8 +22,7 @@ from apps.tracking.runs.selection import Choice, Doer, Wanted
 from apps.tracking.scoping import experiments_for, runs_for
 from apps.tracking.search.listing import filter_text
 from maestro import limits
-from maestro.admin import tenant_site
-from maestro.api.auth import RANK
+from maestro.admin.sites import tenant_site
 from maestro.clock import now_ms
 from maestro.errors import Invalid, MaestroError, NotFound
 

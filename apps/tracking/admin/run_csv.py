@@ -13,8 +13,8 @@ from apps.tracking.runs import selection
 from apps.tracking.runs.selection import Wanted
 from apps.tracking.scoping import runs_for
 from apps.tracking.search.listing import KINDS, Column, filter_text, terms_of
-from maestro.api.streams import text_file
 from maestro.database.session import connection
+from maestro.http.streams import text_file
 
 CHOSEN = "chosen"
 

@@ -24,7 +24,7 @@ from apps.tracking.models import Project, Run
 from apps.tracking.search import key_names
 from apps.tracking.search.listing import KINDS, Column, parse_columns
 from maestro import charts
-from maestro.admin import tenant_site
+from maestro.admin.sites import tenant_site
 from maestro.clock import from_ms
 from maestro.errors import Invalid
 

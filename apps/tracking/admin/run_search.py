@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.http import HttpRequest, QueryDict
+from maestro.principals import Reach
 
 from apps.tenants.access.people.principal import looker
 from apps.tracking.models import Experiment, Project
 from apps.tracking.scoping import experiments_for, projects_for
 from apps.tracking.search import pages
 from apps.tracking.search.listing import filter_text, terms_of, tree_of
-from maestro.api.auth import Reach
 from maestro.api.pagination import sign, unsign
 from maestro.errors import Invalid
 

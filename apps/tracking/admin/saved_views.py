@@ -11,6 +11,7 @@ from django.db import transaction
 from django.db.models import Q
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect, QueryDict
 from django.urls import reverse
+from maestro.principals import Principal
 
 from apps.tenants.access.audit.recording import record
 from apps.tenants.access.people.principal import looker
@@ -19,7 +20,6 @@ from apps.tracking.models import SavedView
 from apps.tracking.models.saved_views import VIEW_NAME_CHARS
 from apps.tracking.search import saved_views
 from apps.tracking.search.saved_views import ViewState
-from maestro.api.auth import Principal
 from maestro.errors import Invalid, MaestroError
 
 MENU = 100

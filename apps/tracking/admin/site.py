@@ -14,7 +14,7 @@ from apps.tracking.admin.run_columns import keys
 from apps.tracking.admin.saved_views import views
 from apps.tracking.admin.trash import trash
 from apps.tracking.scoping import experiments_for, projects_for, runs_for
-from maestro.admin import Hit, Task, tenant_site
+from maestro.admin.sites import Hit, Task, tenant_site
 
 FEW = 8
 

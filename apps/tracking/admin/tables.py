@@ -7,7 +7,7 @@ from django.http import HttpRequest
 from apps.tenants.access.people.principal import looker
 from apps.tracking.models import Assessment, Blob, Dataset, EvaluationDataset, Export, MetricKey, SavedView
 from apps.tracking.search import saved_views
-from maestro.admin import LookOnlyAdmin, tenant_site
+from maestro.admin.sites import LookOnlyAdmin, tenant_site
 
 
 @admin.register(Dataset, site=tenant_site)

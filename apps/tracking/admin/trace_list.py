@@ -13,7 +13,7 @@ from apps.tracking.models import Trace
 from apps.tracking.search.listing import BARE, WORDS
 from apps.tracking.search.pages import Search
 from apps.tracking.traces import search
-from maestro.admin import tenant_site
+from maestro.admin.sites import tenant_site
 from maestro.api.pagination import sign, unsign
 from maestro.clock import from_ms
 from maestro.errors import Invalid

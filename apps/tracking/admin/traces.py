@@ -22,9 +22,10 @@ from apps.tracking.models import Run, Trace
 from apps.tracking.scoping import runs_for, traces_for
 from apps.tracking.traces import spans, waterfall
 from maestro import limits
-from maestro.admin import LookOnlyAdmin, Part, tenant_site
+from maestro.admin.sites import LookOnlyAdmin, Part, tenant_site
 from maestro.clock import from_ms
 from maestro.errors import MaestroError
+from maestro.http.inline import serve
 
 MOST_RUNS, MOST_SAID, MOST_NOTES, OF_A_RUN, MOST_FILES = 20, 50, 60, 6, 20
 COLUMNS = ("span", "parent", "depth", "name", "kind", "state", "began_ms", "lasted_ms")
@@ -114,7 +115,7 @@ class TraceAdmin(ByProject, LookOnlyAdmin):
         row = trace.files.select_related("blob").filter(path=request.GET.get("path", "").replace("\x00", "")).first()
         if row is None:
             raise Http404
-        return previews.serve(request, row.path, row.blob)
+        return serve(request, row.path, **previews.served(row.path, row.blob))
 
 
 def fallen(trace: Trace, chosen: str, find: str, *, has_spans: bool) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from apps.tracking.admin.run_bulk import may
 from apps.tracking.admin.run_search import MAX_COUNTED
 from apps.tracking.retention import rules as retention_rules
 from apps.tracking.scoping import projects_for, runs_for
-from maestro.admin import tenant_site
+from maestro.admin.sites import tenant_site
 from maestro.clock import from_ms
 
 PAGE = 200

@@ -20,11 +20,11 @@ from apps.tracking.models import Export, Run
 from apps.tracking.runs import selection
 from apps.tracking.tasks import send_export
 from maestro import limits
-from maestro.api.auth import asking, reading_and_writing
+from maestro.api.permissions import asking, reading_and_writing
 from maestro.api.serializers import StrictSerializer, Text, Whole
-from maestro.api.streams import file_response, text_file
 from maestro.database.session import connection
 from maestro.errors import Conflict
+from maestro.http.streams import file_response, text_file
 
 VIEWS = {"active": "ACTIVE_ONLY", "deleted": "DELETED_ONLY", "all": "ALL"}
 

@@ -22,8 +22,8 @@ from apps.tracking.api.serializers import (
 )
 from apps.tracking.models import Member, Project
 from apps.tracking.scoping import projects_for, require_tenant_wide
-from maestro.api.auth import asking, reading_and_writing
 from maestro.api.etags import check_match, tagged
+from maestro.api.permissions import asking, reading_and_writing
 from maestro.api.serializers import object_in
 from maestro.errors import AlreadyExists, NotFound
 

@@ -13,8 +13,8 @@ from apps.tracking.models import Project
 from apps.tracking.models.retention import LEAST_LOST_HOURS, MOST_DAYS, MOST_LOST_HOURS
 from apps.tracking.retention import rules
 from apps.tracking.scoping import projects_for, require_tenant_wide
-from maestro.api.auth import asking, reading_and_writing
 from maestro.api.etags import check_match, tagged
+from maestro.api.permissions import asking, reading_and_writing
 from maestro.api.serializers import Real, StrictSerializer, Whole
 
 

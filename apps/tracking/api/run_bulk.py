@@ -13,7 +13,7 @@ from apps.tracking.models import Run
 from apps.tracking.runs import bulk, selection
 from apps.tracking.scoping import experiments_for, projects_for, runs_for
 from maestro import limits
-from maestro.api.auth import asking
+from maestro.api.permissions import asking
 from maestro.api.serializers import Mapped, StrictSerializer, Text, Whole
 from maestro.clock import now_ms
 from maestro.errors import Invalid

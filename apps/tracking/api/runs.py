@@ -28,11 +28,11 @@ from apps.tracking.files.paths import clean_artifact_path
 from apps.tracking.models import Experiment, Run, RunFile
 from apps.tracking.runs import life
 from apps.tracking.scoping import experiments_for, projects_for, runs_for
-from maestro.api.auth import asking, reading_and_writing
 from maestro.api.etags import check_match, tagged
-from maestro.api.streams import file_response
+from maestro.api.permissions import asking, reading_and_writing
 from maestro.clock import now_ms
 from maestro.errors import Invalid, NotFound
+from maestro.http.streams import file_response
 
 OF_PROJECT = OpenApiParameter("project", str, description="id or slug")
 RUN_FILTERS = [

@@ -16,8 +16,8 @@ from apps.tracking.models.saved_views import VIEW_NAME_CHARS
 from apps.tracking.search import saved_views
 from apps.tracking.search.listing import MAX_COLUMNS
 from maestro import limits
-from maestro.api.auth import asking, reading_and_writing
 from maestro.api.etags import check_match, tagged
+from maestro.api.permissions import asking, reading_and_writing
 from maestro.api.serializers import Flag, Real, StrictSerializer, Text, Whole
 from maestro.errors import Invalid
 

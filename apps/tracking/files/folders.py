@@ -11,10 +11,10 @@ from typing import Any
 
 from django.db.models import BooleanField, Case, CharField, F, Func, Max, Q, Value, When
 from django.db.models.functions import StrIndex, Substr
+from maestro.principals import Reach
 
 from apps.tracking.files.paths import clean_artifact_path, clean_directory
 from apps.tracking.models import Blob, Run
-from maestro.api.auth import Reach
 from maestro.errors import Conflict, Invalid, NotFound
 
 ARTIFACTS = "artifacts"

@@ -5,23 +5,19 @@ import io
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import PurePosixPath
 from typing import Any
 
-from django.http import HttpRequest, HttpResponse
-from django.http.response import HttpResponseBase
-
 from apps.tracking.files import blobs
 from apps.tracking.models import Blob
-from maestro.api.streams import SAFETY, file_response
-from maestro.errors import MaestroError, NotFound, Unavailable
+from maestro.errors import NotFound, Unavailable
 
 # What is shown fits a page; what must be read whole to be understood (JSON, notebooks) may be larger than that.
 SHOWN_CHARS, PREVIEW_BYTES, PARSED_BYTES, IMAGE_BYTES = 60_000, 200_000, 4_000_000, 4_000_000
 MAX_FILES, MAX_LISTED, MAX_ROWS, MAX_COLUMNS, MAX_CELLS = 2_000, 300, 200, 40, 100
 CELL_CHARS, OUTPUT_CHARS = 120, 2_000
 PARSED = {".json", ".ipynb"}
-IMAGES = {".png": "image/png", ".jpg": "image/jpeg", ".jpeg": "image/jpeg"}
 TEXTS = {
     ".txt",
     ".log",
@@ -39,6 +35,7 @@ TEXTS = {
     ".svg",
     "",
 }
+IMAGES = {".png": "image/png", ".jpg": "image/jpeg", ".jpeg": "image/jpeg"}
 
 
 @dataclass(slots=True)
@@ -177,19 +174,12 @@ def printed(cell: dict[str, Any]) -> str:
     return "\n".join(part for part in parts if part)[:OUTPUT_CHARS]
 
 
-def serve(request: HttpRequest, path: str, blob: Blob) -> HttpResponseBase:
-    """A file's bytes, streamed, whole or a range: an image in place with `?inline`, all else as a download."""
-    kind = IMAGES.get(PurePosixPath(path).suffix.lower(), "")
-    try:
-        if "inline" in request.GET and kind and blob.size_bytes <= IMAGE_BYTES:
-            raw = b"".join(blobs.read(blob))
-            return HttpResponse(raw, content_type=kind, headers=SAFETY)
-        return file_response(
-            request,
-            name=PurePosixPath(path).name,
-            sha256=blob.sha256,
-            size_bytes=blob.size_bytes,
-            read=lambda start, stop: blobs.read(blob, start, stop),
-        )
-    except MaestroError as refusal:
-        return HttpResponse(f"{refusal.detail}.", status=refusal.status, content_type="text/plain")
+def served(path: str, blob: Blob) -> dict[str, Any]:
+    """What an answer with a file's bytes is made of; `image_type` is empty for all that is no small image."""
+    ending = PurePosixPath(path).suffix.lower()
+    return {
+        "sha256": blob.sha256,
+        "size_bytes": blob.size_bytes,
+        "read": partial(blobs.read, blob),
+        "image_type": IMAGES.get(ending, "") if blob.size_bytes <= IMAGE_BYTES else "",
+    }

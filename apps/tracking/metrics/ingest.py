@@ -11,12 +11,12 @@ from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
+from maestro.principals import Reach
 from psycopg import errors as pg
 from psycopg.types.numeric import Int8
 
 from apps.tracking.metrics.batch import Batch, ModelPoint
 from apps.tracking.refusals import not_writable, param_changed
-from maestro.api.auth import Reach
 from maestro.database.arrays import Float8Array, Int8Array, TextArray
 from maestro.database.statements import execute
 from maestro.errors import NotFound

@@ -6,7 +6,7 @@ from uuid import UUID
 from apps.tracking.mlflow.batches import run_uuid
 from apps.tracking.refusals import no_experiment
 from maestro import limits
-from maestro.api.auth import reading_and_writing
+from maestro.api.permissions import reading_and_writing
 from maestro.mlflow import fields as read
 from maestro.mlflow.views import MlflowView
 

@@ -13,7 +13,7 @@ from apps.tracking.models import EvaluationDataset, EvaluationRecord
 from apps.tracking.scoping import evaluation_datasets_for, experiments_for
 from apps.tracking.search.pages import Search
 from maestro import limits
-from maestro.api.auth import reading_and_writing
+from maestro.api.permissions import reading_and_writing
 from maestro.clock import now_ms
 from maestro.filters import parse, parse_order
 from maestro.mlflow import fields as read

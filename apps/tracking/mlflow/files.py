@@ -15,10 +15,10 @@ from apps.tracking.mlflow.base import TrackingView
 from apps.tracking.mlflow.batches import run_uuid
 from apps.tracking.refusals import no_run
 from apps.tracking.scoping import runs_for
-from maestro.api.auth import asking
-from maestro.api.streams import file_response, read_upload
+from maestro.api.permissions import asking
 from maestro.clock import now_ms
 from maestro.errors import Invalid, NotFound, NotImplementedHere
+from maestro.http.streams import file_response, read_upload
 from maestro.mlflow import fields as read
 
 NO_MULTIPART = "Multipart upload is not supported for the current artifact repository"

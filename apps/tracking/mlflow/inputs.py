@@ -10,7 +10,7 @@ from apps.tracking.mlflow.base import TrackingView
 from apps.tracking.mlflow.searches import experiment_numbers
 from apps.tracking.runs import inputs
 from maestro.api import json
-from maestro.api.auth import reading_and_writing
+from maestro.api.permissions import reading_and_writing
 from maestro.clock import now_ms
 from maestro.errors import Invalid
 from maestro.mlflow import fields as read

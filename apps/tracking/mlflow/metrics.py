@@ -3,13 +3,13 @@
 from typing import Any
 
 import msgspec
+from maestro.principals import Reach
 
 from apps.tracking.metrics import history, sampling
 from apps.tracking.metrics.points import spell
 from apps.tracking.mlflow.base import TrackingView
 from apps.tracking.mlflow.batches import run_uuid
 from apps.tracking.runs import documents
-from maestro.api.auth import Reach
 from maestro.errors import Invalid
 from maestro.mlflow import fields as read
 from maestro.mlflow.paging import page_size, read_token, write_token

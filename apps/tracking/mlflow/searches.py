@@ -8,7 +8,7 @@ from apps.tracking.runs import documents
 from apps.tracking.search import pages
 from apps.tracking.search.pages import Search
 from maestro import limits
-from maestro.api.auth import reading_and_writing
+from maestro.api.permissions import reading_and_writing
 from maestro.errors import NotFound
 from maestro.filters import Vocabulary, parse, parse_order
 from maestro.mlflow import fields as read

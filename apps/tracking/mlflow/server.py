@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from maestro.api.auth import public_route
+from maestro.api.permissions import public_route
 from maestro.mlflow.views import MlflowRequest, MlflowView
 
 INFO = {

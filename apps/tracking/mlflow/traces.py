@@ -15,7 +15,7 @@ from apps.tracking.scoping import experiments_for, runs_for, traces_for
 from apps.tracking.search.pages import Search
 from apps.tracking.traces import recording, search, spans
 from maestro import limits
-from maestro.api.auth import reading_and_writing
+from maestro.api.permissions import reading_and_writing
 from maestro.clock import now_ms
 from maestro.errors import Invalid, NotFound, NotImplementedHere
 from maestro.filters import parse, parse_order

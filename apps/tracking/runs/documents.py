@@ -11,9 +11,9 @@ from typing import Any
 from uuid import UUID
 
 import msgspec
+from maestro.principals import Reach
 
 from apps.tracking.refusals import no_run
-from maestro.api.auth import Reach
 from maestro.database.arrays import UuidArray
 from maestro.database.statements import execute
 

@@ -5,10 +5,10 @@ from dataclasses import dataclass, field
 from uuid import UUID
 
 import orjson
+from maestro.principals import Reach
 
 from apps.tracking.metrics.ingest import RUN, SCOPE, TOUCH
 from apps.tracking.refusals import not_writable
-from maestro.api.auth import Reach
 from maestro.database.statements import execute
 
 # A dataset's row is made once an experiment; a second sight of it on a run adds only tags that it lacks.

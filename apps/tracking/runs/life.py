@@ -6,12 +6,13 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
+from maestro.principals import Reach
+
 from apps.tracking.metrics.ingest import NAME_TAG
 from apps.tracking.models import Run
 from apps.tracking.refusals import no_experiment, no_run, not_writable
 from apps.tracking.runs import default_names
 from apps.tracking.runs.documents import INFO, Info, info_of
-from maestro.api.auth import Reach
 from maestro.clock import uuid7
 from maestro.database.arrays import TextArray
 from maestro.database.statements import execute

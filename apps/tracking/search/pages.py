@@ -13,6 +13,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from maestro.principals import Reach
+
 from apps.tracking.search.keysets import Key, beyond, experiment_keys, going_on, order_by, run_keys
 from apps.tracking.search.predicates import (
     PAIRS,
@@ -24,7 +26,6 @@ from apps.tracking.search.predicates import (
     run_clause,
     write,
 )
-from maestro.api.auth import Reach
 from maestro.database.statements import execute
 from maestro.errors import Invalid
 from maestro.filters import Comparison, Field, Node, Term, Vocabulary

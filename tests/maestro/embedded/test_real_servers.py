@@ -15,9 +15,10 @@ import psycopg
 import pytest
 from botocore.exceptions import ClientError
 
-from maestro.embedded import binaries, bootstrap, postgres, valkey
+from maestro.embedded import bootstrap
 from maestro.embedded.errors import CannotStart
 from maestro.embedded.ports import HOST
+from maestro.embedded.programs import binaries, postgres, valkey
 from tests import servers
 
 

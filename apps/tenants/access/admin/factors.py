@@ -6,7 +6,7 @@ from apps.tenants.access.audit.admin import AuditedAdmin
 from apps.tenants.access.factors.models import FactorRule
 from apps.tenants.access.pages.second_factor import Enter, Manage, gate
 from apps.tenants.access.pages.sign_ins import page_of
-from maestro.admin import operator_site, tenant_site
+from maestro.admin.sites import operator_site, tenant_site
 
 
 class FactorRuleAdmin(AuditedAdmin):

@@ -20,7 +20,7 @@ from apps.tenants.access.people.principal import is_bound
 from apps.tenants.access.people.project_roles import project_choices, told
 from apps.tenants.access.sign_in import second_factor
 from apps.tenants.access.sign_in.resets import end_all
-from maestro.admin import MaestroSite, operator_site, tenant_site
+from maestro.admin.sites import MaestroSite, operator_site, tenant_site
 
 REDIRECT = 302
 HAS_FACTOR, HAS_NONE = {"has_factor": True}, {"has_factor": False}

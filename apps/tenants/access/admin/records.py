@@ -10,7 +10,7 @@ from django.http import HttpRequest, HttpResponse
 from apps.tenants.access.audit.admin import AuditedAdmin
 from apps.tenants.access.audit.search import EXACT, before, matching
 from apps.tenants.access.models import ApiKey, AuditEvent, AuditRetention
-from maestro.admin import LookOnlyAdmin, tenant_site
+from maestro.admin.sites import LookOnlyAdmin, tenant_site
 from maestro.api.pagination import sign, unsign
 from maestro.errors import Invalid
 

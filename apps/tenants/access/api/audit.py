@@ -15,8 +15,8 @@ from rest_framework.response import Response
 from apps.tenants.access.api.serializers import EventShown
 from apps.tenants.access.audit.search import EXACT, after, in_batches, matching
 from apps.tenants.access.models import AuditEvent
-from maestro.api.auth import asking
 from maestro.api.pagination import read_limit, sign, unsign
+from maestro.api.permissions import asking
 from maestro.database.session import connection
 from maestro.errors import Forbidden
 

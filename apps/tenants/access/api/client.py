@@ -6,7 +6,7 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.http import require_safe
 
-from maestro.api.auth import public_route
+from maestro.api.permissions import public_route
 
 
 @lru_cache(maxsize=1)

@@ -12,7 +12,7 @@ from rest_framework.response import Response
 from apps.tenants.access.api.serializers import KeyIssued, KeyNew, KeyShown, KeyTurn
 from apps.tenants.access.keys import keyring
 from apps.tenants.access.models import ApiKey
-from maestro.api.auth import asking, reading_and_writing
+from maestro.api.permissions import asking, reading_and_writing
 
 
 def issued(key: ApiKey, text: str) -> Response:

@@ -7,6 +7,7 @@ from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 from drf_spectacular.utils import extend_schema
+from maestro.principals import RANK, Principal
 from rest_framework import serializers
 from rest_framework.generics import GenericAPIView
 from rest_framework.request import Request
@@ -19,11 +20,11 @@ from apps.tenants.access.keys import exchange
 from apps.tenants.access.keys.publishers import RULES, check_publisher, snippet
 from apps.tenants.access.models import ApiKey, TrustedPublisher
 from apps.tenants.routing import this_tenant
-from maestro.api.addresses import client_address, group_of
-from maestro.api.auth import RANK, Principal, asking, public_route, reading_and_writing
+from maestro.api.permissions import asking, public_route, reading_and_writing
 from maestro.api.serializers import Mapped, StrictSerializer, Text, Whole
-from maestro.api.throttling import limiter
 from maestro.errors import Forbidden, Invalid, NotFound
+from maestro.http.addresses import client_address, group_of
+from maestro.http.throttling import limiter
 
 MOST_KEYS = 50
 

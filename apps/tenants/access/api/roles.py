@@ -3,6 +3,7 @@
 from typing import Any
 
 from drf_spectacular.utils import extend_schema
+from maestro.principals import ROLES
 from rest_framework import serializers
 from rest_framework.generics import GenericAPIView
 from rest_framework.request import Request
@@ -10,7 +11,7 @@ from rest_framework.response import Response
 
 from apps.tenants.access.models import ProjectRole
 from apps.tenants.access.people import project_roles
-from maestro.api.auth import ROLES, asking, reading_and_writing
+from maestro.api.permissions import asking, reading_and_writing
 from maestro.api.serializers import StrictSerializer
 
 

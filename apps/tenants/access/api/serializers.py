@@ -2,13 +2,13 @@
 
 from typing import Any
 
+from maestro.principals import ROLES, SCOPES
 from rest_framework import serializers
 
 from apps.tenants.access.keys.keyring import MOST_OVERLAP_HOURS
 from apps.tenants.access.models import ApiKey, AuditEvent
 from apps.tenants.access.models.keys import DEFAULT_DAYS, MOST_DAYS
 from maestro import limits
-from maestro.api.auth import ROLES, SCOPES
 from maestro.api.serializers import StrictSerializer, Text, Whole
 
 

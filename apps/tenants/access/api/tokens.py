@@ -18,7 +18,7 @@ from apps.tenants.access.keys import tokens
 from apps.tenants.access.people.principal import principal_of_person
 from apps.tenants.access.sign_in import second_factor
 from apps.tenants.routing import this_tenant
-from maestro.api.auth import asking, public_route
+from maestro.api.permissions import asking, public_route
 from maestro.errors import Forbidden, Unauthenticated
 
 

@@ -10,15 +10,15 @@ from typing import Any
 from django.db import models
 from django.forms.models import model_to_dict
 from django.http import HttpRequest
+from maestro.principals import Principal
 from rest_framework.request import Request
 
 from apps.tenants.access.models import AuditEvent, role_of_person
 from apps.tenants.models import OperatorEvent
 from apps.tenants.models.events import Event
-from maestro.api.addresses import client_address
-from maestro.api.auth import Principal
 from maestro.database.base import PUBLIC
 from maestro.database.session import connection
+from maestro.http.addresses import client_address
 
 HIDDEN = frozenset({"digest", "password", "secret", "client_secret", "token", "key"})
 MASK = "[not recorded]"

@@ -12,6 +12,7 @@ from typing import cast
 from django.conf import settings
 from django.db import connection
 from django.utils import timezone
+from maestro.principals import Principal
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.request import Request
 
@@ -19,11 +20,10 @@ from apps.tenants.access.keys import tokens
 from apps.tenants.access.models import ApiKey
 from apps.tenants.access.models.keys import hmac_of, split_text
 from apps.tenants.middleware import key_text
-from maestro.api.addresses import client_address, group_of
-from maestro.api.auth import Principal
-from maestro.api.requests import TenantRequest
-from maestro.api.throttling import limiter
 from maestro.errors import Unauthenticated
+from maestro.http.addresses import client_address, group_of
+from maestro.http.requests import TenantRequest
+from maestro.http.throttling import limiter
 
 KEEP_SECONDS = 5.0
 MOST = 10_000

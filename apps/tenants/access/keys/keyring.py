@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.db import transaction
+from maestro.principals import RANK, Principal
 
 from apps.tenants.access.audit.recording import By, record
 from apps.tenants.access.keys.authentication import forget_keys
 from apps.tenants.access.models import ApiKey
 from apps.tenants.access.models.keys import DEFAULT_DAYS, ApiKeyQuerySet
 from apps.tenants.routing import this_tenant
-from maestro.api.auth import RANK, Principal
 from maestro.errors import Conflict, Forbidden, NotFound
 
 MOST_OVERLAP_HOURS = 168

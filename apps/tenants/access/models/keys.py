@@ -15,9 +15,9 @@ from typing import Self
 from django.conf import settings
 from django.db import connection, models
 from django.db.models import Q
+from maestro.principals import RANK, ROLES, SCOPES
 
 from maestro import limits
-from maestro.api.auth import RANK, ROLES, SCOPES
 from maestro.errors import Invalid, NotFound
 
 ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"

@@ -8,8 +8,8 @@ from typing import Self
 
 from django.core.validators import URLValidator
 from django.db import models
+from maestro.principals import ROLES
 
-from maestro.api.auth import ROLES
 from maestro.clock import uuid7
 
 web_address = URLValidator(schemes=["https", "http"])

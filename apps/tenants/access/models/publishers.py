@@ -2,9 +2,9 @@
 
 from django.db import models
 from django.db.models import Q
+from maestro.principals import ROLES
 
 from maestro import limits
-from maestro.api.auth import ROLES
 from maestro.clock import uuid7
 
 

@@ -2,8 +2,7 @@
 
 from django.contrib.auth.models import AbstractBaseUser
 from django.db import models
-
-from maestro.api.auth import RANK, ROLES
+from maestro.principals import RANK, ROLES
 
 
 class ProjectRole(models.Model):

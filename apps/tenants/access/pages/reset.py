@@ -18,11 +18,11 @@ from kombu.exceptions import OperationalError
 from apps.tenants.access.audit.recording import record
 from apps.tenants.access.sign_in.resets import end_all
 from apps.tenants.access.tasks import send_reset_letters
-from maestro.api.addresses import client_address, group_of
-from maestro.api.auth import public_route
-from maestro.api.throttling import limiter
+from maestro.api.permissions import public_route
 from maestro.database.session import connection
 from maestro.errors import Unavailable
+from maestro.http.addresses import client_address, group_of
+from maestro.http.throttling import limiter
 
 ASKED_AN_HOUR = 20
 

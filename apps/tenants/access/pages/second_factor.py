@@ -23,7 +23,7 @@ from qrcode.image.svg import SvgPathFillImage
 from apps.tenants.access.audit.recording import record
 from apps.tenants.access.models import RefreshToken
 from apps.tenants.access.sign_in import second_factor
-from maestro.admin import MaestroSite, operator_site
+from maestro.admin.sites import MaestroSite, operator_site
 from maestro.database.base import PUBLIC
 from maestro.database.session import connection
 from maestro.errors import TooMany

@@ -13,7 +13,7 @@ from django.utils import timezone
 from apps.tenants.access.audit.recording import record
 from apps.tenants.access.models import RefreshToken
 from apps.tenants.access.people.sessions import handle, sessions_of
-from maestro.admin import MaestroSite
+from maestro.admin.sites import MaestroSite
 from maestro.database.base import PUBLIC
 from maestro.database.session import connection
 

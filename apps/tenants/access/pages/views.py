@@ -15,7 +15,7 @@ from mozilla_django_oidc.views import OIDCAuthenticationCallbackView, OIDCAuthen
 
 from apps.tenants.access.models import OidcProvider
 from apps.tenants.access.sign_in.oidc import endpoint, fetch_provider, library_settings
-from maestro.api.auth import public_route
+from maestro.api.permissions import public_route
 from maestro.errors import Forbidden, MaestroError
 from maestro.oidc import BadToken
 

@@ -7,8 +7,8 @@ from typing import Any
 
 from django.contrib.auth.backends import ModelBackend
 from django.db import connection as database
+from maestro.principals import RANK
 
-from maestro.api.auth import RANK
 from maestro.database.base import PUBLIC
 from maestro.database.session import connection
 

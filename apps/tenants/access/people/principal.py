@@ -4,10 +4,10 @@ from typing import Any
 
 from django.contrib.auth.models import User
 from django.http import HttpRequest
+from maestro.principals import Principal
 
 from apps.tenants.access.people.known import Known, ask, known
 from apps.tenants.routing import this_tenant
-from maestro.api.auth import Principal
 from maestro.errors import Forbidden
 
 NOBODY = Principal("person", "", "", "", "")

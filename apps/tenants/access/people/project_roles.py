@@ -7,10 +7,10 @@ import uuid
 
 from django.contrib.auth.models import User
 from django.db import connection, transaction
+from maestro.principals import RANK, Principal
 
 from apps.tenants.access.audit.recording import By, record
 from apps.tenants.access.models import ApiKey, ProjectRole
-from maestro.api.auth import RANK, Principal
 from maestro.errors import Forbidden, NotFound
 
 MOST_CHOICES = 2_000

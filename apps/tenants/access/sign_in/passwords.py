@@ -11,10 +11,10 @@ from django.http import HttpRequest
 
 from apps.tenants.access.audit.recording import Actor, record
 from apps.tenants.access.people.known import KnownPermissions, known
-from maestro.api.addresses import client_address, group_of
-from maestro.api.throttling import limiter
 from maestro.database.session import connection
 from maestro.errors import TooMany
+from maestro.http.addresses import client_address, group_of
+from maestro.http.throttling import limiter
 
 LOCK_SECONDS = 900
 TRIES_PAIR, TRIES_ADDRESS, TRIES_ACCOUNT = 5, 50, 100

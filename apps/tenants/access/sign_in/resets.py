@@ -12,10 +12,10 @@ from django.utils import timezone
 
 from apps.tenants.access.models import AuditEvent, RefreshToken
 from apps.tenants.routing import this_tenant
-from maestro.api.throttling import limiter
 from maestro.database.base import PUBLIC
 from maestro.database.session import connection
 from maestro.errors import TooMany
+from maestro.http.throttling import limiter
 
 MAILS_AN_HOUR = 3
 TITLE = "A new password for {name}"

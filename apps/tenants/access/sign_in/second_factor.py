@@ -23,9 +23,9 @@ from apps.tenants.access.factors.models import Authenticator, RecoveryCode
 from apps.tenants.access.people.known import ask, known
 from apps.tenants.access.sign_in.passwords import LOCK_SECONDS
 from apps.tenants.access.sign_in.sealing import seal, unseal
-from maestro.api.addresses import client_address, group_of
-from maestro.api.throttling import limiter
 from maestro.database.session import connection
+from maestro.http.addresses import client_address, group_of
+from maestro.http.throttling import limiter
 
 STEP_SECONDS, TOLERANCE, SECRET_BYTES = 30, 1, 20
 CODES, CODE_BYTES = 10, 6

@@ -19,9 +19,9 @@ from apps.tracking.files import blobs
 from apps.tracking.models import Experiment, Export, Project, Run
 from apps.tracking.runs import selection
 from apps.tracking.runs.selection import Wanted
-from maestro.api.streams import pieces
 from maestro.commands import MaestroCommand
 from maestro.errors import Invalid, NotFound
+from maestro.http.streams import pieces
 
 VIEWS = {"active": "ACTIVE_ONLY", "deleted": "DELETED_ONLY", "all": "ALL"}
 

@@ -7,9 +7,9 @@ from collections.abc import Callable
 from django.http import HttpRequest, HttpResponse
 
 from maestro import limits
-from maestro.api.addresses import drop_untrusted_headers
-from maestro.api.pages import is_for_machines, refusal
 from maestro.errors import Invalid, MaestroError
+from maestro.http.addresses import drop_untrusted_headers
+from maestro.http.pages import is_for_machines, refusal
 
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
 CONTROLS = re.compile("[\x00-\x1f\x7f\ud800-\udfff]")

@@ -20,7 +20,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonRes
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, URLResolver, path, reverse
 
-from maestro.admin_parts import Card, Hit, NavLine, Page, Part, Parts, Task
+from maestro.admin.parts import Card, Hit, NavLine, Page, Part, Parts, Task
 
 __all__ = [
     "Card",

@@ -1,0 +1,1 @@
+"""Admin: the sites and their parts."""

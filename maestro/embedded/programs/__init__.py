@@ -1,0 +1,1 @@
+"""The programs that are run beside us: where they are found and how they start."""

@@ -1,0 +1,1 @@
+"""HTTP: what every door needs of a request and an answer."""

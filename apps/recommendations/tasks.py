@@ -28,25 +28,25 @@ FORESEE_SECONDS = 30
 TASK_SECONDS = processes.TRAINING_SECONDS + 120
 
 
-@tenant_task(soft_time_limit=TASK_SECONDS, time_limit=TASK_SECONDS + 60)
+@tenant_task(name="apps.recommendations.tasks.train", soft_time_limit=TASK_SECONDS, time_limit=TASK_SECONDS + 60)
 def train(training: str) -> str:
     """Do one training, unless somebody else does."""
     return processes.supervise(connection.tenant, uuid.UUID(training))
 
 
-@tenant_task(soft_time_limit=processes.QUESTION_SECONDS + 30)
+@tenant_task(name="apps.recommendations.tasks.answer", soft_time_limit=processes.QUESTION_SECONDS + 30)
 def answer(question: str) -> str:
     """Answer one question about a project that does not exist yet."""
     return processes.answer(connection.tenant, uuid.UUID(question))
 
 
-@tenant_task(soft_time_limit=processes.QUESTION_SECONDS + 30)
+@tenant_task(name="apps.recommendations.tasks.foresee", soft_time_limit=processes.QUESTION_SECONDS + 30)
 def foresee() -> int:
     """Forecast the projects that began after the last training."""
     return processes.foresee(connection.tenant)
 
 
-@tenant_task(soft_time_limit=120)
+@tenant_task(name="apps.recommendations.tasks.train_tonight", soft_time_limit=120)
 def train_tonight() -> str:
     """Ask for the nightly training. It ends at once if nothing has changed since the last."""
     training, _ = leases.ask(why="schedule", asked_by="beat")
@@ -54,7 +54,7 @@ def train_tonight() -> str:
     return str(training.pk)
 
 
-@tenant_task(soft_time_limit=240)
+@tenant_task(name="apps.recommendations.tasks.look", soft_time_limit=240)
 def look() -> str:
     """Notice what the rooms below don't tell: outcomes to derive, forecasts to settle, advice that was followed."""
     at = timezone.now()
@@ -71,31 +71,31 @@ def look() -> str:
     return f"{changed} outcomes derived, training {training.pk}"
 
 
-@tenant_task(soft_time_limit=600)
+@tenant_task(name="apps.recommendations.tasks.prune", soft_time_limit=600)
 def prune() -> dict[str, int]:
     """Delete what trainings left that no page, no rollback and no evidence needs."""
     return pruning.prune(timezone.now())
 
 
-@shared_task
+@shared_task(name="apps.recommendations.tasks.prune_learnings")
 def prune_learnings() -> int:
     """Daily, for every tenant, before the nightly training."""
     return fan_out(prune, jitter_seconds=LOOK_SECONDS)
 
 
-@shared_task
+@shared_task(name="apps.recommendations.tasks.train_all_tonight")
 def train_all_tonight() -> int:
     """Nightly, for every tenant, spread over the first hour."""
     return fan_out(train_tonight, jitter_seconds=NIGHT_SECONDS)
 
 
-@shared_task
+@shared_task(name="apps.recommendations.tasks.look_everywhere")
 def look_everywhere() -> int:
     """Every few minutes, for every tenant."""
     return fan_out(look, jitter_seconds=LOOK_SECONDS)
 
 
-@shared_task(expires=RESEND_SECONDS)
+@shared_task(name="apps.recommendations.tasks.resume_trainings", expires=RESEND_SECONDS)
 def resume_trainings() -> int:
     """Send every training again that waits for a worker: its worker died, or its message was lost."""
     connection.set_schema_to_public()

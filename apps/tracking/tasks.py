@@ -20,7 +20,7 @@ FOLD_SECONDS = 120
 MOST_ROUNDS = 100
 
 
-@tenant_task(soft_time_limit=FOLD_SECONDS)
+@tenant_task(name="apps.tracking.tasks.fold_runs", soft_time_limit=FOLD_SECONDS)
 def fold_runs() -> int:
     """Put what quiet runs logged into the form that is fastest to read."""
     folded = 0
@@ -33,13 +33,13 @@ def fold_runs() -> int:
     return folded
 
 
-@tenant_task(soft_time_limit=60)
+@tenant_task(name="apps.tracking.tasks.mark_lost_runs", soft_time_limit=60)
 def mark_lost_runs(hours: float | None = None) -> int:
     """Mark runs that have been silent for too long: as long as their project says, or `hours`."""
     return pruning.mark_lost(now_ms(), hours=hours)
 
 
-@tenant_task(soft_time_limit=600)
+@tenant_task(name="apps.tracking.tasks.prune_trash", soft_time_limit=600)
 def prune_trash(days: float | None = None) -> int:
     """Throw away what is too old to keep, and delete what has been in the trash for long enough."""
     pruning.expire(now_ms())
@@ -48,7 +48,7 @@ def prune_trash(days: float | None = None) -> int:
     return gone + pruning.prune_experiments(now_ms(), days=days)
 
 
-@tenant_task(soft_time_limit=orders.SECONDS + 60)
+@tenant_task(name="apps.tracking.tasks.write_export", soft_time_limit=orders.SECONDS + 60)
 def write_export(export: str) -> str:
     """Write a file of runs that somebody asked for."""
     return orders.supervise(connection.tenant.slug, uuid.UUID(export), timezone.now())
@@ -67,19 +67,19 @@ def deliver_export(schema: str, identity: uuid.UUID) -> None:
         orders.fail(identity, "no worker could be reached; ask again in a moment", timezone.now())
 
 
-@shared_task(soft_time_limit=60)
+@shared_task(name="apps.tracking.tasks.fold_everywhere", soft_time_limit=60)
 def fold_everywhere() -> int:
     """Fold in every active tenant that has something to fold."""
     return fan_out(fold_runs, jitter_seconds=5, is_due=folding.is_due)
 
 
-@shared_task(soft_time_limit=60)
+@shared_task(name="apps.tracking.tasks.mark_lost_everywhere", soft_time_limit=60)
 def mark_lost_everywhere() -> int:
     """Look for lost runs in every active tenant."""
     return fan_out(mark_lost_runs, jitter_seconds=60)
 
 
-@shared_task(soft_time_limit=60)
+@shared_task(name="apps.tracking.tasks.prune_everywhere", soft_time_limit=60)
 def prune_everywhere() -> int:
     """Empty the old trash of every active tenant."""
     return fan_out(prune_trash, jitter_seconds=600)

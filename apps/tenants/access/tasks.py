@@ -11,7 +11,7 @@ from apps.tenants.access.sign_in import resets
 from maestro.tasks import fan_out, tenant_task
 
 
-@tenant_task(soft_time_limit=120)
+@tenant_task(name="apps.tenants.access.tasks.forget_expired", soft_time_limit=120)
 def forget_expired() -> int:
     """Delete answers older than a day, notes of used tokens, keys of jobs that ended, and old refresh tokens."""
     at = timezone.now()
@@ -19,25 +19,27 @@ def forget_expired() -> int:
     return idempotency.forget_old(at - idempotency.KEEP) + exchange.forget_used(at) + refresh
 
 
-@shared_task
+@shared_task(name="apps.tenants.access.tasks.forget_expired_everywhere")
 def forget_expired_everywhere() -> int:
     """Send the task above to every active tenant."""
     return fan_out(forget_expired, jitter_seconds=300)
 
 
-@tenant_task(soft_time_limit=60, acks_late=False, ignore_result=True)
+@tenant_task(
+    name="apps.tenants.access.tasks.send_reset_letters", soft_time_limit=60, acks_late=False, ignore_result=True
+)
 def send_reset_letters(email: str, domain: str, secure: bool) -> None:
     """Send a link to set a new password to who has an address. Once: a lost letter is asked for again."""
     resets.send_letters(email, domain=domain, secure=secure)
 
 
-@tenant_task(soft_time_limit=300)
+@tenant_task(name="apps.tenants.access.tasks.prune_audit", soft_time_limit=300)
 def prune_audit() -> int:
     """Delete audit events that the tenant's retention no longer keeps. The database writes down what went."""
     return pruning.prune()
 
 
-@shared_task
+@shared_task(name="apps.tenants.access.tasks.prune_audit_everywhere")
 def prune_audit_everywhere() -> int:
     """Send the task above to every active tenant."""
     return fan_out(prune_audit, jitter_seconds=3600)

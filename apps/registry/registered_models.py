@@ -7,12 +7,12 @@ from typing import Any
 
 from django.db import IntegrityError, transaction
 from django.db.models import ProtectedError
-from maestro.principals import Principal
 
 from apps.registry import logged_models, sources, versions
 from apps.registry.models import Artifact, ArtifactTag, ArtifactVersion, Edge, LoggedModel, VersionFile
 from apps.tracking.models import Run
 from maestro.errors import AlreadyExists, Conflict, Invalid, NotFound
+from maestro.principals import Principal
 
 STAGES = ("None", "Staging", "Production", "Archived")
 VERSIONS_TAG = "mlflow.modelVersions"

@@ -6,13 +6,13 @@ from datetime import datetime
 from typing import Any, Final
 
 from django.db import transaction
-from maestro.principals import Principal
 
 from apps.registry.models import Artifact, ArtifactVersion, Edge, Usage
 from apps.registry.models.versions import NUMBER
 from apps.registry.scoping import run_named
 from apps.tracking.models import Project, Run
 from maestro.errors import Fault, Forbidden, Invalid, NotFound
+from maestro.principals import Principal
 
 MENTION = re.compile(r"\s*([^@,\s](?:[^@,]*[^@,\s])?)\s*(?:@\s*([^@,\s]+)\s*)?")
 RUN_HEADER: Final = "X-Maestro-Run"

@@ -2,6 +2,7 @@
 
 from django.contrib.auth.models import Group, Permission
 from django.db.models import Q
+
 from maestro.principals import ROLES
 
 ROOMS = ("tracking", "registry", "recommendations")

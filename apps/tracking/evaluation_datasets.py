@@ -8,11 +8,11 @@ from typing import Any
 import orjson
 from django.db import transaction
 from django.db.models import QuerySet
-from maestro.principals import Reach, home_of
 
 from apps.tracking.models import DEFAULT_PROJECT_ID, EvaluationDataset, EvaluationRecord, Experiment
 from maestro import limits
 from maestro.errors import Invalid, NotFound
+from maestro.principals import Reach, home_of
 
 PARTS = ("inputs", "outputs", "expectations")
 SORTED = orjson.OPT_SORT_KEYS

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import Any
 
 from django.db.models import Q
-from maestro.principals import Reach
 
 from apps.tracking.models import EvaluationDataset, EvaluationRecord
 from apps.tracking.search.keysets import Key, beyond, order_by
@@ -16,6 +15,7 @@ from maestro.database.statements import execute
 from maestro.errors import Invalid
 from maestro.filters import Comparison, Field, Vocabulary
 from maestro.filters.vocabulary import NUMERIC, OPTIONAL, TEXT
+from maestro.principals import Reach
 
 COLUMNS = {
     "name": "d.name",

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
-from maestro.principals import Reach, home_of
 from psycopg import errors as pg
 
 from apps.tracking.models import DEFAULT_PROJECT_ID, Project
@@ -15,6 +14,7 @@ from apps.tracking.refusals import no_experiment
 from maestro.database.statements import execute
 from maestro.errors import AlreadyExists, Conflict, Invalid, NotFound
 from maestro.mlflow.answers import without_nulls
+from maestro.principals import Reach, home_of
 
 PROJECT_TAG = "maestro.project"
 CLOUD = re.compile(r"(?:s3|gs|wasbs?|abfss?|hdfs|dbfs)://?[^\s?#]+")

@@ -2,10 +2,9 @@
 
 from uuid import UUID
 
-from maestro.principals import Reach
-
 from maestro.database.statements import execute
 from maestro.errors import Invalid, MaestroError, NotFound
+from maestro.principals import Reach
 
 STATE = """SELECT r.deleted_ms IS NOT NULL, e.project_id FROM tracking_run r
   JOIN tracking_experiment e ON e.id = r.experiment_id WHERE r.id = %s"""

@@ -2,10 +2,9 @@
 
 from typing import Any, Protocol
 
-from maestro.principals import Reach
-
 from apps.tracking.models import EvaluationDataset, Experiment, Project, Run, Trace
 from maestro.errors import Forbidden
+from maestro.principals import Reach
 
 
 class Asking(Protocol):

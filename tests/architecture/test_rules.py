@@ -8,9 +8,9 @@ from django.apps import apps
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management import call_command
 from django.urls import path
-from maestro.principals import ROLES
 
 from config import routes
+from maestro.principals import ROLES
 
 ROOT = Path(__file__).resolve().parents[2]
 SOURCES = [

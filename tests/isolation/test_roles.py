@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 from django.test import Client
-from maestro.principals import RANK, ROLES
 
 from apps.tenants.models import Tenant
 from config.management.commands.show_roles import page
 from config.routes import Route, all_routes
 from maestro.mlflow.errors import is_mlflow_path
+from maestro.principals import RANK, ROLES
 
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 SAMPLES = {"uuid": str(uuid.UUID(int=7)), "int": "1", "path": "a/b.txt", "str": "nothing-here", "slug": "nothing-here"}

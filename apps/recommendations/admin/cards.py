@@ -7,7 +7,6 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
 from django.utils import timezone
-from maestro.principals import Reach
 
 from apps.recommendations import tasks
 from apps.recommendations.admin.impact import SHORT_UNITS, UNITS, forest_of
@@ -26,6 +25,7 @@ from apps.tenants.access.people.principal import looker
 from apps.tracking.models import Project
 from maestro import charts
 from maestro.admin.sites import Part, tenant_site
+from maestro.principals import Reach
 
 UNITS_OF_TARGETS = {"success": "points of success", "duration": "days", "cost": "cost", "effort": "hours"}
 BASES = {

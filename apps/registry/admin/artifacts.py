@@ -7,7 +7,6 @@ from django.contrib import admin
 from django.db.models import Count, Max, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import URLPattern, path, reverse
-from maestro.principals import Principal
 
 from apps.registry.models import Alias, Artifact, ArtifactVersion, Usage
 from apps.tenants.access.audit.admin import AuditedAdmin
@@ -16,6 +15,7 @@ from apps.tenants.access.people.principal import looker
 from apps.tracking.scoping import projects_for, runs_for
 from maestro.admin.sites import tenant_site
 from maestro.clock import from_ms
+from maestro.principals import Principal
 
 VERSIONS_SHOWN, PROJECTS_SHOWN = 50, 20
 

@@ -6,12 +6,12 @@ from typing import Any
 
 from django.db.models import Q
 from django.urls import reverse
-from maestro.principals import Principal
 
 from apps.registry.models import ArtifactVersion, Edge, LoggedModel, Usage
 from apps.registry.scoping import artifacts_for
 from apps.tracking.scoping import experiments_for, runs_for
 from maestro import charts
+from maestro.principals import Principal
 
 UP, DOWN, FAN, MOST = 3, 2, 8, 40
 Key = tuple[str, Any]

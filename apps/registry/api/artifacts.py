@@ -4,7 +4,6 @@ from typing import Any
 
 from django.db import transaction
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema
-from maestro.principals import home_of
 from rest_framework.generics import GenericAPIView
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -22,6 +21,7 @@ from maestro.api.permissions import asking, reading_and_writing
 from maestro.api.serializers import object_in
 from maestro.clock import now_ms
 from maestro.errors import AlreadyExists, Invalid, NotFound
+from maestro.principals import home_of
 
 EXAMPLE = OpenApiExample(
     "encoder",

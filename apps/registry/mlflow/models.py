@@ -4,7 +4,6 @@ from typing import Any
 
 from django.db import transaction
 from django.http import HttpRequest
-from maestro.principals import home_of
 
 from apps.registry import aliases, registered_models
 from apps.registry.mlflow.base import RegistryView, read_tags, searched
@@ -20,6 +19,7 @@ from maestro.clock import now_ms
 from maestro.errors import Invalid, NotFound
 from maestro.mlflow import fields as read
 from maestro.mlflow import paging
+from maestro.principals import home_of
 
 PURPOSE = "registered-models"
 MOST = 1_000

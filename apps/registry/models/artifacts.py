@@ -5,11 +5,11 @@ from typing import Self
 
 from django.db import models
 from django.db.models import Count, Q
-from maestro.principals import Reach
 
 from maestro import limits
 from maestro.clock import uuid7
 from maestro.errors import NotFound
+from maestro.principals import Reach
 
 
 class ArtifactQuerySet(models.QuerySet["Artifact"]):

@@ -9,7 +9,6 @@ from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
 from django.urls import reverse
-from maestro.principals import RANK
 
 from apps.tenants.access.people.principal import looker
 from apps.tracking.admin.curves import chosen_runs
@@ -25,6 +24,7 @@ from maestro import limits
 from maestro.admin.sites import tenant_site
 from maestro.clock import now_ms
 from maestro.errors import Invalid, MaestroError, NotFound
+from maestro.principals import RANK
 
 PERMISSIONS = {"viewer": "tracking.view_run", "contributor": "tracking.change_run", "admin": "tracking.delete_run"}
 SHOWN, OFFERED = 12, 200

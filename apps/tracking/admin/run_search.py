@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.http import HttpRequest, QueryDict
-from maestro.principals import Reach
 
 from apps.tenants.access.people.principal import looker
 from apps.tracking.models import Experiment, Project
@@ -14,6 +13,7 @@ from apps.tracking.search import pages
 from apps.tracking.search.listing import filter_text, terms_of, tree_of
 from maestro.api.pagination import sign, unsign
 from maestro.errors import Invalid
+from maestro.principals import Reach
 
 PURPOSE = "tracking.run_list"
 PAGE, MAX_EXPERIMENTS, MAX_COUNTED, MAX_CHOSEN = 50, 2_000, 10_000, 50

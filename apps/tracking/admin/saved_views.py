@@ -11,7 +11,6 @@ from django.db import transaction
 from django.db.models import Q
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect, QueryDict
 from django.urls import reverse
-from maestro.principals import Principal
 
 from apps.tenants.access.audit.recording import record
 from apps.tenants.access.people.principal import looker
@@ -21,6 +20,7 @@ from apps.tracking.models.saved_views import VIEW_NAME_CHARS
 from apps.tracking.search import saved_views
 from apps.tracking.search.saved_views import ViewState
 from maestro.errors import Invalid, MaestroError
+from maestro.principals import Principal
 
 MENU = 100
 

@@ -11,11 +11,11 @@ from typing import Any
 
 from django.db.models import BooleanField, Case, CharField, F, Func, Max, Q, Value, When
 from django.db.models.functions import StrIndex, Substr
-from maestro.principals import Reach
 
 from apps.tracking.files.paths import clean_artifact_path, clean_directory
 from apps.tracking.models import Blob, Run
 from maestro.errors import Conflict, Invalid, NotFound
+from maestro.principals import Reach
 
 ARTIFACTS = "artifacts"
 SCHEME = "mlflow-artifacts:/"

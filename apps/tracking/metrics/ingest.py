@@ -11,7 +11,6 @@ from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
-from maestro.principals import Reach
 from psycopg import errors as pg
 from psycopg.types.numeric import Int8
 
@@ -20,6 +19,7 @@ from apps.tracking.refusals import not_writable, param_changed
 from maestro.database.arrays import Float8Array, Int8Array, TextArray
 from maestro.database.statements import execute
 from maestro.errors import NotFound
+from maestro.principals import Reach
 
 HEARTBEAT_MS = 5_000  # a run's row is written at most this often by points alone
 PACK_FROM = 8  # points of one metric in one request, from which an array costs less than rows

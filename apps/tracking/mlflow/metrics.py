@@ -3,7 +3,6 @@
 from typing import Any
 
 import msgspec
-from maestro.principals import Reach
 
 from apps.tracking.metrics import history, sampling
 from apps.tracking.metrics.points import spell
@@ -14,6 +13,7 @@ from maestro.errors import Invalid
 from maestro.mlflow import fields as read
 from maestro.mlflow.paging import page_size, read_token, write_token
 from maestro.mlflow.views import MlflowRequest
+from maestro.principals import Reach
 
 PURPOSE = "mlflow.get-history"
 WRITER = msgspec.json.Encoder()

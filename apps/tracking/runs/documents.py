@@ -11,11 +11,11 @@ from typing import Any
 from uuid import UUID
 
 import msgspec
-from maestro.principals import Reach
 
 from apps.tracking.refusals import no_run
 from maestro.database.arrays import UuidArray
 from maestro.database.statements import execute
+from maestro.principals import Reach
 
 TAIL = """'"data":{' || concat_ws(',',
    '"metrics":' || (SELECT json_agg(x) FROM (SELECT k.name AS key, l.value, l.timestamp_ms AS timestamp, l.step

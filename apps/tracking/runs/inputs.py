@@ -5,11 +5,11 @@ from dataclasses import dataclass, field
 from uuid import UUID
 
 import orjson
-from maestro.principals import Reach
 
 from apps.tracking.metrics.ingest import RUN, SCOPE, TOUCH
 from apps.tracking.refusals import not_writable
 from maestro.database.statements import execute
+from maestro.principals import Reach
 
 # A dataset's row is made once an experiment; a second sight of it on a run adds only tags that it lacks.
 LOG = """WITH {run},

@@ -6,8 +6,6 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
-from maestro.principals import Reach
-
 from apps.tracking.metrics.ingest import NAME_TAG
 from apps.tracking.models import Run
 from apps.tracking.refusals import no_experiment, no_run, not_writable
@@ -17,6 +15,7 @@ from maestro.clock import uuid7
 from maestro.database.arrays import TextArray
 from maestro.database.statements import execute
 from maestro.errors import Invalid
+from maestro.principals import Reach
 
 BEGIN = """WITH home AS (SELECT id, location, deleted_ms FROM tracking_experiment
   WHERE id = %(experiment)s AND (%(projects)s::uuid[] IS NULL OR project_id = ANY(%(projects)s::uuid[])) FOR KEY SHARE),

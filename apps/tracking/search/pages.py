@@ -13,8 +13,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from maestro.principals import Reach
-
 from apps.tracking.search.keysets import Key, beyond, experiment_keys, going_on, order_by, run_keys
 from apps.tracking.search.predicates import (
     PAIRS,
@@ -30,6 +28,7 @@ from maestro.database.statements import execute
 from maestro.errors import Invalid
 from maestro.filters import Comparison, Field, Node, Term, Vocabulary
 from maestro.filters.vocabulary import LISTED, NUMERIC, OPTIONAL, TEXT
+from maestro.principals import Reach
 
 METRIC, PARAM, TAG = Field("metric", "", NUMERIC), Field("param", "", OPTIONAL), Field("tag", "", OPTIONAL)
 NAMES = ("run_name", "run name", "Run name", "Run Name")

@@ -8,13 +8,13 @@ from urllib.parse import urlencode
 
 from django.db import IntegrityError, transaction
 from django.db.models import Q
-from maestro.principals import Principal
 
 from apps.tracking.models import Experiment, Project, Run, SavedView
 from apps.tracking.models.saved_views import SavedViewQuerySet
 from apps.tracking.scoping import experiments_for, projects_for
 from apps.tracking.search.listing import is_order, parse_columns, tree_of
 from maestro.errors import AlreadyExists, Conflict, Forbidden, Invalid, NotFound
+from maestro.principals import Principal
 
 MAX_OWN, MAX_EXPERIMENTS = 200, 50
 

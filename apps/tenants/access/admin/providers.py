@@ -6,12 +6,12 @@ from django import forms
 from django.contrib import admin
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest
-from maestro.principals import RANK, ROLES
 
 from apps.tenants.access.audit.admin import AuditedAdmin
 from apps.tenants.access.models import OidcProvider, TrustedPublisher
 from apps.tenants.access.sign_in.sealing import seal
 from maestro.admin.sites import LookOnlyAdmin, tenant_site
+from maestro.principals import RANK, ROLES
 
 
 class ProviderForm(forms.ModelForm[OidcProvider]):

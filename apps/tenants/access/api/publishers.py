@@ -7,7 +7,6 @@ from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 from drf_spectacular.utils import extend_schema
-from maestro.principals import RANK, Principal
 from rest_framework import serializers
 from rest_framework.generics import GenericAPIView
 from rest_framework.request import Request
@@ -25,6 +24,7 @@ from maestro.api.serializers import Mapped, StrictSerializer, Text, Whole
 from maestro.errors import Forbidden, Invalid, NotFound
 from maestro.http.addresses import client_address, group_of
 from maestro.http.throttling import limiter
+from maestro.principals import RANK, Principal
 
 MOST_KEYS = 50
 

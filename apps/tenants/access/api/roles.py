@@ -3,7 +3,6 @@
 from typing import Any
 
 from drf_spectacular.utils import extend_schema
-from maestro.principals import ROLES
 from rest_framework import serializers
 from rest_framework.generics import GenericAPIView
 from rest_framework.request import Request
@@ -13,6 +12,7 @@ from apps.tenants.access.models import ProjectRole
 from apps.tenants.access.people import project_roles
 from maestro.api.permissions import asking, reading_and_writing
 from maestro.api.serializers import StrictSerializer
+from maestro.principals import ROLES
 
 
 class RoleGiven(StrictSerializer):

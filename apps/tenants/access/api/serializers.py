@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from maestro.principals import ROLES, SCOPES
 from rest_framework import serializers
 
 from apps.tenants.access.keys.keyring import MOST_OVERLAP_HOURS
@@ -10,6 +9,7 @@ from apps.tenants.access.models import ApiKey, AuditEvent
 from apps.tenants.access.models.keys import DEFAULT_DAYS, MOST_DAYS
 from maestro import limits
 from maestro.api.serializers import StrictSerializer, Text, Whole
+from maestro.principals import ROLES, SCOPES
 
 
 class KeyNew(StrictSerializer):

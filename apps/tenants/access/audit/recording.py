@@ -10,7 +10,6 @@ from typing import Any
 from django.db import models
 from django.forms.models import model_to_dict
 from django.http import HttpRequest
-from maestro.principals import Principal
 from rest_framework.request import Request
 
 from apps.tenants.access.models import AuditEvent, role_of_person
@@ -19,6 +18,7 @@ from apps.tenants.models.events import Event
 from maestro.database.base import PUBLIC
 from maestro.database.session import connection
 from maestro.http.addresses import client_address
+from maestro.principals import Principal
 
 HIDDEN = frozenset({"digest", "password", "secret", "client_secret", "token", "key"})
 MASK = "[not recorded]"

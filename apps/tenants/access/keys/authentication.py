@@ -12,7 +12,6 @@ from typing import cast
 from django.conf import settings
 from django.db import connection
 from django.utils import timezone
-from maestro.principals import Principal
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.request import Request
 
@@ -24,6 +23,7 @@ from maestro.errors import Unauthenticated
 from maestro.http.addresses import client_address, group_of
 from maestro.http.requests import TenantRequest
 from maestro.http.throttling import limiter
+from maestro.principals import Principal
 
 KEEP_SECONDS = 5.0
 MOST = 10_000

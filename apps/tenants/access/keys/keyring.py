@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.db import transaction
-from maestro.principals import RANK, Principal
 
 from apps.tenants.access.audit.recording import By, record
 from apps.tenants.access.keys.authentication import forget_keys
@@ -14,6 +13,7 @@ from apps.tenants.access.models import ApiKey
 from apps.tenants.access.models.keys import DEFAULT_DAYS, ApiKeyQuerySet
 from apps.tenants.routing import this_tenant
 from maestro.errors import Conflict, Forbidden, NotFound
+from maestro.principals import RANK, Principal
 
 MOST_OVERLAP_HOURS = 168
 

@@ -21,13 +21,13 @@ from django.conf import settings
 from django.contrib.auth.models import User
 from django.db import transaction
 from django.http import HttpRequest
-from maestro.principals import Principal
 
 from apps.tenants.access.audit.recording import record
 from apps.tenants.access.models import RefreshToken
 from apps.tenants.access.people.principal import principal_of_person
 from apps.tenants.routing import this_tenant
 from maestro.errors import Unauthenticated
+from maestro.principals import Principal
 
 ISSUER = "maestro"
 ALGORITHM = "EdDSA"

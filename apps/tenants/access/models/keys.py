@@ -15,10 +15,10 @@ from typing import Self
 from django.conf import settings
 from django.db import connection, models
 from django.db.models import Q
-from maestro.principals import RANK, ROLES, SCOPES
 
 from maestro import limits
 from maestro.errors import Invalid, NotFound
+from maestro.principals import RANK, ROLES, SCOPES
 
 ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 DEFAULT_DAYS = 90

@@ -8,9 +8,9 @@ from typing import Self
 
 from django.core.validators import URLValidator
 from django.db import models
-from maestro.principals import ROLES
 
 from maestro.clock import uuid7
+from maestro.principals import ROLES
 
 web_address = URLValidator(schemes=["https", "http"])
 ROLE_CHOICES = [(role, role) for role in ROLES]

@@ -2,10 +2,10 @@
 
 from django.db import models
 from django.db.models import Q
-from maestro.principals import ROLES
 
 from maestro import limits
 from maestro.clock import uuid7
+from maestro.principals import ROLES
 
 
 class TrustedPublisher(models.Model):

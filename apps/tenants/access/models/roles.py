@@ -2,6 +2,7 @@
 
 from django.contrib.auth.models import AbstractBaseUser
 from django.db import models
+
 from maestro.principals import RANK, ROLES
 
 

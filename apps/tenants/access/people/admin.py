@@ -6,9 +6,9 @@ from typing import Any, ClassVar
 from django.contrib.admin import ModelAdmin
 from django.db.models import Model, Q, QuerySet
 from django.http import HttpRequest
-from maestro.principals import RANK
 
 from apps.tenants.access.people.principal import looker
+from maestro.principals import RANK
 
 
 class ByProject(ModelAdmin):

@@ -11,11 +11,11 @@ from typing import Any
 from django.contrib.auth.models import Group, User
 from django.db import transaction
 from django.http import HttpRequest
-from maestro.principals import RANK, ROLES
 
 from apps.tenants.access.audit.recording import record
 from apps.tenants.access.models import OidcLink, OidcProvider, role_of_person
 from maestro.oidc import BadToken
+from maestro.principals import RANK, ROLES
 
 UNSAFE = re.compile(r"[^\w.@+-]")
 

@@ -7,10 +7,10 @@ from typing import Any
 
 from django.contrib.auth.backends import ModelBackend
 from django.db import connection as database
-from maestro.principals import RANK
 
 from maestro.database.base import PUBLIC
 from maestro.database.session import connection
+from maestro.principals import RANK
 
 ROLES_HERE = "ARRAY(SELECT {column} FROM access_projectrole WHERE user_id = %(person)s ORDER BY id)"
 ASK = """SELECT (SELECT id FROM factors_authenticator WHERE user_id = %(person)s AND confirmed_at IS NOT NULL),

@@ -4,11 +4,11 @@ from typing import Any
 
 from django.contrib.auth.models import User
 from django.http import HttpRequest
-from maestro.principals import Principal
 
 from apps.tenants.access.people.known import Known, ask, known
 from apps.tenants.routing import this_tenant
 from maestro.errors import Forbidden
+from maestro.principals import Principal
 
 NOBODY = Principal("person", "", "", "", "")
 

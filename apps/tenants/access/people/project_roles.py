@@ -7,11 +7,11 @@ import uuid
 
 from django.contrib.auth.models import User
 from django.db import connection, transaction
-from maestro.principals import RANK, Principal
 
 from apps.tenants.access.audit.recording import By, record
 from apps.tenants.access.models import ApiKey, ProjectRole
 from maestro.errors import Forbidden, NotFound
+from maestro.principals import RANK, Principal
 
 MOST_CHOICES = 2_000
 

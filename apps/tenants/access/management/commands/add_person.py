@@ -7,12 +7,12 @@ from django.contrib.auth.models import Group, User
 from django.core.management.base import CommandParser
 from django.db import transaction
 from django_tenants.utils import tenant_context
-from maestro.principals import ROLES
 
 from apps.tenants import provisioning
 from apps.tenants.access.models import ApiKey, AuditEvent, ProjectRole
 from apps.tenants.access.sign_in.resets import end_all
 from maestro.commands import MaestroCommand
+from maestro.principals import ROLES
 
 
 class Command(MaestroCommand):

@@ -6,12 +6,12 @@ from django.core.management.base import CommandParser
 from django.db import transaction
 from django.utils import timezone
 from django_tenants.utils import tenant_context
-from maestro.principals import ROLES
 
 from apps.tenants import provisioning
 from apps.tenants.access.models import ApiKey, AuditEvent
 from apps.tenants.access.models.keys import DEFAULT_DAYS, MOST_DAYS
 from maestro.commands import MaestroCommand
+from maestro.principals import ROLES
 
 
 class Command(MaestroCommand):

@@ -13,7 +13,7 @@ from django.db import connection, transaction
 
 from apps.registry.models import ArtifactVersion
 from apps.tracking import blobs
-from apps.tracking.models import Blob
+from apps.tracking.models import Blob, Offer
 from maestro import staging, storage
 from maestro.errors import NotFound
 
@@ -76,6 +76,8 @@ def sweep(before: datetime, *, dry_run: bool) -> Swept:
         if dry_run or drop(sha256, before):
             swept.blobs += 1
             swept.blob_bytes += size_bytes
+    if not dry_run:
+        Offer.objects.filter(at__lt=before).delete()
     for found in staging.walk(staging.STAGING):
         if found.modified < before.timestamp():
             swept.staged += 1

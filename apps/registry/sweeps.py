@@ -13,7 +13,7 @@ from django.db import connection, transaction
 
 from apps.registry.models import ArtifactVersion
 from apps.tracking.files import blobs
-from apps.tracking.models import Blob
+from apps.tracking.models import Blob, Offer
 from maestro import staging, storage
 from maestro.errors import NotFound
 
@@ -76,17 +76,24 @@ def sweep(before: datetime, *, dry_run: bool) -> Swept:
         if dry_run or drop(sha256, before):
             swept.blobs += 1
             swept.blob_bytes += size_bytes
+    if not dry_run:
+        Offer.objects.filter(at__lt=before).delete()
+    sweep_staged(before, swept, dry_run=dry_run)
+    for found in staging.walk("blobs"):
+        if found.modified < before.timestamp() and drop_orphan(found, dry_run=dry_run):
+            swept.orphans += 1
+            swept.orphan_bytes += found.size_bytes
+    return swept
+
+
+def sweep_staged(before: datetime, swept: Swept, *, dry_run: bool) -> None:
+    """Remove what was staged and never published."""
     for found in staging.walk(staging.STAGING):
         if found.modified < before.timestamp():
             swept.staged += 1
             swept.staged_bytes += found.size_bytes
             if not dry_run:
                 staging.remove(found.key)
-    for found in staging.walk("blobs"):
-        if found.modified < before.timestamp() and drop_orphan(found, dry_run=dry_run):
-            swept.orphans += 1
-            swept.orphan_bytes += found.size_bytes
-    return swept
 
 
 def drop(sha256: str, before: datetime) -> bool:

@@ -8,11 +8,13 @@ from typing import Any
 from django.db import IntegrityError, transaction
 from django.db.models import F
 
+from apps.registry.contents import nameable
 from apps.registry.models import Artifact, ArtifactTag, ArtifactVersion, Edge, VersionFile, VersionTag
 from apps.tracking.files import blobs
 from apps.tracking.files.paths import clean_artifact_path
 from apps.tracking.models import Blob, Run
 from maestro.errors import AlreadyExists, Fault, Invalid, NotFound
+from maestro.principals import Principal
 
 
 @dataclass(frozen=True)
@@ -73,12 +75,12 @@ def take_number(artifact: Artifact) -> int:
     return Artifact.objects.values_list("next_number", flat=True).get(pk=artifact.pk) - 1
 
 
-def make_version(artifact: Artifact, new: NewVersion, *, by: str, at_ms: int) -> tuple[ArtifactVersion, bool]:
+def make_version(artifact: Artifact, new: NewVersion, *, by: Principal, at_ms: int) -> tuple[ArtifactVersion, bool]:
     """Make a version of these files, or return the one that has them already. Says whether it was made.
 
     Raises Invalid naming the file that is wrong.
     """
-    found = resolve_files(new.files)
+    found = resolve_files(new.files, by=by)
     digest = digest_of((path, blob.sha256) for path, blob in found.items())
     with transaction.atomic():
         # The lock on the artifact lets only one of several equal requests make the version.
@@ -94,7 +96,7 @@ def make_version(artifact: Artifact, new: NewVersion, *, by: str, at_ms: int) ->
             description=new.description,
             run=new.run,
             run_hex=new.run.pk.hex if new.run else "",
-            created_by=by,
+            created_by=str(by),
             created_ms=at_ms,
             updated_ms=at_ms,
         )
@@ -116,11 +118,13 @@ def set_tags(version: ArtifactVersion, tags: dict[str, str]) -> None:
     )
 
 
-def resolve_files(files: list[NewFile]) -> dict[str, Blob]:
-    """Find each file's bytes, storing short texts. Raises Invalid naming the entry that is wrong."""
+def resolve_files(files: list[NewFile], *, by: Principal) -> dict[str, Blob]:
+    """Find each file's bytes among those that somebody may name, storing short texts.
+
+    Raises Invalid naming the entry that is wrong.
+    """
     check_tree([file.path for file in files])
-    wanted = {file.sha256 for file in files if file.text is None}
-    known = {blob.pk: blob for blob in Blob.objects.filter(pk__in=wanted)}
+    known = nameable(by, {file.sha256 for file in files if file.text is None})
     for index, file in enumerate(files):
         if file.text is None and file.sha256 not in known:
             raise refused(index, "unknown_blob", "these bytes are not here yet: PUT them to /api/v1/blobs/{sha256}/")

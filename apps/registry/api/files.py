@@ -9,6 +9,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from apps.registry import contents
 from apps.registry.api.serializers import BlobShown, FileShown
 from apps.registry.models import ArtifactVersion, VersionFile
 from apps.registry.models.versions import SHA256
@@ -41,7 +42,7 @@ class BlobUpload(APIView):
         if not SHA256.fullmatch(sha256):
             raise Invalid("the address must end in 64 lower-case hex digits", "bad_digest")
         upload = read_upload(request._request)
-        blob, is_new = blobs.store(upload.chunks, blobs.Promise(upload.size_bytes, sha256))
+        blob, is_new = contents.bring(upload.chunks, blobs.Promise(upload.size_bytes, sha256), by=asking(request))
         return Response(BlobShown(blob).data, status=201 if is_new else 200)
 
 

@@ -48,7 +48,7 @@ def create(request: Request, artifact: str, new: NewVersion) -> Response:
     """Make the version unless its content is there, and write down who did."""
     found = changeable(asking(request), artifact)
     with transaction.atomic():
-        version, made = make_version(found, new, by=str(asking(request)), at_ms=now_ms())
+        version, made = make_version(found, new, by=asking(request), at_ms=now_ms())
         answer = shown(version)
         if made:
             record(request, "version.create", subject=version, after=answer)
@@ -108,7 +108,8 @@ class VersionDetail(GenericAPIView[ArtifactVersion]):
         The digest is the sha256 of the lines `<sha256>  <path>`, as sha256sum prints them, sorted by path.
         """
         new = asked_version(request)
-        digest = digest_of((path, blob.sha256) for path, blob in resolve_files(new.files).items())
+        files = resolve_files(new.files, by=asking(request))
+        digest = digest_of((path, blob.sha256) for path, blob in files.items())
         if digest != version:
             raise Invalid(f"these files have the digest {digest}, not {version[:100]}", "digest_mismatch")
         return create(request, artifact, new)

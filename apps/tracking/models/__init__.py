@@ -4,7 +4,7 @@ from apps.tracking.models.datasets import Dataset, RunInput
 from apps.tracking.models.evaluation import EvaluationDataset, EvaluationRecord
 from apps.tracking.models.experiments import Experiment, ExperimentTag
 from apps.tracking.models.exports import Export
-from apps.tracking.models.files import Blob, RunFile
+from apps.tracking.models.files import Blob, Offer, RunFile
 from apps.tracking.models.metrics import LatestMetric, MetricChunk, MetricKey, MetricPoint, ModelMetric
 from apps.tracking.models.projects import DEFAULT_PROJECT_ID, Member, Project
 from apps.tracking.models.retention import LifeRule
@@ -29,6 +29,7 @@ __all__ = [
     "MetricKey",
     "MetricPoint",
     "ModelMetric",
+    "Offer",
     "Param",
     "Project",
     "Run",

@@ -18,6 +18,20 @@ class Blob(models.Model):
         return self.sha256[:12]
 
 
+class Offer(models.Model):
+    """Somebody brought these bytes and may name them, until a sweep forgets it; whoever else has them says nothing."""
+
+    sha256 = models.CharField(max_length=64)
+    owner = models.CharField(max_length=100, help_text="kind and id of who brought them")
+    at = models.DateTimeField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["sha256", "owner"], name="tracking_one_offer_an_owner")]
+
+    def __str__(self) -> str:
+        return f"{self.sha256[:12]} by {self.owner}"
+
+
 class RunFile(models.Model):
     """A file of a run: a path and the bytes behind it."""
 

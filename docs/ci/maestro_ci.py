@@ -1,10 +1,14 @@
 #!/usr/bin/env python3
 """maestro-ci: what a CI job says to Maestro. One file, Python 3.9 or later, nothing to install.
 
-  maestro-ci login     let this job in by its own identity, without a stored secret
-  maestro-ci whoami    say as whom, in which tenant and project it is known
+  maestro-ci login --file maestro.env    let this job in by its own identity, without a stored secret
+  maestro-ci whoami                      say as whom, in which tenant and project it is known
 
-Settings: MAESTRO_URL, MAESTRO_TENANT (where the URL is the base host), MAESTRO_AUDIENCE (default
+`login` shows its key to nobody. Source the file that it writes (`. ./maestro.env`) for MLFLOW_TRACKING_URI,
+MLFLOW_TRACKING_TOKEN, MAESTRO_TOKEN and MAESTRO_TOKEN_FILE; the key itself lies beside it in maestro.env.key, so that a
+shell's trace does not show it. On GitHub the key is masked in the log and the next steps have the same variables.
+
+Settings: MAESTRO_URL, MAESTRO_TENANT (needed where the URL is the base host), MAESTRO_AUDIENCE (default
 maestro:<tenant>), MAESTRO_TOKEN or MAESTRO_TOKEN_FILE (a key; `login` writes the file).
 The job's identity is found by itself: GitHub Actions (permissions: id-token: write), GitLab CI (id_tokens:
 MAESTRO_ID_TOKEN), or a file named by MAESTRO_ID_TOKEN_FILE (Kubernetes projected token, Jenkins credential).
@@ -16,6 +20,8 @@ import argparse
 import json
 import os
 import random
+import re
+import shlex
 import sys
 import time
 import urllib.error
@@ -27,6 +33,8 @@ SECONDS = 30
 AGAIN = (429, 502, 503, 504)
 HERE = ("localhost", "127.0.0.1", "::1")
 PROJECTED = "/var/run/secrets/maestro/token"
+USE_FILE = "`maestro-ci login --file maestro.env || exit`, then `. ./maestro.env`"
+KEY = re.compile(r"[!-~]{8,500}")
 
 
 class Failure(Exception):
@@ -95,7 +103,7 @@ def server(options):
     """Read the server's address. A key is not sent in clear over a network."""
     url = (options.url or "").rstrip("/")
     parts = urllib.parse.urlsplit(url)
-    if parts.scheme not in ("https", "http") or not parts.hostname:
+    if parts.scheme not in ("https", "http") or not parts.hostname or not url.isprintable() or " " in url:
         raise Failure(2, "set MAESTRO_URL, or give --url, for example https://maestro.example.org")
     local = parts.hostname in HERE or parts.hostname.endswith(".localhost")
     if parts.scheme == "http" and not local and not options.insecure:
@@ -140,24 +148,66 @@ def identity(audience):
     )
 
 
-def token_file():
-    """Say where the key is kept."""
-    default = os.path.join(os.path.expanduser("~"), ".config", "maestro", "token")
-    return os.environ.get("MAESTRO_TOKEN_FILE") or default
+def token_file(options):
+    """Say where the key is kept. Jobs that share a machine and a user must not share it, so it lies in the job's folder."""
+    named_file = os.environ.get("MAESTRO_TOKEN_FILE") or (options.file + ".key" if options.file else "")
+    if not named_file:
+        raise Failure(2, "there is no key: set MAESTRO_TOKEN or MAESTRO_TOKEN_FILE, or " + USE_FILE)
+    return os.path.abspath(named_file)
 
 
 def write_private(path, text):
     """Write a file that only this user reads."""
     os.makedirs(os.path.dirname(os.path.abspath(path)), mode=0o700, exist_ok=True)
     part = f"{path}.{os.getpid()}"
-    handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(handle, "w") as file:
+    handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(handle, "w", encoding="utf-8") as file:
         file.write(text + "\n")
     os.replace(part, path)
 
 
+def remove(*paths):
+    """Remove what an earlier job left: after a failure nothing stale is to be sourced."""
+    for path in paths:
+        if os.path.lexists(path):
+            os.remove(path)
+
+
+def sourced(plain, secret, key_file):
+    """Write what a shell sources. `read` brings the key in, as `set -x` and `set -v` would show any other way."""
+    lines = ["# Written by `maestro-ci login`, to be sourced by a shell."]
+    for name in secret:
+        lines.append(f"IFS= read -r {name} < {shlex.quote(key_file)} || return 1")
+        lines.append(f"export {name}")
+    return "\n".join(lines + [f"export {name}={shlex.quote(value)}" for name, value in plain.items()])
+
+
+def hand_on(key, url, options):
+    """Give the key to the job's next commands. Nothing prints it but GitHub's own order to hide it."""
+    kept = token_file(options)
+    plain = {"MLFLOW_TRACKING_URI": url, "MAESTRO_TOKEN_FILE": kept}
+    secret = ("MLFLOW_TRACKING_TOKEN", "MAESTRO_TOKEN")
+    if os.environ.get("GITHUB_ENV"):
+        print("::add-mask::" + key, flush=True)
+        with open(os.environ["GITHUB_ENV"], "a", encoding="utf-8") as file:
+            file.writelines("{}={}\n".format(*pair) for pair in [*plain.items(), *((name, key) for name in secret)])
+    write_private(kept, key)
+    write_private(options.file, sourced(plain, secret, kept))
+
+
+def refuse_to_print(options):
+    """Refuse what would show the key, or leave it where the job's next command does not find it. Raises Failure."""
+    if options.env:
+        print("exit 2")  # an old job's `eval` takes no notice of our own exit code
+        raise Failure(2, "--env is gone: it printed the key, and `eval` hid failures. Write " + USE_FILE)
+    if not options.file:
+        raise Failure(2, "say where the key goes: " + USE_FILE)
+
+
 def login(options):
     """Trade this job's identity for a key of some minutes, and hand it on."""
+    refuse_to_print(options)
+    remove(options.file, token_file(options))
     url = server(options)
     audience = options.audience or "maestro:%s" % (options.tenant or urllib.parse.urlsplit(url).hostname.split(".")[0])
 
@@ -165,27 +215,23 @@ def login(options):
         # A fresh identity for each try: one that reached the server can't be used again.
         return call("POST", url + "/api/v1/auth/exchange/", {"token": identity(audience)}, named(options))
 
-    admitted = insist(attempt)
-    write_private(token_file(), admitted["key"])
-    variables = {
-        "MLFLOW_TRACKING_URI": url,
-        "MLFLOW_TRACKING_TOKEN": admitted["key"],
-        "MAESTRO_TOKEN_FILE": token_file(),
-    }
-    if os.environ.get("GITHUB_ENV"):
-        print("::add-mask::" + admitted["key"])
-        with open(os.environ["GITHUB_ENV"], "a", encoding="utf-8") as file:
-            file.writelines("{}={}\n".format(*pair) for pair in variables.items())
-    if options.env:
-        return "\n".join("export {}='{}'".format(*pair) for pair in variables.items())
-    shown = {"role": admitted["role"], "project": admitted["project"], "expires_at": admitted["expires_at"]}
-    return dict(shown, token_file=token_file())
+    try:
+        admitted = insist(attempt)
+    except Failure as failure:
+        if failure.code != 4 or options.tenant:
+            raise
+        raise Failure(4, f"{failure}: where MAESTRO_URL is the base host, set MAESTRO_TENANT") from failure
+    shown = {name: admitted[name] for name in ("role", "project", "expires_at")}
+    if not KEY.fullmatch(admitted["key"]):
+        raise Failure(1, "the server's answer holds no key")
+    hand_on(admitted["key"], url, options)
+    return dict(shown, token_file=token_file(options))
 
 
 def whoami(options):
     """Ask the server who this is."""
     url = server(options)
-    key = os.environ.get("MAESTRO_TOKEN") or file_text(token_file())
+    key = os.environ.get("MAESTRO_TOKEN") or file_text(token_file(options))
     return insist(lambda: call("GET", url + "/api/v1/auth/whoami/", headers={"Authorization": "Bearer " + key}))
 
 
@@ -214,9 +260,10 @@ def parser():
     commands = main_parser.add_subparsers(dest="command", required=True)
     enter = commands.add_parser("login", parents=[shared], help="let this job in by its own identity")
     enter.add_argument("--audience", default=os.environ.get("MAESTRO_AUDIENCE"), help="default: maestro:<tenant>")
-    enter.add_argument("--env", action="store_true", help='print export lines: eval "$(maestro-ci login --env)"')
+    enter.add_argument("--file", help="the file that the shell sources next")
+    enter.add_argument("--env", action="store_true", help=argparse.SUPPRESS)
     enter.set_defaults(run=login)
-    commands.add_parser("whoami", parents=[shared], help="say who this is").set_defaults(run=whoami)
+    commands.add_parser("whoami", parents=[shared], help="say who this is").set_defaults(run=whoami, file=None)
     return main_parser
 
 

@@ -4,7 +4,6 @@ import os
 import stat
 import subprocess
 import sys
-from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
@@ -15,39 +14,13 @@ import pytest
 
 from apps.tenants.access.models import TrustedPublisher
 from apps.tenants.models import Tenant
-from apps.tracking.models import Project
-from tests.issuer import Issuer, running_issuer
-from tests.web import WebServer, start_web
+from tests.issuer import Issuer
+from tests.tenants.conftest import CLAIMS
+from tests.web import WebServer
 
 CLIENT = Path(__file__).resolve().parents[2] / "docs" / "ci" / "maestro_ci.py"
-CLAIMS = {"repository_id": "1", "repository_owner_id": "2", "ref": "refs/heads/main"}
+LOGIN = ("login", "--file", "maestro.env")
 JOB = CLAIMS | {"sub": "repo:a/b", "event_name": "push", "repository": "a/b"}
-
-
-@pytest.fixture(scope="module")
-def issuer() -> Iterator[Issuer]:
-    with running_issuer() as made:
-        yield made
-
-
-@pytest.fixture(scope="module")
-def server(test_environment: dict[str, str], django_db_setup: None) -> Iterator[WebServer]:
-    made = start_web(test_environment | {"MAESTRO_EGRESS_ALLOW": "127.0.0.1/32"})
-    yield made
-    made.stop()
-
-
-@pytest.fixture
-def trusted(committed: Tenant, issuer: Issuer) -> TrustedPublisher:
-    project = Project.objects.create(slug="churn", name="Churn")
-    return TrustedPublisher.objects.create(
-        name="main",
-        kind="github",
-        issuer=issuer.url,
-        audience=f"maestro:{committed.slug}",
-        claims=CLAIMS,
-        project_id=project.id,
-    )
 
 
 def run(*arguments: str, folder: Path, **variables: str) -> subprocess.CompletedProcess[str]:
@@ -56,7 +29,7 @@ def run(*arguments: str, folder: Path, **variables: str) -> subprocess.Completed
     }
     values = kept | {"HOME": str(folder), "MAESTRO_TOKEN_FILE": str(folder / "token")} | variables
     command = [sys.executable, "-I", str(CLIENT), *arguments]
-    return subprocess.run(command, env=values, capture_output=True, text=True, check=False, timeout=120)
+    return subprocess.run(command, env=values, cwd=folder, capture_output=True, text=True, check=False, timeout=120)
 
 
 def test_a_gitlab_job_logs_in_and_is_known(
@@ -64,7 +37,7 @@ def test_a_gitlab_job_logs_in_and_is_known(
 ) -> None:
     place = {"MAESTRO_URL": server.url, "MAESTRO_TENANT": committed.slug}
     token = issuer.token(**JOB, aud=trusted.audience)
-    done = run("login", "--output", "json", folder=tmp_path, **place, MAESTRO_ID_TOKEN=token)
+    done = run(*LOGIN, "--output", "json", folder=tmp_path, **place, MAESTRO_ID_TOKEN=token)
     assert done.returncode == 0, done.stderr
     assert orjson.loads(done.stdout)["project"] == str(trusted.project_id)
     kept = tmp_path / "token"
@@ -81,7 +54,7 @@ def test_a_gitlab_job_logs_in_and_is_known(
         "scopes": [],
         "project_roles": {},
     }
-    again = run("login", folder=tmp_path, **place, MAESTRO_ID_TOKEN=token)
+    again = run(*LOGIN, folder=tmp_path, **place, MAESTRO_ID_TOKEN=token)
     assert again.returncode == 3
     assert "used before" in again.stderr
 
@@ -111,7 +84,7 @@ def test_a_github_job_asks_for_its_token_by_itself(
         "ACTIONS_ID_TOKEN_REQUEST_TOKEN": "runner-secret",
         "GITHUB_ENV": str(tmp_path / "env"),
     }
-    done = run("login", folder=tmp_path, **variables)
+    done = run(*LOGIN, folder=tmp_path, **variables)
     runner.shutdown()
     runner.server_close()
     assert done.returncode == 0, done.stderr
@@ -125,11 +98,14 @@ def test_a_github_job_asks_for_its_token_by_itself(
     ("arguments", "variables", "code", "says"),
     [
         ((), {}, 2, "usage"),
-        (("login",), {}, 2, "MAESTRO_URL"),
-        (("login",), {"MAESTRO_URL": "http://maestro.example.org"}, 2, "not https"),
-        (("login",), {"MAESTRO_URL": "http://localhost:1"}, 3, "id-token: write"),
+        (("login",), {"MAESTRO_URL": "http://localhost:1"}, 2, "--file maestro.env"),
+        (("login",), {"MAESTRO_URL": "http://localhost:1", "GITHUB_ENV": "env"}, 2, "--file maestro.env"),
+        (LOGIN, {}, 2, "MAESTRO_URL"),
+        (LOGIN, {"MAESTRO_URL": "http://maestro.example.org"}, 2, "not https"),
+        (LOGIN, {"MAESTRO_URL": "http://localhost:1"}, 3, "id-token: write"),
         (("whoami",), {"MAESTRO_URL": "http://localhost:1"}, 2, "can't be read"),
-        (("login",), {"MAESTRO_URL": "http://localhost:1", "MAESTRO_ID_TOKEN_FILE": "/nowhere"}, 2, "can't be read"),
+        (("whoami",), {"MAESTRO_URL": "http://localhost:1", "MAESTRO_TOKEN_FILE": ""}, 2, "set MAESTRO_TOKEN"),
+        (LOGIN, {"MAESTRO_URL": "http://localhost:1", "MAESTRO_ID_TOKEN_FILE": "/nowhere"}, 2, "can't be read"),
     ],
 )
 def test_what_is_missing_is_named(

@@ -3,8 +3,10 @@
 Source  SECURITY class D10; the token references of GitHub Actions, GitLab CI, Kubernetes and Jenkins
 """
 
+import textwrap
 from collections.abc import Mapping
 from dataclasses import dataclass
+from string import Template
 from typing import Any
 
 from apps.tenants.access.models import TrustedPublisher
@@ -12,6 +14,53 @@ from maestro.errors import Fault, Invalid
 
 Kind = TrustedPublisher.Kind
 MOST_CLAIMS = 20
+
+# The same lines everywhere. `|| exit` ends the job with the client's own exit code under any flags of the shell.
+ENTER = """curl -fsS "$MAESTRO_URL/ci/maestro" -o maestro-ci
+python3 maestro-ci login --file maestro.env || exit
+. ./maestro.env
+python3 train.py"""
+
+PLAIN = """export MAESTRO_URL=$url MAESTRO_TENANT=$tenant MAESTRO_AUDIENCE=$audience
+export MAESTRO_ID_TOKEN_FILE=/var/run/secrets/maestro/token
+$plain
+"""
+
+CI_FILES: dict[str, str] = {
+    Kind.GITHUB: """permissions:
+  contents: read
+  id-token: write
+env:
+  MAESTRO_URL: $url
+  MAESTRO_TENANT: $tenant
+  MAESTRO_AUDIENCE: $audience
+jobs:
+  train:
+    runs-on: ubuntu-latest
+    steps:
+      - uses: actions/checkout@v4
+      - run: |
+          $block
+""",
+    Kind.GITLAB: """train:
+  id_tokens:
+    MAESTRO_ID_TOKEN:
+      aud: $audience
+  variables:
+    MAESTRO_URL: $url
+    MAESTRO_TENANT: $tenant
+  script:
+    $items
+""",
+    Kind.JENKINS: """withEnv(['MAESTRO_URL=$url', 'MAESTRO_TENANT=$tenant', 'MAESTRO_AUDIENCE=$audience']) {
+  withCredentials([file(credentialsId: 'maestro-identity', variable: 'MAESTRO_ID_TOKEN_FILE')]) {
+    sh '''
+      $groovy
+    '''
+  }
+}
+""",
+}
 
 
 @dataclass(frozen=True)
@@ -92,21 +141,15 @@ def mismatch(publisher: TrustedPublisher, claims: Mapping[str, Any]) -> str | No
 
 
 def snippet(publisher: TrustedPublisher, url: str, tenant: str) -> str:
-    """Write what a CI file needs, ready to paste."""
-    ask = f"curl -fsS {url}/ci/maestro -o maestro-ci\npython3 maestro-ci login"
-    if publisher.kind == Kind.GITHUB:
-        return (
-            "permissions:\n  id-token: write\nenv:\n"
-            f"  MAESTRO_URL: {url}\n  MAESTRO_TENANT: {tenant}\n  MAESTRO_AUDIENCE: {publisher.audience}\n"
-            "steps:\n  - run: |\n      " + ask.replace("\n", "\n      ")
-        )
-    if publisher.kind == Kind.GITLAB:
-        return (
-            "train:\n  id_tokens:\n    MAESTRO_ID_TOKEN:\n"
-            f"      aud: {publisher.audience}\n  variables:\n    MAESTRO_URL: {url}\n    MAESTRO_TENANT: {tenant}\n"
-            "  script:\n    - " + ask.replace("\n", "\n    - ")
-        )
-    return (
-        f"export MAESTRO_URL={url} MAESTRO_TENANT={tenant}\n"
-        "export MAESTRO_ID_TOKEN_FILE=/path/to/the/jobs/token\n" + ask
+    """Write a CI file, ready to paste; docs/ci/README.md shows the same ones."""
+    shape = CI_FILES.get(publisher.kind, PLAIN)
+    lines = ENTER.splitlines()
+    return Template(shape).substitute(
+        url=url,
+        tenant=tenant,
+        audience=publisher.audience,
+        plain=ENTER,
+        block=textwrap.indent(ENTER, " " * 10).strip(),
+        groovy=textwrap.indent(ENTER, " " * 6).strip(),
+        items="\n".join(f"    - {line}" for line in lines).strip(),
     )

@@ -93,9 +93,9 @@ def pooler_faults(dsn: str) -> Iterator[tuple[str, str]]:
     A pooler in transaction mode gives a transaction the backend of another's last one, and so another tenant's path.
     They do not ask in turns: a pooler that deals its backends out in a circle would look right.
     """
-    with psycopg.connect(dsn, connect_timeout=3, autocommit=True) as one:
+    with psycopg.connect(dsn, connect_timeout=settings.PATIENCE["database"], autocommit=True) as one:
         first = one.execute("SELECT pg_backend_pid(), set_config('maestro.probe', 'mine', false)").fetchone()
-        with psycopg.connect(dsn, connect_timeout=3, autocommit=True) as two:
+        with psycopg.connect(dsn, connect_timeout=settings.PATIENCE["database"], autocommit=True) as two:
             asked = [link.execute(PROBE).fetchone() for link in (two, two, one, one, two, one)]
     mine = [asked[at] for at in (2, 3, 5)]
     theirs = {asked[at] or (0, "mine") for at in (0, 1, 4)}
@@ -113,7 +113,7 @@ def pooler_faults(dsn: str) -> Iterator[tuple[str, str]]:
 
 def database_faults() -> Iterator[tuple[str, str]]:
     """List what is wrong with the database's login and the way to it. Raises psycopg.Error if it does not answer."""
-    with psycopg.connect(settings.DATABASE_URL, connect_timeout=3) as link:
+    with psycopg.connect(settings.DATABASE_URL, connect_timeout=settings.PATIENCE["database"]) as link:
         yield from login_faults(link)
     yield from pooler_faults(settings.DATABASE_URL)
 
@@ -139,7 +139,7 @@ def check_database(*, app_configs: Sequence[AppConfig] | None, **kwargs: Any) ->
     """The database's part of `check --deploy`."""
     try:
         found: list[checks.CheckMessage] = [checks.Error(fault, id=code) for code, fault in database_faults()]
-        with psycopg.connect(settings.DATABASE_URL, connect_timeout=3) as link:
+        with psycopg.connect(settings.DATABASE_URL, connect_timeout=settings.PATIENCE["database"]) as link:
             found += [checks.Warning(fault, id=code) for code, fault in schema_faults(link, current_head())]
     except psycopg.Error as error:
         return [checks.Error(f"the database does not answer: {str(error).splitlines()[0]}", id="maestro.E012")]

@@ -91,3 +91,18 @@ def database(url: str) -> dict[str, str | int]:
         "HOST": parts.hostname or "",
         "PORT": parts.port or 5432,
     }
+
+
+def session_options(statement_ms: int, *, lock_seconds: float, idle_seconds: float) -> str:
+    """Say what Postgres is to hold each session to."""
+    limits = {
+        "statement_timeout": statement_ms,
+        "lock_timeout": int(lock_seconds * 1000),
+        "idle_in_transaction_session_timeout": int(idle_seconds * 1000),
+        # Only our own hot statements are prepared (maestro/database/statements.py): planned once, for any values.
+        "plan_cache_mode": "force_generic_plan",
+        # What is asked for is in memory or on a disk without a head to move. It also makes the planner walk an index to
+        # the limit on tables that nobody has analysed yet, where it would otherwise read and sort a whole experiment.
+        "random_page_cost": "1.0",
+    }
+    return " ".join(f"-c {name}={value}" for name, value in limits.items())

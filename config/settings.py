@@ -78,21 +78,19 @@ CHILD_ENV = {"DJANGO_SETTINGS_MODULE": os.environ.get("DJANGO_SETTINGS_MODULE", 
 # The most memory that the process of one training may hold.
 TRAINING_MEGABYTES = env.number("MAESTRO_TRAINING_MB", 2_048)
 STATEMENT_TIMEOUT_MS = env.number("MAESTRO_STATEMENT_TIMEOUT_MS", 15_000)
-TIMEOUTS = (
-    f"-c statement_timeout={STATEMENT_TIMEOUT_MS} -c lock_timeout=5000 -c idle_in_transaction_session_timeout=60000"
-    # Only our own hot statements are prepared (maestro/database/statements.py): planned once, for any values.
-    " -c plan_cache_mode=force_generic_plan"
-    # What is asked for is in memory or on a disk without a head to move. It also makes the planner walk an index to
-    # the limit on tables that nobody has analysed yet, where it would otherwise read and sort a whole experiment.
-    " -c random_page_cost=1.0"
-)
+# For how many seconds each other server is waited for: a database session of the application's login and of the owner's,
+# a lock, an address outside, and Valkey, which shows its queue, is connected to, and forgets a tenant.
+PATIENCE: dict[str, int] = {"database": 3, "owner": 5, "lock": 5, "egress": 5, "queue": 1, "connect": 2, "forget": 5}
+# And Valkey once more, on the way of a request that is counted there.
+COUNTING_SECONDS = 0.25
+DATABASE_OPTIONS = env.session_options(STATEMENT_TIMEOUT_MS, lock_seconds=PATIENCE["lock"], idle_seconds=60)
 DATABASES = {
     "default": {
         "ENGINE": "maestro.database",
         **env.database(OWNER_DATABASE_URL if AS_OWNER else DATABASE_URL),
         # Each thread keeps its session. A pool would move it from tenant to tenant, which costs two more trips.
         "CONN_MAX_AGE": 0 if AS_OWNER else 600,
-        "OPTIONS": {"connect_timeout": 3, "options": "" if AS_OWNER else TIMEOUTS},
+        "OPTIONS": {"connect_timeout": PATIENCE["database"], "options": "" if AS_OWNER else DATABASE_OPTIONS},
     }
 }
 DATABASE_ROUTERS = ["django_tenants.routers.TenantSyncRouter"]

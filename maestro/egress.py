@@ -20,7 +20,6 @@ from django.conf import settings
 from maestro.errors import Invalid, Unavailable
 from maestro.http.addresses import IPAddress, parse
 
-SECONDS = 5.0
 MOST_BYTES = 64 * 2**10
 # Networks whose addresses carry an IPv4 address inside: NAT64, 6to4, Teredo.
 CARRIERS = tuple(ipaddress.ip_network(net) for net in ("64:ff9b::/96", "64:ff9b:1::/48", "2002::/16", "2001::/32"))
@@ -95,12 +94,12 @@ class PinnedConnection(http.client.HTTPSConnection):
     """A connection to one address, whose certificate must be for the name."""
 
     def __init__(self, host: str, port: int, *, address: IPAddress, tls: bool) -> None:
-        super().__init__(host, port, timeout=SECONDS)
+        super().__init__(host, port, timeout=settings.PATIENCE["egress"])
         self.address, self.tls = address, tls
 
     def connect(self) -> None:
         """Connect to the address that was checked, and to no other."""
-        plain = socket.create_connection((str(self.address), self.port), timeout=SECONDS)
+        plain = socket.create_connection((str(self.address), self.port), timeout=self.timeout)
         self.sock = ssl.create_default_context().wrap_socket(plain, server_hostname=self.host) if self.tls else plain
 
 
@@ -118,7 +117,7 @@ def fetch(
     tls = parts.scheme == "https"
     connection = PinnedConnection(host, parts.port or (443 if tls else 80), address=address, tls=tls)
     target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-    deadline = time.monotonic() + SECONDS
+    deadline = time.monotonic() + settings.PATIENCE["egress"]
     try:
         connection.request(method, target, body=body, headers={"User-Agent": "maestro", **(headers or {})})
         answer = connection.getresponse()

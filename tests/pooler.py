@@ -14,7 +14,7 @@ from contextlib import closing, contextmanager, suppress
 ENCRYPTION_ASKED = (80877103, 80877104)
 SIGN_IN_DONE = 0
 LAST_OF_SASL = 12
-PATIENCE_SECONDS = 20  # whoever says nothing for so long is hung up on: no test waits for ever
+PATIENCE_SECONDS = 120  # whoever says nothing for so long is hung up on: no test waits for ever
 
 
 def exactly(link: socket.socket, count: int) -> bytes:

@@ -31,6 +31,7 @@ from maestro.embedded.ports import HOST, free_ports
 from maestro.embedded.processes import Program, Record, send, start_time
 from maestro.embedded.programs import binaries, caddy, postgres, seaweed, valkey
 from maestro.embedded.supervisor import Child, Supervisor, guard_program
+from tests.patience import ANSWER_SECONDS, START_SECONDS
 
 
 @dataclass(frozen=True)
@@ -85,7 +86,7 @@ def start_valkey() -> str:
 
 def start_s3() -> S3Server:
     """Return the session's S3 server: a SeaweedFS, which takes about 5 s to be ready."""
-    return S3Server(**shared("s3", make_s3))
+    return replace(S3Server(**shared("s3", make_s3)), read_seconds=ANSWER_SECONDS)
 
 
 def start_caddy(upstream: int) -> TlsServer:
@@ -223,8 +224,8 @@ def quiet_supervisor(folder: Path) -> Supervisor:
 
 
 def unbound(program: Program) -> Program:
-    """Return the program without the wish to die with its parent, which may be one worker of many."""
-    return replace(program, orphan_signal=None)
+    """Return the program with more time to start, and without the wish to die with its parent, one worker of many."""
+    return replace(program, orphan_signal=None, ready_seconds=START_SECONDS)
 
 
 # -- the session -----------------------------------------------------------------------------------

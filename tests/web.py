@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from maestro.embedded.ports import HOST, free_ports
+from tests.patience import START_SECONDS
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -54,7 +55,7 @@ class WebServer:
         """End it, by force if it lingers."""
         self.process.send_signal(signal.SIGTERM)
         try:
-            self.process.wait(10)
+            self.process.wait(30)
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
@@ -83,10 +84,10 @@ def start_web(values: dict[str, str], *, workers: int = 1, threads: int = 8) -> 
     with open(log / "web.log", "ab") as output:
         process = subprocess.Popen(command, cwd=ROOT, env=os.environ | values, stdout=output, stderr=output)
     server = WebServer(process, port)
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline:
         try:
-            urllib.request.urlopen(f"http://{HOST}:{port}/livez", timeout=2).close()
+            urllib.request.urlopen(f"http://{HOST}:{port}/livez", timeout=10).close()
             return server
         except (urllib.error.URLError, OSError):
             if process.poll() is not None:

@@ -32,7 +32,7 @@ def owner_connection() -> Iterator[psycopg.Connection]:
     if not settings.OWNER_DATABASE_URL:
         raise Unavailable("this needs MAESTRO_OWNER_DATABASE_URL, the login that owns the schemas")
     try:
-        owner = psycopg.connect(settings.OWNER_DATABASE_URL, connect_timeout=5)
+        owner = psycopg.connect(settings.OWNER_DATABASE_URL, connect_timeout=settings.PATIENCE["owner"])
     except psycopg.OperationalError as error:
         raise Unavailable(f"the owner's login does not work: {str(error).splitlines()[0]}") from error
     with owner:
@@ -176,7 +176,10 @@ def drop_role(owner: psycopg.Connection, role: sql.Identifier) -> None:
 
 def forget_cached(schema: str) -> None:
     """Drop one tenant's cached values. `cache.clear()` would empty the whole server, waiting tasks included."""
-    client = redis.Redis.from_url(settings.REDIS_URL, socket_connect_timeout=2, socket_timeout=5)
+    wait = settings.PATIENCE
+    client = redis.Redis.from_url(
+        settings.REDIS_URL, socket_connect_timeout=wait["connect"], socket_timeout=wait["forget"]
+    )
     try:
         for name in client.scan_iter(match=f"{schema}:*", count=500):
             client.delete(name)

@@ -119,8 +119,9 @@ class Limiter:
         with self._lock:
             # One for all threads: a second client, dropped by who lost the race, would close its pool under a reader.
             if self._client is None:
+                seconds = settings.COUNTING_SECONDS
                 self._client = redis.Redis.from_url(
-                    settings.REDIS_URL, socket_timeout=0.25, socket_connect_timeout=0.25
+                    settings.REDIS_URL, socket_timeout=seconds, socket_connect_timeout=seconds
                 )
             return self._client
 

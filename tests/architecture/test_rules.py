@@ -16,6 +16,9 @@ ROOT = Path(__file__).resolve().parents[2]
 SOURCES = [
     p for folder in ("apps", "maestro", "config") for p in (ROOT / folder).rglob("*.py") if "migrations" not in p.parts
 ]
+WAITS = ("timeout", "connect_timeout", "socket_timeout", "socket_connect_timeout")
+# A file that a process writes, and how long a cache keeps a word: no other server is waited for.
+OTHER_WAITS = {"apps/tracking/filing.py": "SECONDS", "apps/recommendations/tasks.py": "FORESEE_SECONDS"}
 COMMANDS = sorted(p.stem for p in ROOT.glob("apps/**/management/commands/*.py") if p.stem != "__init__")
 
 
@@ -67,3 +70,23 @@ def test_a_source_keeps_to_the_style(source: Path) -> None:
     assert not [n for n in ast.walk(tree) if isinstance(n, ast.AsyncFunctionDef)], "views are WSGI"
     if text.strip():
         assert ast.get_docstring(tree)
+
+
+def waits_of_its_own(tree: ast.AST) -> set[str]:
+    """Name the numbers and constants of a module by which it waits."""
+    given = [
+        word.value
+        for call in ast.walk(tree)
+        if isinstance(call, ast.Call)
+        for word in call.keywords
+        if word.arg in WAITS
+    ]
+    numbers = {str(value.value) for value in given if isinstance(value, ast.Constant)}
+    return numbers | {value.id for value in given if isinstance(value, ast.Name) and value.id.isupper()}
+
+
+def test_each_server_is_waited_for_by_a_setting_which_tests_lengthen() -> None:
+    found = {str(source.relative_to(ROOT)): waits_of_its_own(ast.parse(source.read_text())) for source in SOURCES}
+    servers = {name: waits for name, waits in found.items() if waits and not name.startswith("maestro/embedded/")}
+    assert servers == {name: {constant} for name, constant in OTHER_WAITS.items()}
+    assert waits_of_its_own(ast.parse("connect(url, connect_timeout=3), link(timeout=SECONDS)")) == {"3", "SECONDS"}

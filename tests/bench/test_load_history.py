@@ -12,6 +12,7 @@ from apps.registry.models import ArtifactVersion, Usage
 from apps.tenants.access.models import AuditEvent
 from apps.tenants.models import Tenant
 from apps.tracking.models import Experiment, Project, Run
+from tests.patience import START_SECONDS
 from tests.web import WebServer
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -21,7 +22,7 @@ Load = Callable[..., "subprocess.CompletedProcess[str]"]
 
 def call(*options: str) -> "subprocess.CompletedProcess[str]":
     command = [sys.executable, str(LOADER), *options]
-    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    return subprocess.run(command, capture_output=True, text=True, timeout=START_SECONDS, check=False)
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """A browser, a tenant to look at, and a page that remembers what the browser complained about."""
 
 import os
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -17,13 +18,14 @@ from apps.tenants import provisioning
 from maestro.database.session import connection
 from tests.browser.chromium import ARGUMENTS, CHROMIUM
 from tests.browser.scene import PASSWORD, Scene, build
+from tests.patience import ANSWER_MS, ANSWER_SECONDS
 from tests.web import WebServer
 
 # A role is the whole server's, so the databases of two workers must not share its name; and the web server
 # remembers for some seconds that a host of an erased tenant is nobody's, so no two modules share one either.
 numbers = count(1)
 OPERATOR = "operator-to-look"
-WAIT_MS, WAITS = 50, 300
+WAIT_MS = 50
 # Two frames: what comes into sight is told of between them, however busy the machine is.
 SCROLL = "top => new Promise((go) => { scrollTo(0, top); requestAnimationFrame(() => requestAnimationFrame(go)); })"
 
@@ -61,7 +63,8 @@ class Look:
 
     def until(self, truth: str, *, fails: bool = True) -> None:
         """Wait until an expression is true. Playwright's own waiting evaluates text, which the page's policy refuses."""
-        for _ in range(WAITS):
+        deadline = time.monotonic() + ANSWER_SECONDS
+        while time.monotonic() < deadline:
             with suppress(Error):  # the page may be on its way to another
                 if self.page.evaluate(truth):
                     return
@@ -99,15 +102,21 @@ def browser() -> Iterator[Browser]:
     if not CHROMIUM.exists():
         pytest.skip("Chromium is not installed: apt-get install chromium")
     with sync_playwright() as playwright:
-        launched = playwright.chromium.launch(executable_path=str(CHROMIUM), args=ARGUMENTS)
+        launched = playwright.chromium.launch(executable_path=str(CHROMIUM), args=ARGUMENTS, timeout=ANSWER_MS)
         yield launched
         launched.close()
 
 
+def new_page(browser: Browser, **options: Any) -> Page:
+    """A page in a window of its own, which waits as long as a busy machine may need."""
+    context = browser.new_context(**options)
+    context.set_default_timeout(ANSWER_MS)
+    return context.new_page()
+
+
 def sign_in(browser: Browser, url: str, name: str) -> list[Any]:
     """The cookies of somebody who typed their password."""
-    context = browser.new_context()
-    page = context.new_page()
+    page = new_page(browser)
     answer = page.goto(f"{url}/login/")
     assert answer is not None
     assert answer.status == 200, f"{url}/login/ answered {answer.status}"
@@ -115,8 +124,8 @@ def sign_in(browser: Browser, url: str, name: str) -> list[Any]:
     page.fill("#id_password", PASSWORD)
     page.click("input[type=submit]")
     page.wait_for_selector("#side")
-    cookies = context.cookies()
-    context.close()
+    cookies = page.context.cookies()
+    page.context.close()
     return list(cookies)
 
 
@@ -143,9 +152,9 @@ def windows_of(browser: Browser, cookies: list[Any]) -> Iterator[Windows]:
     def window(width: int = 1440, theme: str = "light") -> Look:
         if (width, theme) not in windows:
             scheme: Any = theme
-            context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
-            context.add_cookies(cookies)
-            windows[width, theme] = watched(context.new_page())
+            page = new_page(browser, viewport={"width": width, "height": 900}, color_scheme=scheme)
+            page.context.add_cookies(cookies)
+            windows[width, theme] = watched(page)
         return windows[width, theme]
 
     yield window

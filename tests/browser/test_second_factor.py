@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, Page
 
 from apps.tenants.models import Tenant
 from maestro.database.session import connection
-from tests.browser.conftest import Look, Site, apart, watched
+from tests.browser.conftest import Look, Site, apart, new_page, watched
 
 pytestmark = pytest.mark.browser
 PASSWORD = "a password for the second factor"
@@ -59,7 +59,7 @@ def test_a_person_sets_up_a_second_factor_and_signs_in_with_it(
     name = f"second-{width}"
     with django_db_blocker.unblock():
         apart(lambda: make_person(site.slug, name))
-    seen = watched(browser.new_context(viewport={"width": width, "height": 900}).new_page())
+    seen = watched(new_page(browser, viewport={"width": width, "height": 900}))
     page: Page = seen.page
     sign_in(page, site, name)
     page.goto(f"{site.url}/second-factor/")

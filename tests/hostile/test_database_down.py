@@ -18,14 +18,15 @@ from maestro.embedded.processes import family
 from maestro.embedded.supervisor import Child
 from tests import servers
 from tests.hostile.test_outages import call
+from tests.patience import ANSWER_SECONDS
 from tests.web import WebServer, issue_key, manage, start_web
 
 pytestmark = pytest.mark.slow
 
 MLFLOW = "/api/2.0/mlflow"
-STATEMENT_SECONDS = 2
+STATEMENT_SECONDS, CONNECT_SECONDS = 2, 3
 # A statement's time, the grace beyond it, a second between two looks, a new connection's time, and as much for a slow machine.
-BOUND = 2 * (STATEMENT_SECONDS + 2 + 1 + 3)
+BOUND = 2 * (STATEMENT_SECONDS + 2 + 1 + CONNECT_SECONDS)
 
 
 @dataclass
@@ -56,7 +57,7 @@ class Place:
     def end_postgres(self, number: int) -> None:
         """End Postgres by a signal, and wait for it."""
         self.child.process.send_signal(number)
-        self.child.process.wait(30)
+        self.child.process.wait(ANSWER_SECONDS)
 
 
 @pytest.fixture(scope="module")
@@ -74,6 +75,7 @@ def place(test_environment: dict[str, str], tmp_path_factory: pytest.TempPathFac
         "MAESTRO_DATABASE_URL": server.dsn_app,
         "MAESTRO_OWNER_DATABASE_URL": server.dsn_owner,
         "MAESTRO_STATEMENT_TIMEOUT_MS": str(1000 * STATEMENT_SECONDS),
+        "MAESTRO_TEST_PATIENCE": str(CONNECT_SECONDS),
         "MAESTRO_HOME": str(home),
     }
     manage(values, "migrate_tenants", "--ensure-tenant", "down")
@@ -91,7 +93,7 @@ def at_once(count: int, *questions: Callable[[], tuple[int, Any, float]]) -> lis
         return [waiting.result() for waiting in [pool.submit(ask) for ask in questions * count]]
 
 
-def until_well(place: Place, seconds: float = 20) -> None:
+def until_well(place: Place, seconds: float = ANSWER_SECONDS) -> None:
     """Wait until a request is served."""
     deadline = time.monotonic() + seconds
     while place.ask("GET", "/api/v1/projects/")[0] != 200:
@@ -123,7 +125,7 @@ def test_a_frozen_postgres_is_503_in_bounded_time_and_goes_on_when_it_thaws(plac
         for answers in (at_once(1, read, search, write), at_once(1, read, search, write)):
             assert [status for status, _, _ in answers] == [503, 503, 503], answers
             assert max(seconds for _, _, seconds in answers) < BOUND
-        with urllib.request.urlopen(f"{place.web.url}/livez", timeout=10) as answer:
+        with urllib.request.urlopen(f"{place.web.url}/livez", timeout=ANSWER_SECONDS) as answer:
             assert answer.status == 200
         assert place.ask("GET", "/readyz")[0] == 503
     finally:

@@ -109,10 +109,10 @@ def test_a_text_body_of_a_strangers_page_is_refused(acme: Tenant, api: Callable[
 
 def test_an_unclosed_string_costs_no_quadratic_time() -> None:
     body = b"[" * 70 + b'"' + b'\\"' * 400_000
-    begin = time.perf_counter()
+    begin = time.process_time()
     with pytest.raises(MaestroError):
         json.loads(body)
-    assert time.perf_counter() - begin < 2
+    assert time.process_time() - begin < 2
 
 
 @pytest.mark.parametrize("tail", [b"\\", b'"', b'\\"', b"", b"\\\\", b'"]]'])

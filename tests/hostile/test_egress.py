@@ -108,9 +108,9 @@ def test_a_large_answer_is_cut(canary: int, settings: Any) -> None:
         fetch(f"http://127.0.0.1:{canary}/large")
 
 
-def test_a_server_that_never_answers_is_left(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_server_that_never_answers_is_left(settings: Any) -> None:
     settings.EGRESS_ALLOW = (ip_network("127.0.0.1/32"),)
-    monkeypatch.setattr(egress, "SECONDS", 0.2)
+    settings.PATIENCE = settings.PATIENCE | {"egress": 0.2}
     with socket.create_server(("127.0.0.1", 0)) as silent, pytest.raises(NoAnswer):
         fetch(f"http://127.0.0.1:{silent.getsockname()[1]}/")
 

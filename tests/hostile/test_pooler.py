@@ -9,6 +9,7 @@ import psycopg
 import pytest
 
 from config import checks
+from tests.patience import ANSWER_SECONDS
 from tests.pooler import Pooler, pooler
 from tests.web import ROOT
 
@@ -23,7 +24,9 @@ def start(environment: dict[str, str], url: str) -> subprocess.CompletedProcess[
     """Import the web server's entry, as a server would."""
     values = os.environ | environment | {"MAESTRO_DATABASE_URL": url, "MAESTRO_DEBUG": "0"}
     command = [sys.executable, "-c", "import config.wsgi"]
-    return subprocess.run(command, cwd=ROOT, env=values, capture_output=True, text=True, check=False, timeout=60)
+    return subprocess.run(
+        command, cwd=ROOT, env=values, capture_output=True, text=True, check=False, timeout=ANSWER_SECONDS
+    )
 
 
 @pytest.mark.parametrize("by_transaction", [True, False], ids=["transaction mode", "session mode"])
@@ -34,7 +37,7 @@ def test_the_start_is_refused_behind_a_transaction_pooler_only(
     parts = urlsplit(url)
     with pooler(str(parts.hostname), parts.port or 5432, by_transaction=by_transaction) as running:
         via = through(url, running)
-        with psycopg.connect(via, connect_timeout=5) as link:
+        with psycopg.connect(via, connect_timeout=60) as link:
             assert link.execute("SELECT current_user").fetchone() == ("maestro_app",)
         found = [code for code, _ in checks.pooler_faults(via)]
         done = start(test_environment, via)
@@ -55,8 +58,8 @@ def test_the_pooler_of_these_tests_does_mix_sessions(test_environment: dict[str,
     with pooler(str(parts.hostname), parts.port or 5432, by_transaction=True) as running:
         via = through(url, running)
         with (
-            psycopg.connect(via, connect_timeout=5, autocommit=True) as one,
-            psycopg.connect(via, connect_timeout=5, autocommit=True) as two,
+            psycopg.connect(via, connect_timeout=60, autocommit=True) as one,
+            psycopg.connect(via, connect_timeout=60, autocommit=True) as two,
         ):
             one.execute("SET search_path = acme")
             assert two.execute("SHOW search_path").fetchone() == ("acme",)

@@ -16,6 +16,7 @@ import pytest
 
 from apps.tenants.models import Tenant
 from tests import servers
+from tests.patience import ANSWER_SECONDS
 from tests.web import WebServer, start_web
 
 HEAD = "POST /api/v1/projects/ HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {}\r\nContent-Type: application/json\r\n"
@@ -31,7 +32,7 @@ def two_workers(test_environment: dict[str, str], django_db_setup: None) -> Iter
 
 def begin(server: WebServer, text: str, authority: str) -> socket.socket:
     """Open a connection, with TLS if an authority is given, and send the beginning of a request."""
-    link = socket.create_connection(("127.0.0.1", server.port), timeout=10)
+    link = socket.create_connection(("127.0.0.1", server.port), timeout=ANSWER_SECONDS)
     if authority:
         link = ssl.create_default_context(cafile=authority).wrap_socket(link, server_hostname="localhost")
     link.sendall(text.encode())
@@ -79,9 +80,9 @@ def ask(server: WebServer, key: str, authority: str) -> float:
     began = time.monotonic()
     if authority:
         context = ssl.create_default_context(cafile=authority)
-        honest = http.client.HTTPSConnection("localhost", server.port, timeout=20, context=context)
+        honest = http.client.HTTPSConnection("localhost", server.port, timeout=ANSWER_SECONDS, context=context)
     else:
-        honest = http.client.HTTPConnection("127.0.0.1", server.port, timeout=20)
+        honest = http.client.HTTPConnection("127.0.0.1", server.port, timeout=ANSWER_SECONDS)
     host = {} if authority else {"Host": "localhost"}
     honest.request("GET", "/api/v1/projects/", headers={"Authorization": f"Bearer {key}"} | host)
     answer = honest.getresponse()

@@ -16,6 +16,7 @@ from django_tenants.utils import tenant_context
 
 from apps.tenants.models import Tenant
 from apps.tracking.models import Project, Run
+from tests.patience import ANSWER_SECONDS
 from tests.web import WebServer
 
 REQUESTS = int(os.environ.get("MAESTRO_SOAK_REQUESTS", "1600"))
@@ -29,7 +30,7 @@ class Visitor(threading.Thread):
         super().__init__()
         self.chance = random.Random(number)  # noqa: S311 a repeatable order, not a secret
         self.number, self.keys, self.requests = number, keys, requests
-        self.link = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+        self.link = http.client.HTTPConnection("127.0.0.1", port, timeout=ANSWER_SECONDS)
         self.wrong: list[str] = []
         self.statuses: dict[int, int] = {}
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.patience import ANSWER_SECONDS, START_SECONDS
 from tests.web import WebServer, start_web
 
 
@@ -43,19 +44,19 @@ def test_workers_share_the_application(two: WebServer) -> None:
 def test_a_killed_worker_is_replaced(two: WebServer) -> None:
     before = children(two.process.pid)
     os.kill(before[0], signal.SIGKILL)
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline and not set(children(two.process.pid)) - set(before):
         time.sleep(0.1)
     after = children(two.process.pid)
     assert before[0] not in after
     assert len(after) == 2
-    answers = [urllib.request.urlopen(f"{two.url}/readyz", timeout=10).status for _ in range(20)]
+    answers = [urllib.request.urlopen(f"{two.url}/readyz", timeout=ANSWER_SECONDS).status for _ in range(20)]
     assert answers == [200] * 20
 
 
 def test_an_unsafe_start_ends_in_one_line(test_environment: dict[str, str]) -> None:
     unsafe = os.environ | test_environment | {"MAESTRO_SECRET_KEY": "changeme", "MAESTRO_DEBUG": "0"}
     command = [sys.executable, "-m", "config.serve", "--port", "1", "--workers", "2"]
-    done = subprocess.run(command, env=unsafe, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(command, env=unsafe, capture_output=True, text=True, timeout=ANSWER_SECONDS, check=False)
     assert done.returncode != 0
     assert "MAESTRO_SECRET_KEY" in done.stderr.strip().splitlines()[-1]

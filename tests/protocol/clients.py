@@ -11,6 +11,7 @@ from typing import Any
 import mlflow
 import pytest
 
+from tests.patience import ANSWER_SECONDS
 from tests.web import WebServer
 
 
@@ -46,7 +47,7 @@ def raw(
     web: WebServer, key: str, method: str, path: str, body: bytes | Any = None, **headers: str
 ) -> tuple[int, dict[str, str], bytes]:
     """One request whose path is sent as it is written."""
-    connection = http.client.HTTPConnection("127.0.0.1", web.port, timeout=30)
+    connection = http.client.HTTPConnection("127.0.0.1", web.port, timeout=ANSWER_SECONDS)
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     if isinstance(body, dict | list):
         body, named = json.dumps(body).encode(), {"Content-Type": "application/json"} | named

@@ -30,6 +30,8 @@ TEMPLATES = [
 DATABASES = {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": FOLDER / "provider.sqlite3"}}
 ROOT_URLCONF = "tests.provider.urls"
 USE_TZ = True
+# Passwords and the client's secret: the real hasher takes seconds on a busy machine, while Maestro waits for its token.
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 # Another port of the same host shares the cookie jar.
 SESSION_COOKIE_NAME, CSRF_COOKIE_NAME = "provider_session", "provider_csrf"

@@ -15,6 +15,7 @@ from maestro.embedded.accounts import server_account
 from maestro.embedded.ports import free_ports
 from maestro.embedded.programs import binaries, valkey
 from tests import servers
+from tests.patience import START_SECONDS
 
 ROOT = Path(__file__).resolve().parents[2]
 BOOT = """
@@ -81,7 +82,7 @@ class Broker:
         program = valkey.program(binary, self.folder / "valkey", port=self.port, password="broker-of-a-test",
                                  log=self.folder / "valkey.log", account=None, durable=False)  # fmt: skip
         self.process = subprocess.Popen(program.command, env=dict(program.environment), stdout=subprocess.DEVNULL)
-        wait_for(program.is_ready, seconds=30)
+        wait_for(program.is_ready)
 
     def kill(self) -> None:
         """End it as a power cut would; what it held is gone."""
@@ -133,7 +134,7 @@ def is_bounded(pid: int) -> bool:
     return "unlimited" not in line.split()[3]
 
 
-def wait_for(found: Callable[[], Any], seconds: float = 120) -> Any:
+def wait_for(found: Callable[[], Any], seconds: float = START_SECONDS) -> Any:
     """Wait for a condition, or fail."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:

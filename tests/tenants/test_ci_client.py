@@ -15,6 +15,7 @@ import pytest
 from apps.tenants.access.models import TrustedPublisher
 from apps.tenants.models import Tenant
 from tests.issuer import Issuer
+from tests.patience import START_SECONDS
 from tests.tenants.conftest import CLAIMS
 from tests.web import WebServer
 
@@ -29,7 +30,9 @@ def run(*arguments: str, folder: Path, **variables: str) -> subprocess.Completed
     }
     values = kept | {"HOME": str(folder), "MAESTRO_TOKEN_FILE": str(folder / "token")} | variables
     command = [sys.executable, "-I", str(CLIENT), *arguments]
-    return subprocess.run(command, env=values, cwd=folder, capture_output=True, text=True, check=False, timeout=120)
+    return subprocess.run(
+        command, env=values, cwd=folder, capture_output=True, text=True, check=False, timeout=START_SECONDS
+    )
 
 
 def test_a_gitlab_job_logs_in_and_is_known(

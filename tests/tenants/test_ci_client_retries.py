@@ -14,6 +14,8 @@ from typing import Any
 
 import pytest
 
+from tests.patience import START_SECONDS
+
 CLIENT = Path(__file__).resolve().parents[2] / "docs" / "ci" / "maestro_ci.py"
 LOGIN = ("login", "--file", "maestro.env")
 STANDARD = frozenset({"argparse", "json", "os", "random", "re", "shlex", "sys", "time", "urllib"})
@@ -49,7 +51,7 @@ def playing(play: Play) -> Iterator[tuple[str, list[Any]]]:
             """Stay quiet."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    Thread(target=server.serve_forever, daemon=True).start()
+    Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
     try:
         yield f"http://127.0.0.1:{server.server_port}", seen
     finally:
@@ -60,7 +62,9 @@ def playing(play: Play) -> Iterator[tuple[str, list[Any]]]:
 def run(*arguments: str, folder: Path, **variables: str) -> subprocess.CompletedProcess[str]:
     values = {"HOME": str(folder), "PATH": os.environ["PATH"], "MAESTRO_TENANT": "acme", **variables}
     command = [sys.executable, "-I", str(CLIENT), *arguments]
-    return subprocess.run(command, env=values, cwd=folder, capture_output=True, text=True, check=False, timeout=120)
+    return subprocess.run(
+        command, env=values, cwd=folder, capture_output=True, text=True, check=False, timeout=START_SECONDS
+    )
 
 
 def test_it_is_python_3_9_and_needs_nothing() -> None:

@@ -25,7 +25,8 @@ from apps.tenants.access.sign_in.sealing import seal
 from apps.tenants.models import Tenant
 from maestro.database.session import connection
 from maestro.embedded.ports import free_ports
-from tests.browser.conftest import apart, browser
+from tests.browser.conftest import apart, browser, new_page
+from tests.patience import START_SECONDS
 from tests.web import WebServer, start_web
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -72,10 +73,10 @@ class Provider:
         with open(self.folder / "log", "ab") as log:
             command = [sys.executable, "-m", "tests.provider.serve", str(self.port)]
             self.process = subprocess.Popen(command, cwd=ROOT, env=os.environ | told, stdout=log, stderr=log)
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + START_SECONDS
         while time.monotonic() < deadline and self.process.poll() is None:
             try:
-                urllib.request.urlopen(f"{self.url}/.well-known/openid-configuration", timeout=2).close()
+                urllib.request.urlopen(f"{self.url}/.well-known/openid-configuration", timeout=10).close()
                 return
             except OSError:
                 time.sleep(0.2)
@@ -164,7 +165,7 @@ def test_a_person_signs_in_through_a_rotated_key_and_out(
     server: WebServer, provider: Provider, browser: Browser
 ) -> None:
     home = server.url_of(provider.tenant.slug)
-    page = browser.new_context().new_page()
+    page = new_page(browser)
     sign_in(page, home, "ada")
     assert page.url == f"{home}/admin/"
     assert role_in(provider.tenant, "ada") == "approver"
@@ -173,7 +174,7 @@ def test_a_person_signs_in_through_a_rotated_key_and_out(
     old.rename(provider.folder / "old-last.pem")
     following.rename(old)
     provider.start()
-    second = browser.new_context().new_page()
+    second = new_page(browser)
     sign_in(second, home, "ada")
     assert second.url == f"{home}/admin/"
     leave(second)
@@ -203,7 +204,7 @@ def leave(page: Page) -> None:
 
 def test_a_person_without_a_group_stays_out(server: WebServer, provider: Provider, browser: Browser) -> None:
     home = server.url_of(provider.tenant.slug)
-    page = browser.new_context().new_page()
+    page = new_page(browser)
     sign_in(page, home, "eve")
     assert "did not work" in page.content()
     page.goto(f"{home}/admin/")

@@ -12,6 +12,7 @@ import pytest
 
 from apps.tenants.models import Tenant
 from apps.tracking.models import Experiment, LatestMetric, MetricKey, MetricPoint, Param
+from tests.patience import ANSWER_SECONDS
 from tests.web import WebServer
 
 WRITERS = 32
@@ -28,7 +29,7 @@ class Writers:
         headers = {"Authorization": f"Bearer {self.key}", "Content-Type": "application/json"}
         request = urllib.request.Request(self.url + path, json.dumps(body).encode(), headers)
         try:
-            with urllib.request.urlopen(request, timeout=60) as answer:
+            with urllib.request.urlopen(request, timeout=ANSWER_SECONDS) as answer:
                 return answer.status, json.loads(answer.read())
         except urllib.error.HTTPError as refusal:
             return refusal.code, json.loads(refusal.read())

@@ -33,6 +33,7 @@ from apps.tracking.retention import pruning, rules
 from apps.tracking.retention.endings import tally
 from apps.tracking.retention.rules import Rules
 from maestro.clock import now_ms
+from tests.patience import START_SECONDS
 from tests.tracking.door import Door
 from tests.tracking.many import make_experiment
 
@@ -240,7 +241,7 @@ def test_a_killed_pruning_leaves_whole_runs_and_the_next_goes_on(
     Param.objects.bulk_create([Param(run=run, key="p", value="v") for run in runs])
     command = [sys.executable, str(ROOT / "manage.py"), "prune_runs", "--tenant", committed.slug]
     process = subprocess.Popen(command, cwd=ROOT, env=os.environ | test_environment, stdout=subprocess.DEVNULL)
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + START_SECONDS
     while Run.objects.count() == count and process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.005)
     with contextlib.suppress(ProcessLookupError):

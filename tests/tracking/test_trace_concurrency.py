@@ -12,6 +12,7 @@ import pytest
 
 from apps.tenants.models import Tenant
 from apps.tracking.models import Assessment, EvaluationDataset, EvaluationRecord, Trace
+from tests.patience import ANSWER_SECONDS
 from tests.tracking.tracing import V3, trace
 from tests.web import WebServer
 
@@ -27,7 +28,7 @@ def together(committed: Tenant, web: WebServer, key_for: Callable[..., str]) -> 
     def one(method: str, path: str, body: Any) -> tuple[int, dict[str, Any]]:
         request = urllib.request.Request(web.url + path, json.dumps(body).encode(), headers, method=method)
         try:
-            with urllib.request.urlopen(request, timeout=120) as answer:
+            with urllib.request.urlopen(request, timeout=ANSWER_SECONDS) as answer:
                 return answer.status, json.loads(answer.read())
         except urllib.error.HTTPError as refusal:
             return refusal.code, json.loads(refusal.read())

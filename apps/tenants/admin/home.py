@@ -14,7 +14,7 @@ from apps.tenants import template
 from apps.tenants.models import Domain, Job, Tenant
 from maestro.admin.sites import Part, operator_site
 
-SHOWN, QUEUE, WAIT_SECONDS = 200, "celery", 1.0
+SHOWN, QUEUE = 200, "celery"
 SIZES = """
 SELECT n.nspname, coalesce(sum(pg_total_relation_size(c.oid)), 0)
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
@@ -71,7 +71,8 @@ def jobs_card(request: HttpRequest, _: None) -> dict[str, Any]:
 
 def queue_card(request: HttpRequest, _: None) -> dict[str, Any]:
     """How many messages wait for a worker; nothing if the broker does not answer."""
-    broker = redis.Redis.from_url(settings.REDIS_URL, socket_timeout=WAIT_SECONDS, socket_connect_timeout=WAIT_SECONDS)
+    seconds = settings.PATIENCE["queue"]
+    broker = redis.Redis.from_url(settings.REDIS_URL, socket_timeout=seconds, socket_connect_timeout=seconds)
     try:
         return {"waiting": broker.llen(QUEUE)}
     except redis.RedisError as problem:

@@ -29,6 +29,7 @@ class S3Access:
     access_key: str
     secret_key: str
     region: str = REGION
+    read_seconds: float = 5
 
     def client(self) -> Any:
         """Return a boto3 client that fails fast: it is on this machine."""
@@ -38,7 +39,7 @@ class S3Access:
             aws_access_key_id=self.access_key,
             aws_secret_access_key=self.secret_key,
             region_name=self.region,
-            config=Config(connect_timeout=2, read_timeout=5, retries={"max_attempts": 0}),
+            config=Config(connect_timeout=2, read_timeout=self.read_seconds, retries={"max_attempts": 0}),
         )
 
 

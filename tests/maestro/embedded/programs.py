@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from maestro.embedded.processes import Program
+from tests.patience import ANSWER_SECONDS
 
 # Writes its pid when it listens, and ends politely when asked.
 POLITE = "import os,signal,sys,time; signal.signal(signal.SIGTERM, lambda *_: sys.exit(0)); "
@@ -28,7 +29,7 @@ def program(folder: Path, name: str, code: str = POLITE + NOTE_PID + SLEEP, *, s
         log=folder / f"{name}.log",
         environment={"PATH": os.defpath},
         is_ready=mark.exists,
-        ready_seconds=20,
+        ready_seconds=ANSWER_SECONDS,
         stop_seconds=stop_seconds,
     )
 
@@ -44,7 +45,7 @@ def open_folder() -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def wait_for(condition: Callable[[], bool], seconds: float = 15) -> bool:
+def wait_for(condition: Callable[[], bool], seconds: float = ANSWER_SECONDS) -> bool:
     """Wait until something is so; False if it never is."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:

@@ -17,6 +17,7 @@ from maestro.embedded.home import Home, read_env
 from maestro.embedded.ports import HOST
 from maestro.embedded.supervisor import PROJECT
 from tests.maestro.embedded.programs import open_folder, wait_for
+from tests.patience import ANSWER_SECONDS, START_SECONDS
 
 
 @pytest.fixture
@@ -30,7 +31,7 @@ def environment() -> Iterator[dict[str, str]]:
 def call(environment: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "maestro.embedded", *arguments]
     return subprocess.run(
-        command, cwd=PROJECT, env=environment, capture_output=True, text=True, timeout=120, check=False
+        command, cwd=PROJECT, env=environment, capture_output=True, text=True, timeout=START_SECONDS, check=False
     )
 
 
@@ -104,7 +105,7 @@ def test_servers_serve_until_interrupted_and_keep_their_data(environment: dict[s
         assert {"postgres", "valkey", "guard"} == {one["name"] for one in status["processes"]}
         assert "already run" in call(environment, "servers").stderr
         process.send_signal(signal.SIGINT)
-        assert process.wait(30) == 0
+        assert process.wait(ANSWER_SECONDS) == 0
         assert nothing_is_left(environment)
 
 
@@ -115,7 +116,7 @@ def test_a_kill_at_any_moment_leaves_nothing_and_the_next_start_works(environmen
     read_until(killed, words)
     killed.kill()
     killed.communicate()
-    assert wait_for(lambda: nothing_is_left(environment), 30)
+    assert wait_for(lambda: nothing_is_left(environment))
     again = start(environment, "servers")
     read_until(again, "addresses are in")
     assert call(environment, "down").stdout == "stopped\n"

@@ -19,10 +19,10 @@ from maestro.embedded.ports import HOST, free_ports
 from maestro.embedded.processes import Record
 from maestro.embedded.supervisor import PROJECT
 from tests.maestro.embedded.programs import kill, open_folder, wait_for
+from tests.patience import ANSWER_SECONDS, START_SECONDS
 
 # One demo for all of them, not one for each xdist worker.
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("demo")]
-START_SECONDS, RECOVER_SECONDS = 180.0, 90.0
 
 
 class RunningDemo:
@@ -51,7 +51,7 @@ class RunningDemo:
 
     def get(self, path: str, host: str, token: str = "") -> tuple[int, bytes]:
         """Ask as a browser or a client would; 0 if nobody answers."""
-        connection = http.client.HTTPConnection(HOST, self.port, timeout=20)
+        connection = http.client.HTTPConnection(HOST, self.port, timeout=ANSWER_SECONDS)
         headers = {"Host": f"{host}:{self.port}"} | ({"Authorization": f"Bearer {token}"} if token else {})
         try:
             connection.request("GET", path, headers=headers)
@@ -77,7 +77,7 @@ def demo() -> Iterator[RunningDemo]:
             yield running
         finally:
             running.process.send_signal(signal.SIGINT)
-            code = running.process.wait(60)
+            code = running.process.wait(ANSWER_SECONDS)
         assert code == 0, running.said
 
 
@@ -107,8 +107,8 @@ def test_metrics_are_for_who_holds_the_token(demo: RunningDemo) -> None:
 def test_it_survives_the_death_of_each_part(demo: RunningDemo, name: str) -> None:
     before = demo.record(name)
     kill(before.pid)
-    assert wait_for(lambda: demo.record(name) != before, RECOVER_SECONDS)
-    assert wait_for(lambda: demo.get("/readyz", "localhost")[0] == 200, RECOVER_SECONDS)
+    assert wait_for(lambda: demo.record(name) != before, START_SECONDS)
+    assert wait_for(lambda: demo.get("/readyz", "localhost")[0] == 200, START_SECONDS)
     token = read_env(demo.home / "demo.env")["MAESTRO_TOKEN"]
     assert demo.get("/api/v1/projects/", "localhost", token)[0] == 200
     assert processes.members(before.pid) == []

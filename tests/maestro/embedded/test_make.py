@@ -8,6 +8,7 @@ from pathlib import Path
 
 from maestro.embedded.supervisor import PROJECT
 from tests.maestro.embedded.programs import wait_for
+from tests.patience import ANSWER_SECONDS
 
 CHILD = """
 import os, sys, time
@@ -29,7 +30,7 @@ def test_a_child_sees_that_its_make_was_interrupted(tmp_path: Path) -> None:
     with subprocess.Popen(["make", "-f", tmp_path / "Makefile"], env=environment, start_new_session=True) as make:
         assert wait_for(lambda: mark.exists() and mark.read_text() == "up")
         make.send_signal(signal.SIGINT)
-        assert make.wait(10) != 0
+        assert make.wait(ANSWER_SECONDS) != 0
     assert mark.read_text() == "left"
 
 
@@ -39,5 +40,7 @@ def test_a_make_in_the_background_is_not_taken_for_an_interrupted_one(tmp_path: 
     # A shell starts what it puts in the background with interrupts ignored.
     background = ["sh", "-c", "trap '' INT; exec make -f \"$0\"", tmp_path / "Makefile"]
     environment = os.environ | {"PYTHONPATH": str(PROJECT)}
-    done = subprocess.run(background, env=environment, capture_output=True, text=True, timeout=20, check=True)
+    done = subprocess.run(
+        background, env=environment, capture_output=True, text=True, timeout=ANSWER_SECONDS, check=True
+    )
     assert done.stdout.strip() == "False"

@@ -20,6 +20,7 @@ from maestro.embedded.errors import CannotStart
 from maestro.embedded.ports import HOST
 from maestro.embedded.programs import binaries, postgres, valkey
 from tests import servers
+from tests.patience import ANSWER_SECONDS
 
 
 def one(dsn: str, query: str) -> object:
@@ -128,7 +129,7 @@ def test_s3_refuses_a_wrong_secret_and_a_wrong_checksum() -> None:
     with pytest.raises(ClientError, match="BadDigest"):
         client.put_object(Bucket="walls", Key="b", Body=b"bytes", ChecksumSHA256="A" * 43 + "=")
     with pytest.raises(urllib.error.HTTPError, match="403"):
-        urllib.request.urlopen(f"{access.endpoint}/walls/a", timeout=5)
+        urllib.request.urlopen(f"{access.endpoint}/walls/a", timeout=ANSWER_SECONDS)
 
 
 @pytest.fixture
@@ -147,6 +148,6 @@ def test_the_tls_proxy_verifies_by_its_own_authority_alone(upstream: int) -> Non
     url = f"https://localhost:{proxy.port}/"
     trusting = ssl.create_default_context(cafile=proxy.authority)
     with pytest.raises(urllib.error.HTTPError, match="501"):
-        urllib.request.urlopen(url, context=trusting, timeout=10)
+        urllib.request.urlopen(url, context=trusting, timeout=ANSWER_SECONDS)
     with pytest.raises(urllib.error.URLError, match="CERTIFICATE_VERIFY_FAILED"):
-        urllib.request.urlopen(url, timeout=10)
+        urllib.request.urlopen(url, timeout=ANSWER_SECONDS)

@@ -1,7 +1,6 @@
 """The supervisor: starts in order, brings back what dies, gives up with the reason, ends in reverse."""
 
 import os
-import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +12,7 @@ from maestro.embedded.errors import CannotStart, Stopped
 from maestro.embedded.processes import Program, Record, read_records
 from maestro.embedded.supervisor import Supervisor
 from tests.maestro.embedded.programs import POLITE, SLEEP, kill, program, wait_for
+from tests.patience import ANSWER_SECONDS
 
 STUBBORN = (
     "import signal,time,sys,os; signal.signal(signal.SIGTERM, signal.SIG_IGN); open(sys.argv[1],'w'); time.sleep(600)"
@@ -46,7 +46,7 @@ def test_a_killed_child_comes_back(watched: Watched) -> None:
     child = watched.supervisor.start(program(watched.folder, "server"))
     first = child.process.pid
     kill(first)
-    watched.supervisor.wait(lambda: True if watched.pid("server") != first else None, seconds=20)
+    watched.supervisor.wait(lambda: True if watched.pid("server") != first else None, seconds=ANSWER_SECONDS)
     assert child.process.poll() is None
     assert "server was killed by SIGKILL; starting it again in 0.5 s" in watched.said
 
@@ -91,12 +91,18 @@ def test_children_end_in_reverse_order(watched: Watched) -> None:
 
 
 def test_those_that_may_end_together_do_not_wait_for_each_other(watched: Watched) -> None:
-    slow = STUBBORN.replace("signal.SIG_IGN", "lambda *_: (time.sleep(1), sys.exit(0))")
-    for name in ("web", "worker", "beat"):
-        watched.supervisor.start(replace(program(watched.folder, name, slow), ends_together=True))
-    began = time.monotonic()
+    marks = (
+        "lambda *_: (open(sys.argv[1] + '.asked', 'w'), time.sleep(1), open(sys.argv[1] + '.end', 'w'), sys.exit(0))"
+    )
+    names = ("web", "worker", "beat")
+    for name in names:
+        slow = program(watched.folder, name, STUBBORN.replace("signal.SIG_IGN", marks), stop_seconds=ANSWER_SECONDS)
+        watched.supervisor.start(replace(slow, ends_together=True))
     watched.supervisor.stop()
-    assert 1 <= time.monotonic() - began < 2.5
+    asked, ends = (
+        [(watched.folder / f"{name}.up.{mark}").stat().st_mtime_ns for name in names] for mark in ("asked", "end")
+    )
+    assert max(asked) < min(ends)
 
 
 def test_a_child_that_does_not_heed_is_killed(watched: Watched) -> None:
@@ -123,7 +129,7 @@ def test_a_step_returns_its_code_and_leaves_nothing(watched: Watched) -> None:
 def test_asking_to_stop_ends_a_wait(watched: Watched) -> None:
     watched.supervisor.ask_to_stop(2, None)
     with pytest.raises(Stopped):
-        watched.supervisor.wait(lambda: None, seconds=20)
+        watched.supervisor.wait(lambda: None, seconds=ANSWER_SECONDS)
 
 
 def test_a_parent_that_is_not_ours_has_left() -> None:

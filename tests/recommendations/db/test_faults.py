@@ -68,7 +68,7 @@ def test_a_message_that_comes_twice_is_worked_on_once(committed, broker, environ
         send(broker, committed.schema_name, training)
         pid = hold(worker)
         # The broker takes the message for lost and delivers it again while the first copy is at work.
-        wait_for(lambda: worker.said("'taken'"), seconds=50)
+        wait_for(lambda: worker.said("'taken'"))
         os.kill(pid, signal.SIGCONT)
         wait_for(lambda: ended(training))
         wait_for(lambda: worker.said("'done'"))

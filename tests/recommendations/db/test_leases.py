@@ -21,6 +21,7 @@ from apps.recommendations.past import outcomes
 from apps.recommendations.work import leases, processes
 from apps.tracking.models import Project
 from config.schedule import SCHEDULE
+from tests.patience import START_SECONDS
 from tests.recommendations.db.builders import make_past
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -168,7 +169,7 @@ def is_alive(pid: int) -> bool:
         return False
 
 
-def wait_for(found: Any, seconds: float = 120) -> Any:
+def wait_for(found: Any, seconds: float = START_SECONDS) -> Any:
     """Wait for a condition, or fail."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:

@@ -18,7 +18,7 @@ SOURCES = [
 ]
 WAITS = ("timeout", "connect_timeout", "socket_timeout", "socket_connect_timeout")
 # A file that a process writes, and how long a cache keeps a word: no other server is waited for.
-OTHER_WAITS = {"apps/tracking/filing.py": "SECONDS", "apps/recommendations/tasks.py": "FORESEE_SECONDS"}
+OTHER_WAITS = {"apps/tracking/exports/orders.py": "SECONDS", "apps/recommendations/tasks.py": "FORESEE_SECONDS"}
 COMMANDS = sorted(p.stem for p in ROOT.glob("apps/**/management/commands/*.py") if p.stem != "__init__")
 
 

@@ -17,7 +17,7 @@ from playwright.sync_api import Browser, ConsoleMessage, Error, Page, sync_playw
 from apps.tenants import provisioning
 from maestro.database.session import connection
 from tests.browser.chromium import ARGUMENTS, CHROMIUM
-from tests.browser.scene import PASSWORD, Scene, build
+from tests.factories.scene import PASSWORD, Scene, build
 from tests.patience import ANSWER_MS, ANSWER_SECONDS
 from tests.web import WebServer
 

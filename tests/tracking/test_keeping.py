@@ -33,9 +33,9 @@ from apps.tracking.retention import pruning, rules
 from apps.tracking.retention.endings import tally
 from apps.tracking.retention.rules import Rules
 from maestro.clock import now_ms
+from tests.factories.door import Door
+from tests.factories.many_runs import make_experiment
 from tests.patience import START_SECONDS
-from tests.tracking.door import Door
-from tests.tracking.many import make_experiment
 
 ROOT = Path(__file__).resolve().parents[2]
 DAY, HOUR = pruning.DAY_MS, pruning.HOUR_MS

@@ -12,8 +12,8 @@ import pytest
 
 from apps.tenants.models import Tenant
 from apps.tracking.models import Assessment, EvaluationDataset, EvaluationRecord, Trace
+from tests.factories.traces import V3, trace
 from tests.patience import ANSWER_SECONDS
-from tests.tracking.tracing import V3, trace
 from tests.web import WebServer
 
 WRITERS = 16

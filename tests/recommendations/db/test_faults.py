@@ -14,8 +14,8 @@ from apps.recommendations import tasks
 from apps.recommendations.models import ImpactModel, Training
 from apps.recommendations.work import leases
 from config.schedule import SCHEDULE
-from tests.recommendations.db.builders import make_past
-from tests.recommendations.workers import Broker, Worker, a_worker, is_running, wait_for
+from tests.factories.learning import make_past
+from tests.recommendations.work.workers import Broker, Worker, a_worker, is_running, wait_for
 
 pytestmark = pytest.mark.slow
 TAKEN_UP_SECONDS = 90

@@ -21,8 +21,8 @@ from apps.recommendations.past import outcomes
 from apps.recommendations.work import leases, processes
 from apps.tracking.models import Project
 from config.schedule import SCHEDULE
+from tests.factories.learning import make_past
 from tests.patience import START_SECONDS
-from tests.recommendations.db.builders import make_past
 
 ROOT = Path(__file__).resolve().parents[3]
 

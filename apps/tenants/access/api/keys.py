@@ -39,7 +39,10 @@ class KeyList(GenericAPIView[ApiKey]):
 
     @extend_schema(operation_id="keys_issue", request=KeyNew, responses={201: KeyIssued})
     def post(self, request: Request) -> Response:
-        """Issue a key with at most your own rights. Its text is in this answer and nowhere else."""
+        """Issue a key with at most your own rights. Its text is in this answer and nowhere else.
+
+        A key that a key makes lasts no longer than its maker, and ends with it.
+        """
         asked = KeyNew(data=request.data)
         asked.is_valid(raise_exception=True)
         fields = asked.validated_data
@@ -68,7 +71,7 @@ class KeyDetail(GenericAPIView[ApiKey]):
 
     @extend_schema(operation_id="keys_revoke", responses={204: None})
     def delete(self, request: Request, key: str) -> Response:
-        """Revoke a key. In force within five seconds everywhere."""
+        """Revoke a key, its successors by rotation, and the keys that any of them made. In force within five seconds."""
         with transaction.atomic():
             keyring.revoke(request, keyring.fetch(asking(request), key), timezone.now())
         return Response(status=204)
@@ -82,7 +85,7 @@ class KeyRotation(GenericAPIView[ApiKey]):
 
     @extend_schema(operation_id="keys_rotate", request=KeyTurn, responses={201: KeyIssued})
     def post(self, request: Request, key: str) -> Response:
-        """Issue a key with the same rights; the old one works for the overlap and then ends."""
+        """Issue a key with the same rights and the same end; the old one works for the overlap."""
         return turn(request, key)
 
 
@@ -94,7 +97,7 @@ class OwnKey(GenericAPIView[ApiKey]):
 
     @extend_schema(operation_id="keys_revoke_self", responses={204: None})
     def delete(self, request: Request) -> Response:
-        """Revoke the key that asks."""
+        """Revoke the key that asks, its family, and the keys that any of them made."""
         with transaction.atomic():
             keyring.revoke(request, keyring.fetch(asking(request), "self"), timezone.now())
         return Response(status=204)
@@ -108,7 +111,7 @@ class OwnKeyRotation(GenericAPIView[ApiKey]):
 
     @extend_schema(operation_id="keys_rotate_self", request=KeyTurn, responses={201: KeyIssued})
     def post(self, request: Request) -> Response:
-        """Replace the key that asks by one of the same rights."""
+        """Replace the key that asks by one of the same rights and the same end."""
         return turn(request, "self")
 
 

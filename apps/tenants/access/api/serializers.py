@@ -25,7 +25,13 @@ class KeyNew(StrictSerializer):
 class KeyTurn(StrictSerializer):
     """How a key is replaced."""
 
-    days = Whole(required=False, default=DEFAULT_DAYS, min_value=1, max_value=MOST_DAYS)
+    days = Whole(
+        required=False,
+        default=MOST_DAYS,
+        min_value=1,
+        max_value=MOST_DAYS,
+        help_text="at most; a successor ends with the old key's days, whatever is asked",
+    )
     overlap_hours = Whole(required=False, default=24, min_value=0, max_value=MOST_OVERLAP_HOURS)
 
 
@@ -33,11 +39,14 @@ class KeyShown(serializers.ModelSerializer[ApiKey]):
     """A key without its secret."""
 
     project = serializers.UUIDField(source="project_id", allow_null=True)
+    made_by_key = serializers.CharField(source="parent_id", allow_null=True, help_text="the key that made it")
 
     class Meta:
         model = ApiKey
         fields = (
             "id",
+            "family",
+            "made_by_key",
             "kind",
             "name",
             "role",

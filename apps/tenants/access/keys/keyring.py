@@ -1,18 +1,23 @@
-"""The access room: issue, rotate and revoke keys, never beyond what the issuer may do."""
+"""The access room: issue, rotate and revoke keys, never beyond what the issuer may do, nor longer than it lasts.
+
+A key and its successors are a family. Whoever ends one ends the family, and all that any of them made.
+"""
 
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from django.contrib.auth.models import User
 from django.db import transaction
+from django.utils import timezone
 
 from apps.tenants.access.audit.recording import By, record
 from apps.tenants.access.keys.authentication import forget_keys
 from apps.tenants.access.models import ApiKey
-from apps.tenants.access.models.keys import DEFAULT_DAYS, ApiKeyQuerySet
+from apps.tenants.access.models.keys import DEFAULT_DAYS, ApiKeyQuerySet, Origin
 from apps.tenants.routing import this_tenant
-from maestro.errors import Conflict, Forbidden, NotFound
+from maestro.errors import Conflict, Forbidden, NotFound, Unauthenticated
 from maestro.principals import RANK, Principal
 
 MOST_OVERLAP_HOURS = 168
@@ -64,49 +69,94 @@ def shown(key: ApiKey) -> dict[str, object]:
         "role": key.role,
         "project": str(key.project_id) if key.project_id else None,
         "scopes": key.scopes,
+        "family": str(key.family),
         "expires_at": key.expires_at.isoformat(),
     }
 
 
+def origin_of(issuer: Principal, at: datetime) -> Origin:
+    """Say what a key made by somebody comes from, as that stands now: what was let in a moment ago may have ended.
+
+    Raises Unauthenticated
+    """
+    if issuer.kind == "person":
+        if not User.objects.filter(pk=issuer.id, is_active=True).exists():
+            raise Unauthenticated("this account is closed")
+        return Origin(person_id=int(issuer.id))
+    parent = ApiKey.objects.filter(pk=issuer.id).first()
+    # While this waited for its turn, time went on, and the key may have been ended.
+    if parent is None or not parent.is_valid(max(at, timezone.now())):
+        raise Unauthenticated("this key is not valid")
+    return Origin(parent_id=parent.pk, until=parent.expires_at)
+
+
 def issue(by: By, issuer: Principal, wish: Wish, at: datetime) -> tuple[ApiKey, str]:
-    """Make a key and return its text, the only time."""
+    """Make a key and return its text, the only time. A key's own key ends with it."""
     check_may_grant(issuer, wish)
     with transaction.atomic():
-        key, text = ApiKey.objects.issue(
-            slug=this_tenant().slug,
-            name=wish.name,
-            role=wish.role,
-            at=at,
-            days=wish.days,
-            project_id=wish.project_id,
-            scopes=wish.scopes,
-            created_by=str(issuer)[:250],
-        )
-        record(by, "key.issue", subject=key, after=shown(key))
+        ApiKey.objects.lock_all()
+        return mint(by, issuer, wish, origin=origin_of(issuer, at), at=at)
+
+
+def mint(by: By, issuer: Principal, wish: Wish, *, origin: Origin, at: datetime) -> tuple[ApiKey, str]:
+    """Make a key of an origin, and write it down."""
+    key, text = ApiKey.objects.issue(
+        slug=this_tenant().slug,
+        name=wish.name,
+        role=wish.role,
+        at=at,
+        days=wish.days,
+        project_id=wish.project_id,
+        scopes=wish.scopes,
+        created_by=str(issuer)[:250],
+        origin=origin,
+    )
+    record(by, "key.issue", subject=key, after=shown(key))
     return key, text
 
 
 def rotate(
     by: By, issuer: Principal, identity: str, *, days: int, overlap_hours: int, at: datetime
 ) -> tuple[ApiKey, str]:
-    """Replace a key by a new one of the same rights; the old one works for the overlap, so that nobody is cut off."""
+    """Replace a key by a new one of the same rights, family and end; the old one works for the overlap.
+
+    Whoever asks, the successor lasts no longer than the old key, nor than the key that asked for it.
+    Raises Conflict for a key that has ended or has a successor.
+    """
     with transaction.atomic():
+        ApiKey.objects.lock_all()
         old = fetch(issuer, identity)
         if not old.is_valid(at) or old.revoked_at is not None:
             raise Conflict("this key is expired, revoked or being replaced already")
         wish = Wish(old.name, old.role, days, old.project_id, tuple(old.scopes))
-        key, text = issue(by, issuer, wish, at)
+        check_may_grant(issuer, wish)
+        origin = origin_of(issuer, at)
+        until = min(old.expires_at, origin.until or old.expires_at)
+        key, text = mint(by, issuer, wish, origin=replace(origin, family=old.family, until=until), at=at)
         old.revoke(min(old.expires_at, at + timedelta(hours=overlap_hours)))
         record(by, "key.rotate", subject=old, after={"replaced_by": key.pk, "works_until": old.revoked_at})
     forget_keys()
     return key, text
 
 
-def revoke(by: By, key: ApiKey, at: datetime) -> None:
-    """Close a key now. In force in every process within five seconds. Twice is no error."""
-    if key.revoked_at is not None and key.revoked_at <= at:
-        return
+def revoke(by: By, key: ApiKey, at: datetime) -> int:
+    """Close a key now, its whole family and all that any of them made. Returns how many were open; none is no error.
+
+    In force in every process within five seconds.
+    """
+    return end(by, ApiKey.objects.filter(pk=key.pk), at)
+
+
+def end(by: By, keys: ApiKeyQuerySet, at: datetime) -> int:
+    """Close keys with their families and all that came of them, each with its event. Returns how many were open."""
     with transaction.atomic():
-        key.revoke(at)
-        record(by, "key.revoke", subject=key, before=shown(key))
+        ApiKey.objects.lock_all()
+        first = set(keys.values_list("pk", flat=True))
+        open_keys = list(keys.with_what_came_of_them().not_ended(at))
+        for one in open_keys:
+            one.revoke(at)
+            record(
+                by, "key.revoke", subject=one, before=shown(one), after={"came_of_an_ended_key": one.pk not in first}
+            )
     forget_keys()
+    return len(open_keys)

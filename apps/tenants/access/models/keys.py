@@ -9,10 +9,12 @@ import secrets
 import uuid
 import zlib
 from collections.abc import Iterable
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Self
 
 from django.conf import settings
+from django.contrib.postgres.functions import RandomUUID
 from django.db import connection, models
 from django.db.models import Q
 
@@ -45,8 +47,40 @@ def hmac_of(secret: str) -> bytes:
     return hmac.digest(settings.KEY_PEPPER.encode(), secret.encode(), hashlib.sha256)
 
 
+@dataclass(frozen=True)
+class Origin:
+    """What a key comes from, and so ends with: its family, the key, person or publisher that made it, and a last day."""
+
+    family: uuid.UUID = field(default_factory=uuid.uuid4)
+    parent_id: str | None = None
+    person_id: int | None = None
+    publisher_id: uuid.UUID | None = None
+    until: datetime | None = None
+
+
 class ApiKeyQuerySet(models.QuerySet["ApiKey"]):
     """Questions about keys."""
+
+    def lock_all(self) -> None:
+        """Let one transaction at a time make or end keys, so that none is made of one that is just being ended."""
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(current_schema() || ' keys', 0))")
+
+    def not_ended(self, at: datetime) -> Self:
+        """Keep keys that nobody has ended yet, be it for later."""
+        return self.filter(Q(revoked_at=None) | Q(revoked_at__gt=at))
+
+    def with_what_came_of_them(self) -> Self:
+        """Add to these keys their families, the keys that any of them made, these keys' families, and so on."""
+        found: set[str] = set()
+        fresh = set(self.values_list("pk", flat=True))
+        everything = self.model._default_manager.all()
+        while fresh:
+            found |= fresh
+            families = everything.filter(pk__in=fresh).values("family")
+            kin = everything.filter(Q(family__in=families) | Q(parent__in=fresh))
+            fresh = set(kin.values_list("pk", flat=True)) - found
+        return everything.filter(pk__in=found)  # type: ignore[return-value]
 
     def valid(self, at: datetime) -> Self:
         """Keep keys that are neither revoked nor expired."""
@@ -74,8 +108,12 @@ class ApiKeyQuerySet(models.QuerySet["ApiKey"]):
         scopes: Iterable[str] = (),
         created_by: str = "",
         kind: str = "key",
+        origin: Origin | None = None,
     ) -> tuple["ApiKey", str]:
-        """Make a key and its text, which can't be read again. Raises Invalid for a bad role, scope or time."""
+        """Make a key and its text, which can't be read again. It ends no later than its origin allows.
+
+        Raises  Invalid for a bad role, scope or time
+        """
         if role not in RANK:
             raise Invalid(f"the role must be one of {', '.join(ROLES)}", "bad_role")
         if not 1 <= days <= MOST_DAYS:
@@ -84,7 +122,8 @@ class ApiKeyQuerySet(models.QuerySet["ApiKey"]):
             raise Invalid(f"name must have 1 to {limits.NAME_CHARS} characters", "bad_name")
         if unknown := sorted(set(scopes) - set(SCOPES)):
             raise Invalid(f"scopes must be among {', '.join(SCOPES)}, not {unknown[0]!r}", "bad_scope")
-        identity, secret = new_id(), secrets.token_urlsafe(32)
+        identity, secret, origin = new_id(), secrets.token_urlsafe(32), origin or Origin()
+        ends = at + (lasts or timedelta(days=days))
         key = self.create(
             id=identity,
             name=name.strip(),
@@ -93,10 +132,14 @@ class ApiKeyQuerySet(models.QuerySet["ApiKey"]):
             scopes=sorted(scopes),
             digest=hmac_of(secret),
             last_four=secret[-4:],
-            expires_at=at + (lasts or timedelta(days=days)),
+            expires_at=min(ends, origin.until or ends),
             kind=kind,
             created_at=at,
             created_by=created_by,
+            family=origin.family,
+            parent_id=origin.parent_id,
+            person_id=origin.person_id,
+            publisher_id=origin.publisher_id,
         )
         body = f"mst_{slug}_{identity}_{secret}"
         return key, body + checksum(body)
@@ -120,6 +163,15 @@ class ApiKey(models.Model):
     digest = models.BinaryField(max_length=32, editable=False)
     last_four = models.CharField(max_length=4, editable=False)
     created_by = models.CharField(max_length=250, blank=True, editable=False)
+    # A key and its successors by rotation are one family. What is deleted takes the keys that it made along.
+    family = models.UUIDField(default=uuid.uuid4, db_default=RandomUUID(), db_index=True, editable=False)
+    parent = models.ForeignKey("self", null=True, on_delete=models.CASCADE, related_name="made", editable=False)
+    person = models.ForeignKey(
+        "auth.User", null=True, on_delete=models.CASCADE, related_name="issued_keys", editable=False
+    )
+    publisher = models.ForeignKey(
+        "access.TrustedPublisher", null=True, on_delete=models.CASCADE, related_name="keys", editable=False
+    )
     created_at = models.DateTimeField()
     expires_at = models.DateTimeField()
     revoked_at = models.DateTimeField(null=True, blank=True)

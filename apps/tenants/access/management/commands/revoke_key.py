@@ -16,7 +16,10 @@ from maestro.errors import NotFound
 class Command(MaestroCommand):
     """Revoke an API key."""
 
-    help = "Revoke an API key by its id, which stands in the key's text and in the list of keys. In force within 5 s."
+    help = (
+        "Revoke an API key by its id, which stands in the key's text and in the list of keys, with its successors by "
+        "rotation and the keys that any of them made. In force within 5 s."
+    )
     example = "manage.py revoke_key --tenant acme --id 0a1b2c3d4e5f"
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -32,5 +35,6 @@ class Command(MaestroCommand):
             key = ApiKey.objects.filter(pk=id[:32]).first()
             if key is None:
                 raise NotFound(f"there is no key {id!r} in {tenant}")
-            keyring.revoke("operator", key, timezone.now())
-            return {"id": key.pk, "name": key.name, "revoked_at": key.revoked_at}
+            ended = keyring.revoke("operator", key, timezone.now())
+            key.refresh_from_db()
+            return {"id": key.pk, "name": key.name, "revoked_at": key.revoked_at, "ended": ended}

@@ -189,3 +189,19 @@ def test_a_person_token_is_not_a_session(acme: Tenant) -> None:
     pair = tokens.issue(boss, __import__("django.utils.timezone", fromlist=["now"]).now())
     client = Client(headers={"host": "acme.localhost", "authorization": f"Bearer {pair.access}"})
     assert client.get("/admin/").status_code == 302
+
+
+@pytest.mark.parametrize("by", ["its page", "the list's action"])
+def test_an_admin_can_not_delete_whom_they_may_not_change(acme: Tenant, by: str) -> None:
+    boss = User.objects.create_user("boss", password=PASSWORD, is_staff=True)
+    boss.groups.add(Group.objects.get(name="admin"))
+    root, cy = User.objects.create_superuser("root", password=PASSWORD), User.objects.create_user("cy")
+    client = Client(headers={"host": "acme.localhost"})
+    client.force_login(boss, backend="apps.tenants.access.passwords.PasswordBackend")
+    for person in (root, cy):
+        if by == "its page":
+            client.post(f"/admin/auth/user/{person.pk}/delete/", {"post": "yes"})
+        else:
+            wish = {"action": "delete_selected", "_selected_action": person.pk, "post": "yes"}
+            client.post("/admin/auth/user/", wish)
+    assert list(User.objects.exclude(pk=boss.pk).values_list("username", flat=True)) == ["root"]

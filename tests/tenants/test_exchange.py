@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from django.test import Client
 
-from apps.tenants.access.models import ApiKey, AuditEvent
+from apps.tenants.access.models import ApiKey, AuditEvent, TrustedPublisher
 from apps.tenants.models import Tenant
 from apps.tracking.models import Project
 from maestro.oidc import documents
@@ -310,3 +310,61 @@ def test_a_publisher_that_is_gone_lets_nobody_in(acme: Tenant, trust: Any, issue
     assert admin.delete(f"{PUBLISHERS}{made['id']}/").status_code == 204
     assert admin.get(f"{PUBLISHERS}{uuid.uuid4()}/").status_code == 404
     assert exchange(issuer.token(**JOB)).status_code == 403
+
+
+def test_taking_the_trust_back_ends_the_keys_of_its_jobs(acme: Tenant, trust: Any, issuer: Issuer, api: Door) -> None:
+    made, other = trust().json(), trust(name="other", audience="maestro:other").json()
+    texts = [exchange(issuer.token(**JOB | {"aud": one["audience"]})).json()["key"] for one in (made, other)]
+    jobs = [Client(headers={"host": "acme.localhost", "authorization": f"Bearer {text}"}) for text in texts]
+    assert [job.get("/api/v1/auth/whoami/").status_code for job in jobs] == [200, 200]
+    assert api(acme, "admin").delete(f"{PUBLISHERS}{made['id']}/").status_code == 204
+    assert [job.get("/api/v1/auth/whoami/").status_code for job in jobs] == [401, 200]
+    assert AuditEvent.objects.get(action="publisher.delete").after["keys_ended"] == 1
+
+
+GITHUBS, GITLABS = "https://token.actions.githubusercontent.com", "https://gitlab.com"
+
+
+@pytest.mark.parametrize(
+    ("kind", "issuer_url"),
+    [
+        ("oidc", GITHUBS),
+        ("jenkins", f"{GITHUBS}/a-company"),
+        ("gitlab", GITHUBS),
+        ("oidc", GITLABS),
+        ("oidc", "https://GITLAB.com/"),
+        ("github", GITLABS),
+    ],
+)
+def test_a_kind_that_the_issuer_is_not_is_refused(acme: Tenant, trust: Any, kind: str, issuer_url: str) -> None:
+    loose = {"sub": "repo:acme/churn:ref:refs/heads/main"}
+    made = trust(kind=kind, issuer=issuer_url, claims=loose | REPOSITORY | {"project_id": "1", "namespace_id": "2"})
+    assert (made.status_code, made.json()["code"]) == (400, "wrong_kind")
+
+
+LOOSE = {
+    "GitHub's, of a pull request": {"event_name": "pull_request"} | REPOSITORY,
+    "GitHub's, by its name alone": {"event_name": "push"} | REPOSITORY,
+    "GitLab's, of a merge request": {"pipeline_source": "merge_request_event", "project_id": "1", "namespace_id": "2"},
+    "GitLab's, by its name alone": {"pipeline_source": "push", "project_id": "1", "namespace_id": "2", "ref": "main"},
+    "Kubernetes', by its name alone": {"kubernetes.io": {"serviceaccount": {"uid": "u-1"}}},
+}
+
+
+@pytest.mark.parametrize("kind", ["oidc", "jenkins"])
+@pytest.mark.parametrize("name", LOOSE)
+def test_a_token_of_ones_own_installation_falls_under_the_rules_of_what_it_is(
+    acme: Tenant, trust: Any, issuer: Issuer, kind: str, name: str
+) -> None:
+    assert trust(kind=kind, claims={"sub": "a job"}).status_code == 201
+    plain = {"sub": "a job", "aud": "maestro:acme"}
+    assert exchange(issuer.token(**plain, **LOOSE[name])).status_code == 403
+    assert exchange(issuer.token(**plain)).status_code == 201
+
+
+def test_a_row_with_a_wrong_kind_opens_nothing(acme: Tenant, trust: Any, issuer: Issuer) -> None:
+    trust(kind="oidc", issuer="https://elsewhere.example", jwks=issuer.jwks(), claims={"sub": JOB["sub"]})
+    TrustedPublisher.objects.update(issuer=GITHUBS)
+    plain = {"iss": GITHUBS, "aud": "maestro:acme", "sub": JOB["sub"]}
+    assert exchange(issuer.token(**plain)).status_code == 403
+    assert "repository_id" in AuditEvent.objects.get(action="job.refuse").after["why"]

@@ -44,6 +44,10 @@ class PersonAdmin(AuditedAdmin, UserAdmin):
             return False
         return super().has_change_permission(request, obj)
 
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Let nobody delete whom they may not change."""
+        return super().has_delete_permission(request, obj) and (obj is None or self.has_change_permission(request, obj))
+
     @admin.action(description="Take the second factor away (a lost phone)", permissions=["change"])
     def reset_second_factor(self, request: HttpRequest, people: Any) -> None:
         """Let people who lost theirs in by password alone, until they set up a new one."""

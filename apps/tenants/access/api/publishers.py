@@ -1,10 +1,8 @@
 """The access room's REST door: trusted CI jobs, and their way in."""
 
 from typing import Any
-from uuid import UUID
 
 from django.conf import settings
-from django.db import transaction
 from django.utils import timezone
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
@@ -12,19 +10,18 @@ from rest_framework.generics import GenericAPIView
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from apps.tenants.access import trusting
 from apps.tenants.access.api.tokens import OpenView
-from apps.tenants.access.audit.recording import record
 from apps.tenants.access.idempotency import IdempotentPosts
 from apps.tenants.access.keys import exchange
-from apps.tenants.access.keys.publishers import RULES, check_publisher, snippet
+from apps.tenants.access.keys.publishers import snippet
 from apps.tenants.access.models import ApiKey, TrustedPublisher
 from apps.tenants.routing import this_tenant
 from maestro.api.permissions import asking, public_route, reading_and_writing
 from maestro.api.serializers import Mapped, StrictSerializer, Text, Whole
-from maestro.errors import Forbidden, Invalid, NotFound
+from maestro.errors import NotFound
 from maestro.http.addresses import client_address, group_of
 from maestro.http.throttling import limiter
-from maestro.principals import RANK, Principal
 
 MOST_KEYS = 50
 
@@ -106,11 +103,6 @@ class Admitted(serializers.Serializer[Any]):
     expires_at = serializers.DateTimeField(read_only=True)
 
 
-def beyond(who: Principal, project_id: UUID) -> bool:
-    """Say whether a project is out of somebody's reach."""
-    return who.projects is not None and project_id not in who.projects
-
-
 def visible(request: Request) -> Any:
     """Keep what the caller may see."""
     who = asking(request)
@@ -140,19 +132,9 @@ class PublisherList(IdempotentPosts, GenericAPIView[TrustedPublisher]):
         """Trust a CI job: its claims must pin it to ids that nobody can register again."""
         asked = PublisherNew(data=request.data)
         asked.is_valid(raise_exception=True)
-        fields = dict(asked.validated_data)
-        who = asking(request)
-        check_publisher(fields["kind"], fields["claims"])
-        issuer = fields.get("issuer") or RULES[fields["kind"]].issuer
-        if not issuer:
-            raise Invalid(f"issuer: a publisher of kind {fields['kind']} needs its issuer", "issuer_missing")
-        project_id = ApiKey.objects.project_id_of(fields.pop("project"))
-        if who.kind == "job" or RANK[fields["role"]] > RANK[who.role] or beyond(who, project_id):
-            raise Forbidden("you can't trust a job beyond your own rights")
-        fields |= {"issuer": issuer, "audience": fields.get("audience") or f"maestro:{this_tenant().slug}"}
-        with transaction.atomic():
-            row = TrustedPublisher.objects.create(project_id=project_id, **fields)
-            record(request, "publisher.create", subject=row, after=shown(request, row))
+        wish = dict(asked.validated_data)
+        project_id = ApiKey.objects.project_id_of(wish.pop("project"))
+        row = trusting.trust(request, asking(request), project_id, wish)
         return Response(shown(request, row), status=201)
 
 
@@ -176,11 +158,8 @@ class PublisherDetail(GenericAPIView[TrustedPublisher]):
 
     @extend_schema(operation_id="publishers_delete", responses={204: None})
     def delete(self, request: Request, publisher: Any) -> Response:
-        """Trust it no more. Keys that its jobs hold end by themselves within 15 minutes."""
-        with transaction.atomic():
-            row = self.fetch(request, publisher)
-            record(request, "publisher.delete", subject=row, before=shown(request, row))
-            row.delete()
+        """Trust it no more. Keys that its jobs hold end with it, within five seconds."""
+        trusting.distrust(request, self.fetch(request, publisher), timezone.now())
         return Response(status=204)
 
 

@@ -14,6 +14,7 @@ from django.http import HttpRequest
 from apps.tenants.access.audit.recording import actor_of, record
 from apps.tenants.access.keys.publishers import claim, mismatch
 from apps.tenants.access.models import ApiKey, TrustedPublisher, UsedToken
+from apps.tenants.access.models.keys import Origin
 from apps.tenants.routing import this_tenant
 from maestro.egress import AddressRefused
 from maestro.errors import Forbidden, Invalid
@@ -91,6 +92,8 @@ def mint(
     ends = datetime.fromtimestamp(int(claims["exp"]), UTC)
     try:
         with transaction.atomic():
+            if not is_trusted_still(publisher):
+                raise UntrustedJob
             if not use(token_identity(claims, token), ends + timedelta(minutes=5)):
                 raise UntrustedJob
             key, text = ApiKey.objects.issue(
@@ -102,14 +105,20 @@ def mint(
                 project_id=publisher.project_id,
                 created_by=f"publisher:{publisher.name}"[:250],
                 kind=ApiKey.Kind.JOB,
+                origin=Origin(publisher_id=publisher.pk),
             )
             told = {"publisher": publisher.name, "subject": claims["sub"], "expires_at": key.expires_at}
             job = replace(actor_of(request), name=f"job:{key.name}", role=key.role)
             record(job, "job.admit", subject=key, after=told)
     except UntrustedJob:
-        refuse(request, f"{publisher.name}: the token was used before", token)
+        refuse(request, f"{publisher.name}: the token was used before, or the trust just taken back", token)
         raise
     return Admission(key, text, publisher)
+
+
+def is_trusted_still(publisher: TrustedPublisher) -> bool:
+    """Look again, and hold the row: who takes the trust back ends the keys of all jobs that were let in until then."""
+    return TrustedPublisher.objects.select_for_update().filter(pk=publisher.pk, is_enabled=True).exists()
 
 
 def token_identity(claims: dict[str, Any], token: str) -> bytes:

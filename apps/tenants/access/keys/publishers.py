@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from string import Template
 from typing import Any
+from urllib.parse import urlsplit
 
 from apps.tenants.access.models import TrustedPublisher
 from maestro.errors import Fault, Invalid
@@ -98,6 +99,31 @@ RULES: dict[str, Rules] = {
     Kind.OIDC: Rules(),
 }
 
+# Whose tokens an issuer's are follows from the issuer, and at an installation of one's own from what they say of
+# themselves: never from the kind alone, which is the caller's word.
+HOSTS = {"token.actions.githubusercontent.com": Kind.GITHUB, "gitlab.com": Kind.GITLAB}
+MARKS: dict[str, str] = {
+    "repository_id": Kind.GITHUB,
+    "repository_owner_id": Kind.GITHUB,
+    "pipeline_source": Kind.GITLAB,
+    "namespace_id": Kind.GITLAB,
+    "kubernetes.io": Kind.KUBERNETES,
+}
+
+
+def kind_of_issuer(issuer: str) -> str | None:
+    """Name the CI system that an issuer is known to belong to; None for an installation of somebody's own."""
+    try:
+        return HOSTS.get(urlsplit(issuer).hostname or "")
+    except ValueError:
+        return None
+
+
+def rules_for(kind: str, issuer: str, claims: Mapping[str, Any] | None = None) -> list[Rules]:
+    """List every kind's rules that a publisher's tokens fall under."""
+    kinds = {kind, kind_of_issuer(issuer)} | {MARKS[name] for name in claims or () if name in MARKS}
+    return [RULES[name] for name in sorted(filter(None, kinds))]
+
 
 def claim(claims: Mapping[str, Any], name: str) -> str | None:
     """Read a claim as text; `a/b/c` goes down into objects. None for what is not a plain value."""
@@ -109,16 +135,12 @@ def claim(claims: Mapping[str, Any], name: str) -> str | None:
     return str(value) if isinstance(value, str | int) else None
 
 
-def check_publisher(kind: str, claims: Mapping[str, Any]) -> None:
+def check_publisher(kind: str, issuer: str, claims: Mapping[str, Any]) -> None:
     """Raise Invalid unless a publisher's claims pin down one project and one branch or environment."""
-    rules = RULES[kind]
-    faults = [
-        Fault(f"/claims/{name}", "required", f"{name} is needed: it can't be registered again by somebody else")
-        for name in rules.bound
-        if name not in claims
-    ]
-    if rules.one_of and not any(name in claims for name in rules.one_of):
-        faults.append(Fault("/claims", "required", f"one of {' or '.join(rules.one_of)} is needed"))
+    known = kind_of_issuer(issuer)
+    if known is not None and known != kind:
+        raise Invalid(f"kind: tokens of {issuer} are of the kind {known}", "wrong_kind")
+    faults = [fault for rules in rules_for(kind, issuer) for fault in unbound(rules, claims)]
     for name, value in claims.items():
         if not isinstance(value, str) or not value or len(value) > 500 or "*" in value:
             faults.append(Fault(f"/claims/{name}", "bad_value", "a claim's value is plain text, compared exactly"))
@@ -128,15 +150,29 @@ def check_publisher(kind: str, claims: Mapping[str, Any]) -> None:
         raise Invalid(f"{faults[0].pointer.lstrip('/')}: {faults[0].detail}", "bad_claims", faults=faults)
 
 
+def unbound(rules: Rules, claims: Mapping[str, Any]) -> list[Fault]:
+    """List what a publisher leaves open that rules want pinned down."""
+    faults = [
+        Fault(f"/claims/{name}", "required", f"{name} is needed: it can't be registered again by somebody else")
+        for name in rules.bound
+        if name not in claims
+    ]
+    if rules.one_of and not any(name in claims for name in rules.one_of):
+        faults.append(Fault("/claims", "required", f"one of {' or '.join(rules.one_of)} is needed"))
+    return faults
+
+
 def mismatch(publisher: TrustedPublisher, claims: Mapping[str, Any]) -> str | None:
     """Say which claim does not fit, or None if the job is the one that is trusted."""
-    rules = RULES[publisher.kind]
-    for name, values in (rules.never or {}).items():
-        found = claim(claims, name)
-        if found is None or found in values:
-            return name
-    if rules.needs_jti and not claims.get("jti"):
-        return "jti"
+    for rules in rules_for(publisher.kind, publisher.issuer, claims):
+        if open_claims := unbound(rules, publisher.claims):
+            return open_claims[0].pointer.removeprefix("/claims/")
+        for name, values in (rules.never or {}).items():
+            found = claim(claims, name)
+            if found is None or found in values:
+                return name
+        if rules.needs_jti and not claims.get("jti"):
+            return "jti"
     return next((name for name, wanted in publisher.claims.items() if claim(claims, name) != wanted), None)
 
 

@@ -197,7 +197,7 @@ def test_an_admin_can_not_delete_whom_they_may_not_change(acme: Tenant, by: str)
     boss.groups.add(Group.objects.get(name="admin"))
     root, cy = User.objects.create_superuser("root", password=PASSWORD), User.objects.create_user("cy")
     client = Client(headers={"host": "acme.localhost"})
-    client.force_login(boss, backend="apps.tenants.access.passwords.PasswordBackend")
+    client.force_login(boss, backend="apps.tenants.access.sign_in.passwords.PasswordBackend")
     for person in (root, cy):
         if by == "its page":
             client.post(f"/admin/auth/user/{person.pk}/delete/", {"post": "yes"})

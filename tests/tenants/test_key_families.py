@@ -14,8 +14,8 @@ from django.test import Client
 from django.utils import timezone
 from django_tenants.utils import tenant_context
 
-from apps.tenants.access import keyring, tokens
-from apps.tenants.access.authentication import principal_for
+from apps.tenants.access.keys import keyring, tokens
+from apps.tenants.access.keys.authentication import principal_for
 from apps.tenants.access.models import ApiKey, AuditEvent
 from apps.tenants.models import Tenant
 from apps.tracking.models import Project

@@ -6,13 +6,13 @@ from typing import Any
 
 from django.db import transaction
 
-from apps.tenants.access import keyring
-from apps.tenants.access.auditing import By, record
+from apps.tenants.access.audit.recording import By, record
+from apps.tenants.access.keys import keyring
+from apps.tenants.access.keys.publishers import RULES, check_publisher
 from apps.tenants.access.models import ApiKey, TrustedPublisher
-from apps.tenants.access.publishing import RULES, check_publisher
 from apps.tenants.routing import this_tenant
-from maestro.api.auth import RANK, Principal
 from maestro.errors import Forbidden, Invalid
+from maestro.principals import RANK, Principal
 
 
 def trust(by: By, who: Principal, project_id: uuid.UUID, wish: dict[str, Any]) -> TrustedPublisher:

@@ -29,9 +29,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             "apikey",
             "parent",
-            models.ForeignKey(
-                editable=False, null=True, on_delete=CASCADE, related_name="made", to="access.apikey"
-            ),
+            models.ForeignKey(editable=False, null=True, on_delete=CASCADE, related_name="made", to="access.apikey"),
         ),
         migrations.AddField(
             "apikey",

@@ -47,6 +47,18 @@ def hmac_of(secret: str) -> bytes:
     return hmac.digest(settings.KEY_PEPPER.encode(), secret.encode(), hashlib.sha256)
 
 
+def check_wish(*, name: str, role: str, days: int, scopes: Iterable[str]) -> None:
+    """Raise Invalid for a bad name, role, scope or time."""
+    if role not in RANK:
+        raise Invalid(f"the role must be one of {', '.join(ROLES)}", "bad_role")
+    if not 1 <= days <= MOST_DAYS:
+        raise Invalid(f"days must be from 1 to {MOST_DAYS}", "bad_days")
+    if not name.strip() or len(name) > limits.NAME_CHARS:
+        raise Invalid(f"name must have 1 to {limits.NAME_CHARS} characters", "bad_name")
+    if unknown := sorted(set(scopes) - set(SCOPES)):
+        raise Invalid(f"scopes must be among {', '.join(SCOPES)}, not {unknown[0]!r}", "bad_scope")
+
+
 @dataclass(frozen=True)
 class Origin:
     """What a key comes from, and so ends with: its family, the key, person or publisher that made it, and a last day."""
@@ -114,14 +126,7 @@ class ApiKeyQuerySet(models.QuerySet["ApiKey"]):
 
         Raises  Invalid for a bad role, scope or time
         """
-        if role not in RANK:
-            raise Invalid(f"the role must be one of {', '.join(ROLES)}", "bad_role")
-        if not 1 <= days <= MOST_DAYS:
-            raise Invalid(f"days must be from 1 to {MOST_DAYS}", "bad_days")
-        if not name.strip() or len(name) > limits.NAME_CHARS:
-            raise Invalid(f"name must have 1 to {limits.NAME_CHARS} characters", "bad_name")
-        if unknown := sorted(set(scopes) - set(SCOPES)):
-            raise Invalid(f"scopes must be among {', '.join(SCOPES)}, not {unknown[0]!r}", "bad_scope")
+        check_wish(name=name, role=role, days=days, scopes=scopes)
         identity, secret, origin = new_id(), secrets.token_urlsafe(32), origin or Origin()
         ends = at + (lasts or timedelta(days=days))
         key = self.create(

@@ -10,10 +10,9 @@ from rest_framework.generics import GenericAPIView
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from apps.tenants.access import trusting
 from apps.tenants.access.api.tokens import OpenView
 from apps.tenants.access.idempotency import IdempotentPosts
-from apps.tenants.access.keys import exchange
+from apps.tenants.access.keys import exchange, trusting
 from apps.tenants.access.keys.publishers import snippet
 from apps.tenants.access.models import ApiKey, TrustedPublisher
 from apps.tenants.routing import this_tenant

@@ -42,6 +42,12 @@ def checksum(text: str) -> str:
     return digits
 
 
+def text_of(slug: str, identity: str, secret: str) -> str:
+    """Write a key as its holder gets it."""
+    body = f"mst_{slug}_{identity}_{secret}"
+    return body + checksum(body)
+
+
 def hmac_of(secret: str) -> bytes:
     """Digest a secret with the pepper, which is not in the database."""
     return hmac.digest(settings.KEY_PEPPER.encode(), secret.encode(), hashlib.sha256)
@@ -146,8 +152,7 @@ class ApiKeyQuerySet(models.QuerySet["ApiKey"]):
             person_id=origin.person_id,
             publisher_id=origin.publisher_id,
         )
-        body = f"mst_{slug}_{identity}_{secret}"
-        return key, body + checksum(body)
+        return key, text_of(slug, identity, secret)
 
 
 class ApiKey(models.Model):

@@ -16,10 +16,10 @@ from apps.tenants.access.models import TrustedPublisher
 from apps.tenants.models import Tenant
 from tests.issuer import Issuer
 from tests.patience import START_SECONDS
+from tests.playing import CLIENT
 from tests.tenants.conftest import CLAIMS
 from tests.web import WebServer
 
-CLIENT = Path(__file__).resolve().parents[2] / "docs" / "ci" / "maestro_ci.py"
 LOGIN = ("login", "--file", "maestro.env")
 JOB = CLAIMS | {"sub": "repo:a/b", "event_name": "push", "repository": "a/b"}
 

@@ -19,7 +19,7 @@ from django.test import Client
 from apps.tenants.models import Tenant
 from apps.tracking.models import Project, Run
 from tests.issuer import Issuer
-from tests.tenants.access.keys.test_ci_client_retries import ADMITTED, CLIENT, Answer, as_json, playing
+from tests.playing import ADMITTED, CLIENT, Answer, as_json, playing
 from tests.web import WebServer
 
 PAGE = (CLIENT.parent / "README.md").read_text()

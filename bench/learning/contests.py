@@ -14,7 +14,7 @@ import numpy as np
 
 from apps.recommendations.estimators.impact import ImpactData, estimate_impact
 from apps.recommendations.training.holdout import Losses, is_worse, project_losses
-from tests.recommendations.simulated import tenant
+from tests.factories.simulated import tenant
 
 PROJECTS, TRAINED, ARTIFACTS, FIRST_SEED = 150, 120, 8, 10
 

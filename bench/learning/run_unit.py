@@ -15,7 +15,7 @@ import numpy as np
 from apps.recommendations.estimators import minimum_data
 from apps.recommendations.estimators.run_impact import estimate_run_impact
 from apps.recommendations.estimators.tables import Floats
-from tests.recommendations.simulated import workshop
+from tests.factories.simulated import workshop
 
 ARTIFACTS = 8
 PROJECTS = (5, 8, 12, 20, 30, 60)

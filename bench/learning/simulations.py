@@ -1,6 +1,6 @@
 """Effects with known truth at full size: how far off, how often held, how many claims are wrong.
 
-Own generator (tests/recommendations/simulated.py), so that the figures can be repeated by anyone.
+Own generator (tests/factories/simulated.py), so that the figures can be repeated by anyone.
 
 usage: python -m bench.learning.simulations [--sizes 200:40,1000:10,5000:2] [--first-seed 5000]
 """
@@ -17,7 +17,7 @@ import numpy as np
 from scipy.stats import spearmanr
 
 from apps.recommendations.estimators.impact import estimate_impact
-from tests.recommendations.simulated import tenant
+from tests.factories.simulated import tenant
 
 RESULT = Path(__file__).parents[1] / "results" / "simulations.md"
 ARTIFACTS = 30

@@ -5,7 +5,7 @@ import json
 import uuid
 from typing import Any
 
-from tests.auditing.stage import MLFLOW, Call, Stage, Write
+from tests.factories.stage import MLFLOW, Call, Stage, Write
 
 A = "/api/2.0/mlflow/"
 FILES = "/api/2.0/mlflow-artifacts/artifacts/<path:path>"

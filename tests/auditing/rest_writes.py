@@ -12,7 +12,7 @@ from django.utils import timezone
 from jwt.algorithms import ECAlgorithm
 
 from apps.recommendations.models import ImpactModel, Training
-from tests.auditing.stage import V1, Call, Stage, Write, digest_of, send
+from tests.factories.stage import V1, Call, Stage, Write, digest_of, send
 
 PASSWORD = "a long and silly password"
 

@@ -28,7 +28,7 @@ from config.routes import all_routes
 from maestro.admin.sites import operator_site, tenant_site
 from tests.auditing import state
 from tests.auditing.rest_writes import PASSWORD, two_champions
-from tests.auditing.stage import REQUEST_ID, Call, send
+from tests.factories.stage import REQUEST_ID, Call, send
 
 
 def a_run() -> Run:

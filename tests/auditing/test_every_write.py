@@ -15,7 +15,7 @@ from apps.tenants.access.models.audit import AuditQuerySet
 from apps.tenants.models import Tenant
 from config.routes import all_routes
 from tests.auditing import mlflow_writes, rest_writes, state
-from tests.auditing.stage import REQUEST_ID, Call, Stage, Write, send
+from tests.factories.stage import REQUEST_ID, Call, Stage, Write, send
 from tests.isolation.test_roles import address
 
 METHODS = ("POST", "PUT", "PATCH", "DELETE")

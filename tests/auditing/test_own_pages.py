@@ -19,7 +19,7 @@ from apps.tenants.access.sign_in import second_factor
 from apps.tenants.models import Tenant
 from maestro.http.throttling import limiter
 from tests.auditing import state
-from tests.auditing.stage import REQUEST_ID, Call, send
+from tests.factories.stage import REQUEST_ID, Call, send
 
 FACTOR, ENTER, SIGN_INS = "/admin/second-factor/", "/admin/second-factor/enter/", "/admin/sign-ins/"
 

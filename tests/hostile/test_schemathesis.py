@@ -25,7 +25,7 @@ from schemathesis import GenerationMode
 from apps.recommendations.models import Training
 from apps.tenants.models import Tenant
 from tests.auditing.rest_writes import publisher
-from tests.auditing.stage import V1, Stage
+from tests.factories.stage import V1, Stage
 
 EXAMPLES = int(os.environ.get("MAESTRO_FUZZ_EXAMPLES", "4"))
 DESCRIPTION = yaml.safe_load((Path(__file__).resolve().parents[2] / "docs" / "openapi.yaml").read_text())

@@ -15,7 +15,7 @@ from apps.tenants.models import Tenant
 from maestro.database import statements
 from tests.auditing.mlflow_writes import dataset, trace
 from tests.auditing.rest_writes import a_view, key, publisher, two_champions
-from tests.auditing.stage import MLFLOW, V1, Stage
+from tests.factories.stage import MLFLOW, V1, Stage
 
 FILES = "/api/2.0/mlflow-artifacts/artifacts/"
 LITERAL = re.compile(r"\"s\d+_x\d+\"|'(?:[^']|'')*'|\b[0-9a-f]{8}-[0-9a-f-]{27}\b|\b\d+\b")

@@ -15,7 +15,7 @@ from apps.tenants.models import Tenant
 from apps.tracking.models import Export, LifeRule, Project, Run
 from config.routes import walk
 from maestro.admin.sites import tenant_site
-from tests.isolation.two_projects import MARK, Things, contents, furnish, person_in, text_of
+from tests.factories.two_projects import MARK, Things, contents, furnish, person_in, text_of
 
 Api = Callable[..., Client]
 

@@ -9,7 +9,7 @@ from django.test import Client
 
 from apps.tenants.models import Tenant
 from apps.tracking.models import Project
-from tests.isolation.two_projects import (
+from tests.factories.two_projects import (
     MARK,
     MLFLOW,
     Things,

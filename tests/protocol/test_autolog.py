@@ -11,7 +11,7 @@ from apps.registry.models import LoggedModel
 from apps.tenants.models import Tenant
 from apps.tracking.models import LatestMetric, Run, RunFile
 from tests.clients import python_of
-from tests.protocol.clients import run_script
+from tests.factories.clients import run_script
 from tests.web import WebServer
 
 KeyFor = Callable[..., str]

@@ -15,7 +15,7 @@ from django_tenants.utils import tenant_context
 
 from apps.tenants.models import Tenant
 from apps.tracking.models import Blob, RunFile
-from tests.protocol.clients import raw, use_client
+from tests.factories.clients import raw, use_client
 from tests.web import WebServer
 
 KeyFor = Callable[..., str]

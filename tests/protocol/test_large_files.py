@@ -9,7 +9,7 @@ from django_tenants.utils import tenant_context
 
 from apps.tenants.models import Tenant
 from apps.tracking.models import RunFile
-from tests.protocol.clients import raw, run_script
+from tests.factories.clients import raw, run_script
 from tests.web import WebServer
 
 KeyFor = Callable[..., str]

@@ -13,7 +13,7 @@ from django.db.models import F
 
 from apps.tenants.models import Tenant
 from apps.tracking.models import LatestMetric, Run, RunInput
-from tests.protocol.clients import raw, use_client
+from tests.factories.clients import raw, use_client
 from tests.web import WebServer
 
 

@@ -14,7 +14,7 @@ from mlflow.exceptions import MlflowException
 from apps.registry.models import ArtifactVersion, Edge, VersionFile
 from apps.tenants.access.models import AuditEvent
 from apps.tenants.models import Tenant
-from tests.protocol.clients import raw, run_script, use_client
+from tests.factories.clients import raw, run_script, use_client
 from tests.web import WebServer
 
 KeyFor = Callable[..., str]

@@ -8,7 +8,7 @@ from django_tenants.utils import tenant_context
 
 from apps.tenants.models import Tenant
 from apps.tracking.models import Assessment, EvaluationDataset, Trace, TraceFile
-from tests.protocol.clients import run_script
+from tests.factories.clients import run_script
 from tests.web import WebServer
 
 KeyFor = Callable[..., str]

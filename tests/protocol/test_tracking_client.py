@@ -10,7 +10,7 @@ from mlflow.entities import Metric, Param, RunTag
 from mlflow.exceptions import MlflowException
 
 from apps.tenants.models import Tenant
-from tests.protocol.clients import use_client
+from tests.factories.clients import use_client
 from tests.web import WebServer
 
 

@@ -14,7 +14,7 @@ from apps.registry import sweeps
 from apps.registry.models import Artifact, VersionFile
 from apps.tenants.models import Tenant
 from apps.tracking.models import Blob, Offer, Project
-from tests.registry.sending import make_version, send
+from tests.factories.sending import make_version, send
 
 ApiFor = Callable[..., Client]
 SECRET = b"bytes of another project"

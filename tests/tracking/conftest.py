@@ -8,8 +8,8 @@ from django.contrib.auth.models import Group, User
 from django.test import Client
 
 from apps.tenants.models import Tenant
-from tests.browser.scene import Scene, build
-from tests.tracking.door import Door
+from tests.factories.door import Door
+from tests.factories.scene import Scene, build
 
 
 @pytest.fixture

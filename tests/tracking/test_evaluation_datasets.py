@@ -10,8 +10,8 @@ from django.test import Client
 from apps.tenants.access.models import AuditEvent
 from apps.tenants.models import Tenant
 from apps.tracking.models import EvaluationDataset, EvaluationRecord, Project
-from tests.tracking.door import Door
-from tests.tracking.tracing import V3, call
+from tests.factories.door import Door
+from tests.factories.traces import V3, call
 
 PATH = V3 + "datasets/"
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from apps.tracking.models import Experiment, Project, Run
-from tests.tracking.door import Door
+from tests.factories.door import Door
 
 
 def test_an_experiment_is_read_back_as_it_was_made(door: Door) -> None:

@@ -19,7 +19,7 @@ from apps.tenants.models import Tenant
 from apps.tracking import tasks
 from apps.tracking.exports import orders
 from apps.tracking.models import Blob, Export, Run
-from tests.tracking.many import make_experiment
+from tests.factories.many_runs import make_experiment
 
 ApiFor = Callable[..., Client]
 PATH = "/api/v1/runs/exports/"

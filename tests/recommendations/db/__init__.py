@@ -1,1 +1,0 @@
-"""The recommendations room on a database."""

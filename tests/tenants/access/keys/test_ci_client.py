@@ -17,7 +17,7 @@ from apps.tenants.models import Tenant
 from tests.issuer import Issuer
 from tests.patience import START_SECONDS
 from tests.playing import CLIENT
-from tests.tenants.conftest import CLAIMS
+from tests.tenants.access.keys.conftest import CLAIMS
 from tests.web import WebServer
 
 LOGIN = ("login", "--file", "maestro.env")

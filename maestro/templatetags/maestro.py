@@ -34,6 +34,7 @@ TONES = {
     "queued": ("warn", "clock", "queued"),
     "draft": ("warn", "clock", "draft"),
     "early": ("warn", "clock", "early"),
+    "pooled": ("warn", "clock", "pooled"),
     "provisioning": ("info", "play", "provisioning"),
     "failed": ("bad", "cross", "failed"),
     "rejected": ("bad", "cross", "rejected"),

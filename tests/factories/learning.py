@@ -2,6 +2,7 @@
 
 import random
 import uuid
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -90,9 +91,19 @@ def past_project(k: int, complexity: int, success: float, *, draw: random.Random
 
 
 def make_runs(
-    projects: list[Project], versions: list[ArtifactVersion], count: int, *, draw: random.Random, gain: float = 0.05
+    projects: list[Project],
+    versions: list[ArtifactVersion],
+    count: int,
+    *,
+    draw: random.Random,
+    gain: float = 0.05,
+    only: Mapping[int, Collection[str]] | None = None,
 ) -> list[Run]:
-    """Finished runs with a goal metric; the first artifact adds `gain` to it."""
+    """Finished runs with a goal metric; the first artifact adds `gain` to it.
+
+    only   the number of an artifact -> the problem classes that use it; the others are used in all
+    """
+    kept = only or {}
     key, _ = MetricKey.objects.get_or_create(name="accuracy")
     made: list[Run] = []
     values: list[float] = []
@@ -107,7 +118,8 @@ def make_runs(
             made.append(
                 Run(experiment=experiment, name=f"run-{k}", status="FINISHED", start_ms=at, end_ms=at, last_write_ms=at)
             )
-            picked = [j for j in range(len(versions)) if draw.random() < 0.5]
+            drawn = [j for j in range(len(versions)) if draw.random() < 0.5]
+            picked = [j for j in drawn if j not in kept or project.problem_class in kept[j]]
             used.append(picked)
             values.append(level + gain * (0 in picked) + draw.gauss(0, 0.02))
     Run.objects.bulk_create(made)

@@ -9,7 +9,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from apps.recommendations import tasks
-from apps.recommendations.admin.impact import SHORT_UNITS, UNITS, forest_of
+from apps.recommendations.admin.impact import SHORT_UNITS, UNITS, forest_of, pooled_words
 from apps.recommendations.answers.advice import (
     PENDING,
     UNIT_WORDS,
@@ -19,6 +19,7 @@ from apps.recommendations.answers.advice import (
     team_size_for,
     untrained,
 )
+from apps.recommendations.answers.narrowing import classes_of
 from apps.recommendations.models import Advice, Forecast, ImpactModel, ImpactScore
 from apps.registry.models import Artifact
 from apps.tenants.access.people.principal import looker
@@ -75,6 +76,7 @@ def stored_item(row: Advice, reach: Reach) -> dict[str, Any]:
         "high": row.high,
         "standing": row.standing,
         "n": row.n_projects,
+        "pooled": row.pooled,
         "reasons": row.reasons,
         "evidence": evidence_links(row.evidence, reach),
         "was_followed": row.was_followed,
@@ -92,6 +94,7 @@ def fresh_item(item: Any, reach: Reach) -> dict[str, Any]:
         "high": item.high,
         "standing": item.standing,
         "n": item.n_projects,
+        "pooled": item.pooled,
         "reasons": item.reasons,
         "evidence": evidence_links(item.evidence, reach),
         "was_followed": None,
@@ -178,11 +181,18 @@ def artifact_card(request: HttpRequest, artifact: Artifact) -> dict[str, Any]:
         {
             "score": score,
             "unit": UNIT_WORDS.get(score.model.unit, ""),
-            "title": ", ".join(filter(None, (UNITS.get(score.model.unit, ""), score.problem_class))),
+            "title": ", ".join(filter(None, (UNITS.get(score.model.unit, ""), class_words(score)))),
         }
         for score in scores.select_related("model").order_by("model__unit", "problem_class")
     ]
     return {"rows": rows, "more_url": reverse("admin:impact"), "more_text": "Beside the others"}
+
+
+def class_words(score: ImpactScore) -> str:
+    """Whose estimate it is: of one problem class, or of several together."""
+    if not score.is_pooled:
+        return score.problem_class
+    return "pooled over all classes" + (f", used in {score.used_only_in} alone" if score.used_only_in else "")
 
 
 def leaderboard(request: HttpRequest, _: None) -> dict[str, Any]:
@@ -192,7 +202,13 @@ def leaderboard(request: HttpRequest, _: None) -> dict[str, Any]:
     if model is None:
         return shown | {"refusal": untrained()}
     scores = list(model.scores.for_page().filter(problem_class="").exclude(effect=None)[:FEW])
-    return shown | {"forest": forest_of(scores, model.unit, "Top artifacts"), "unit": SHORT_UNITS.get(model.unit, "")}
+    alone = [(score.artifact.name, score.used_only_in) for score in scores if score.used_only_in]
+    return shown | {
+        "forest": forest_of(scores, model.unit, "Top artifacts"),
+        "unit": SHORT_UNITS.get(model.unit, ""),
+        "pooled": pooled_words(classes_of(model)),
+        "alone": alone if len(classes_of(model)) > 1 else [],
+    }
 
 
 def expectations(request: HttpRequest, _: None) -> dict[str, Any] | None:

@@ -1,6 +1,6 @@
 """The recommendations room's admin: what is associated with success here, with intervals, or why there is no number."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import urlencode
 
@@ -9,6 +9,7 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 
 from apps.recommendations.answers.advice import UNIT_WORDS, untrained
+from apps.recommendations.answers.narrowing import classes_of, refusal_of_class, scores_of_class
 from apps.recommendations.models import ImpactModel, ImpactScore
 from apps.registry.models import Artifact
 from maestro import charts
@@ -47,11 +48,19 @@ def forest_of(
 
 def filtered(request: HttpRequest, model: ImpactModel) -> list[ImpactScore]:
     """The model's scores that the address asks for, best first, refused ones last."""
-    scores = model.scores.for_page().filter(problem_class=request.GET.get("class", ""))
+    scores = scores_of_class(model, request.GET.get("class", "")).for_page()
     kind = request.GET.get("kind", "")
     if kind in Artifact.Kind.values:
         scores = scores.filter(artifact__kind=kind)
     return list(scores)
+
+
+def pooled_words(classes: Mapping[str, int]) -> str:
+    """Say that numbers rest on several problem classes, and on how many projects of each."""
+    if len(classes) < 2:
+        return ""
+    counts = ", ".join(f"{count} {name}" for name, count in sorted(classes.items(), key=lambda one: (-one[1], one[0])))
+    return f"Pooled over all problem classes ({counts} projects); in one of them it may be otherwise."
 
 
 def unit_links(request: HttpRequest, current: str) -> list[dict[str, Any]]:
@@ -76,6 +85,7 @@ def impact(request: HttpRequest) -> HttpResponse:
     }
     if model is not None:
         scores = filtered(request, model)
+        classes = classes_of(model)
         shown = [score for score in scores if score.status != ImpactScore.Status.REFUSED]
         context |= {
             "unit_label": UNITS.get(model.unit, model.unit),
@@ -85,7 +95,9 @@ def impact(request: HttpRequest) -> HttpResponse:
             "scores": shown,
             "refused": [score for score in scores if score.status == ImpactScore.Status.REFUSED],
             "kinds": Artifact.Kind.choices,
-            "classes": list(model.scores.exclude(problem_class="").values_list("problem_class", flat=True).distinct()),
+            "classes": sorted(classes) if len(classes) > 1 else [],
+            "pooled": pooled_words(classes) if not request.GET.get("class") else "",
+            "of_class": refusal_of_class(model, request.GET.get("class", "")),
             "holdout": model.figures.get("holdout", {}),
             "is_refused": model.state == ImpactModel.State.REFUSED,
         }

@@ -13,9 +13,10 @@ from uuid import UUID
 from django.db.models import Subquery
 
 from apps.recommendations.answers import unscored
+from apps.recommendations.answers.narrowing import Narrow, narrowest, refusal_of_class
 from apps.recommendations.answers.shapes import AdviceAnswer, Item
 from apps.recommendations.estimators import minimum_data
-from apps.recommendations.models import Advice, Forecast, ImpactModel, ImpactScore
+from apps.recommendations.models import Advice, Forecast, ImpactModel
 from apps.registry.models import Usage
 from apps.tracking.models import DEFAULT_PROJECT_ID, Project
 
@@ -46,16 +47,30 @@ def used_by(project: Project) -> set[UUID]:
 def fresh_advice(project: Project, used: Collection[UUID]) -> AdviceAnswer:
     """By impact scores; where impact refuses, by mean ranks; where those refuse too, by recency, without a number."""
     model = ImpactModel.objects.serving()
-    if model is not None and model.state != ImpactModel.State.REFUSED:
-        scores = scores_for(model, project.problem_class)
-        return answer_of(items_of((score for score in scores if score.artifact_id not in used), model), "impact", model)
+    speaks = model is not None and model.state != ImpactModel.State.REFUSED
+    if model is not None and speaks:
+        scores = narrowest(model, project.problem_class)
+        lacking = [one for one in scores if one.score.artifact_id not in used]
+        if not lacking or any(one.effect is not None for one in lacking):
+            return answer_of(items_of(lacking, model), "impact", model)
     ranking = ImpactModel.objects.champions().filter(target=ImpactModel.Target.RANKING).first()
     ranked = unscored.by_rank(ranking, project, used) if ranking else ()
     if ranking is not None and ranked:
         return answer_of(ranked, str(ranking.figures.get("cold", "mean_rank")), ranking)
-    said = untrained() if model is None else AdviceAnswer("refused", model.code, model.reason, model.needs, model=model)
-    recent = unscored.by_recency(project, used)
+    said = untrained() if model is None else refusal_to(project, model)
+    recent = () if speaks else unscored.by_recency(project, used)
     return replace(said, items=recent, basis=unscored.RECENCY) if recent else said
+
+
+def refusal_to(project: Project, model: ImpactModel) -> AdviceAnswer:
+    """Why no effect is told to a project: the model refuses, or refuses for the project's class."""
+    of_class = refusal_of_class(model, project.problem_class)
+    own = (model.code, model.reason, model.needs)
+    if model.state != ImpactModel.State.REFUSED:
+        said = f"Of no artifact that this project lacks can an effect be told for {project.problem_class} projects."
+        own = ("class_refused", said, [])
+    code, reason, needs = of_class or own
+    return AdviceAnswer("refused", code, reason, needs, model=model)
 
 
 def answer_of(items: Sequence[Item], basis: str, model: ImpactModel, *, unit: str = "") -> AdviceAnswer:
@@ -95,6 +110,7 @@ def item_from(rank: int, row: Advice) -> Item:
         n_used=None,
         n_unused=None,
         n_projects=row.n_projects,
+        pooled=row.pooled,
         reasons=tuple(row.reasons),
         evidence=tuple(row.evidence),
     )
@@ -110,29 +126,21 @@ def untrained() -> AdviceAnswer:
     return AdviceAnswer("refused", "not_trained", "Nothing has been learnt yet: no training has ended.", needs)
 
 
-def scores_for(model: ImpactModel, problem_class: str) -> list[ImpactScore]:
-    """Each artifact's score: of the project's own class where it may be shown, else over all classes."""
-    rows = model.scores.filter(problem_class__in=["", problem_class]).exclude(status=ImpactScore.Status.REFUSED)
-    best: dict[UUID, ImpactScore] = {}
-    for score in rows.select_related("artifact").order_by("problem_class"):
-        best[score.artifact_id] = score
-    return sorted(best.values(), key=lambda score: (-(score.effect or 0.0), score.artifact.name))
-
-
-def items_of(scores: Iterable[ImpactScore], model: ImpactModel) -> tuple[Item, ...]:
+def items_of(scores: Iterable[Narrow], model: ImpactModel) -> tuple[Item, ...]:
     """The best first; only what is associated with a gain."""
-    gains = [score for score in scores if score.effect is not None and score.effect > 0]
-    return tuple(item_of(rank, score, model) for rank, score in enumerate(gains[:MOST_ITEMS], 1))
+    gains = [one for one in scores if one.effect is not None and one.effect > 0]
+    return tuple(item_of(rank, one, model) for rank, one in enumerate(gains[:MOST_ITEMS], 1))
 
 
-def item_of(rank: int, score: ImpactScore, model: ImpactModel) -> Item:
+def item_of(rank: int, narrow: Narrow, model: ImpactModel) -> Item:
     """One item and its reasons in words."""
+    score = narrow.score
     return Item(
         rank=rank,
         artifact_id=score.artifact_id,
         artifact_name=score.artifact.name,
         artifact_kind=score.artifact.kind,
-        status=score.status,
+        status=narrow.status,
         gain=score.effect,
         low=score.low,
         high=score.high,
@@ -140,13 +148,17 @@ def item_of(rank: int, score: ImpactScore, model: ImpactModel) -> Item:
         n_used=score.n_used,
         n_unused=score.n_unused,
         n_projects=score.n_projects,
-        reasons=reasons_of(score, model),
+        pooled=narrow.is_pooled,
+        reasons=reasons_of(narrow, model),
         evidence=tuple(score.evidence),
     )
 
 
-def reasons_of(score: ImpactScore, model: ImpactModel) -> tuple[str, ...]:
-    """Say what the number rests on, and what weakens it."""
+def reasons_of(narrow: Narrow, model: ImpactModel) -> tuple[str, ...]:
+    """Say what the number rests on, and what weakens it; of a refusal, why there is none."""
+    score = narrow.score
+    if score.effect is None:
+        return (f"No gain is shown: {score.reason}",)
     effect, low, high = score.effect or 0.0, score.low or 0.0, score.high or 0.0
     things = "projects" if model.unit == "project" else "runs"
     said = [
@@ -160,19 +172,19 @@ def reasons_of(score: ImpactScore, model: ImpactModel) -> tuple[str, ...]:
         )
     if low <= 0 <= high:
         said.append("The interval holds zero: the data do not exclude that it makes no difference.")
-    if score.problem_class:
-        said.append(f"Estimated among {score.problem_class} projects alone.")
-    if score.reason:
-        said.append(score.reason)
-    return tuple(said)
+    return (*said, *filter(None, (narrow.said, score.reason)))
 
 
 def stored_for(project: Project) -> Sequence[Advice]:
-    """Advice that a worker stored for a project at the latest training that was not taken out of service."""
+    """Advice that a worker stored for a project at the latest training that was not taken out of service.
+
+    What was advised to it as a project of another class does not hold any more.
+    """
     state = ImpactModel.State
     rows = Advice.objects.filter(project=project, model__state__in=[state.CHAMPION, state.REFUSED])
     latest = rows.order_by("-made_at").values("model")[:1]
-    return list(Advice.objects.for_page().filter(project=project, model__in=Subquery(latest)))
+    found = Advice.objects.for_page().filter(project=project, problem_class=project.problem_class)
+    return list(found.filter(model__in=Subquery(latest)))
 
 
 def team_size_for(project: Project) -> Advice | None:

@@ -69,6 +69,8 @@ def row_of(project: Project, answer: AdviceAnswer, place: int, since: datetime) 
         rank=item.rank,
         basis=answer.basis,
         status=item.status,
+        pooled=item.pooled,
+        problem_class=project.problem_class,
         score=item.standing,
         standing=item.standing,
         unit=answer.unit,

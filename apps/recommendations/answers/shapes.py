@@ -13,7 +13,8 @@ from apps.recommendations.models import ImpactModel
 class Item:
     """One thing to try, with what is known of it.
 
-    Units  gain, low, high: as the answer's `unit` says
+    pooled   the number rests on all problem classes together, not on this project's alone
+    Units    gain, low, high: as the answer's `unit` says
     """
 
     rank: int
@@ -28,6 +29,7 @@ class Item:
     n_used: int | None
     n_unused: int | None
     n_projects: int
+    pooled: bool
     reasons: tuple[str, ...]
     evidence: tuple[str, ...]
 

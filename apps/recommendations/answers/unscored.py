@@ -36,6 +36,7 @@ def by_recency(project: Project, used: Collection[UUID]) -> tuple[Item, ...]:
             artifact_kind=artifact.kind,
             status="refused",
             n_projects=0,
+            pooled=False,
             reasons=(f"Last used on {artifact.last:%Y-%m-%d}." if artifact.last else "Never used yet.",),
             evidence=(),
             **NO_NUMBERS,
@@ -45,13 +46,22 @@ def by_recency(project: Project, used: Collection[UUID]) -> tuple[Item, ...]:
 
 
 def by_rank(model: ImpactModel, project: Project, used: Collection[UUID]) -> tuple[Item, ...]:
-    """The order of a project whose runs nobody has seen, as the ranking that serves stored it."""
+    """The order of a project whose runs nobody has seen, as the ranking that serves stored it.
+
+    An artifact that no project of its class used is left out; of a ranking that did not keep that, so are all.
+    """
     try:
         standings: dict[str, dict[str, Any]] = unseal(model).get("standings", {})
     except Conflict:
         return ()
     known = Artifact.objects.visible_to([project.pk]).exclude(pk__in=list(used)).in_bulk()
-    ordered = [(known[UUID(name)], said) for name, said in standings.items() if UUID(name) in known]
+    own = project.problem_class
+    pooled = set(model.figures.get("classes", {})) != {own}
+    ordered = [
+        (known[UUID(name)], said)
+        for name, said in standings.items()
+        if UUID(name) in known and (not pooled or said.get("used_in", {}).get(own))
+    ]
     best = sorted(ordered, key=lambda pair: (-pair[1]["standing"], pair[0].name))[:MOST_ITEMS]
     return tuple(
         Item(
@@ -59,8 +69,9 @@ def by_rank(model: ImpactModel, project: Project, used: Collection[UUID]) -> tup
             artifact_id=artifact.pk,
             artifact_name=artifact.name,
             artifact_kind=artifact.kind,
-            status="early" if model.code else "ok",
+            status="early" if model.code or pooled else "ok",
             n_projects=said["used"],
+            pooled=pooled,
             reasons=(said["reason"],),
             evidence=(),
             **(NO_NUMBERS | {"standing": said["standing"]}),

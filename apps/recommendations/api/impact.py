@@ -8,6 +8,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from apps.recommendations.answers.advice import UNIT_WORDS, WORDING, untrained
+from apps.recommendations.answers.narrowing import refusal_of_class, scores_of_class
 from apps.recommendations.api.serializers import ImpactShown, ScoreShown
 from apps.recommendations.models import ImpactModel, ImpactScore
 from apps.tracking.models import Project
@@ -43,8 +44,8 @@ def choice(request: Request, name: str, allowed: tuple[str, ...] | list[str]) ->
     return value
 
 
-def heading(model: ImpactModel | None) -> dict[str, Any]:
-    """What stands above the scores: where they come from, or why there are none."""
+def heading(model: ImpactModel | None, problem_class: str) -> dict[str, Any]:
+    """What stands above the scores: where they come from, or why there are none. A class has a refusal of its own."""
     if model is None:
         answer = untrained()
         return {
@@ -53,11 +54,15 @@ def heading(model: ImpactModel | None) -> dict[str, Any]:
             **{"rows": 0, "projects": 0, "figures": {}, "wording": WORDING},
         }
     refused = model.state == ImpactModel.State.REFUSED
+    status = "refused" if refused else ("early" if model.code else "ok")
+    said = (status, model.code, model.reason, model.needs)
+    missing = refusal_of_class(model, problem_class)
+    status, code, reason, needs = said if missing is None else ("refused", *missing)
     return {
-        "status": "refused" if refused else ("early" if model.code else "ok"),
-        "code": model.code,
-        "reason": model.reason,
-        "needs": model.needs,
+        "status": status,
+        "code": code,
+        "reason": reason,
+        "needs": needs,
         "unit": model.unit,
         "unit_text": UNIT_WORDS.get(model.unit, ""),
         "level": model.level,
@@ -86,9 +91,10 @@ class Impact(GenericAPIView[ImpactScore]):
         unit = choice(request, "unit", UNITS)
         problem_class = choice(request, "problem_class", Project.ProblemClass.values)
         model = ImpactModel.objects.serving("impact", unit)
-        scores = ImpactScore.objects.filter(model=model, problem_class=problem_class).select_related("artifact")
+        scores = scores_of_class(model, problem_class) if model else ImpactScore.objects.none()
+        scores = scores.select_related("artifact", "model").defer("model__model_text")
         if "artifact" in request.query_params:
             scores = scores.filter(artifact__name=request.query_params["artifact"])
-        page = self.paginate_queryset(scores if model else ImpactScore.objects.none())
+        page = self.paginate_queryset(scores)
         listed = self.get_paginated_response(ScoreShown(page, many=True).data).data
-        return Response(heading(model) | listed)
+        return Response(heading(model, problem_class) | listed)

@@ -48,6 +48,7 @@ def item_shown(item: Item, request: Request) -> dict[str, Any]:
         "high": item.high,
         "standing": item.standing,
         "n_projects": item.n_projects,
+        "pooled": item.pooled,
         "reasons": list(item.reasons),
         "evidence": visible(item.evidence, request),
     }
@@ -59,10 +60,11 @@ def team_shown(advice: Advice | None, request: Request) -> dict[str, Any] | None
         return None
     return {
         "status": advice.status,
-        "reason": "; ".join(advice.reasons),
+        "reason": " ".join(advice.reasons),
         "needs": advice.needs,
         "low": advice.low,
         "high": advice.high,
+        "pooled": advice.pooled,
         "evidence": visible(advice.evidence, request),
     }
 

@@ -11,6 +11,8 @@ from maestro import limits
 from maestro.api.serializers import Flag, Mapped, Real, Scalar, StrictSerializer, Text, Whole
 
 MOST_ARTIFACTS = 50
+STANDING = "share of the catalogue it is expected to beat, 0-100; always over all problem classes together"
+POOLED = "the number rests on all problem classes together, since the project's own was too small to be looked at alone"
 
 
 class Need(serializers.Serializer[Any]):
@@ -42,12 +44,17 @@ class ScoreShown(serializers.ModelSerializer[ImpactScore]):
     artifact = ArtifactNamed()
     needs = Need(many=True)
     covariates = CovariateShare(many=True)
+    used_by_class = serializers.DictField(
+        child=serializers.IntegerField(), allow_null=True, help_text="problem class: how many of its projects used it"
+    )
+    pooled = serializers.BooleanField(source="is_pooled", help_text="estimated over several problem classes together")
     evidence = serializers.ListField(child=serializers.UUIDField(), help_text="projects that used it, up to 50")
 
     class Meta:
         model = ImpactScore
         fields = ("artifact", "problem_class", "status", "code", "reason", "needs", "effect", "low", "high",
-                  "adjusted_effect", "raw_effect", "n_used", "n_unused", "n_projects", "overlap", "sensitivity",
+                  "adjusted_effect", "raw_effect", "n_used", "n_unused", "n_projects", "used_by_class", "pooled",
+                  "overlap", "sensitivity",
                   "sensitivity_interval", "covariates", "evidence")  # fmt: skip
 
 
@@ -81,8 +88,9 @@ class AdviceItem(serializers.Serializer[Any]):
     gain = serializers.FloatField(allow_null=True)
     low = serializers.FloatField(allow_null=True)
     high = serializers.FloatField(allow_null=True)
-    standing = serializers.FloatField(allow_null=True, help_text="share of the catalogue it is expected to beat, 0-100")
+    standing = serializers.FloatField(allow_null=True, help_text=STANDING)
     n_projects = serializers.IntegerField()
+    pooled = serializers.BooleanField(help_text=POOLED)
     reasons = serializers.ListField(child=serializers.CharField())
     evidence = serializers.ListField(child=serializers.UUIDField())
 
@@ -95,6 +103,7 @@ class TeamSize(serializers.Serializer[Any]):
     needs = Need(many=True)
     low = serializers.FloatField(allow_null=True)
     high = serializers.FloatField(allow_null=True)
+    pooled = serializers.BooleanField(help_text="some of the similar projects are of other problem classes")
     evidence = serializers.ListField(child=serializers.UUIDField())
 
 

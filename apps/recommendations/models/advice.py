@@ -40,6 +40,8 @@ class Advice(models.Model):
     score = models.FloatField(null=True, help_text="what the order is by")
     standing = models.FloatField(null=True, help_text="share of the catalogue it is expected to beat, 0 to 100")
     unit = models.CharField(max_length=40, blank=True, help_text="of gain, low and high")
+    pooled = models.BooleanField(default=False, help_text="the number is over all problem classes")
+    problem_class = models.CharField(max_length=20, blank=True, help_text="the project's when this was advised")
     gain = models.FloatField(null=True, help_text="expected gain")
     low = models.FloatField(null=True)
     high = models.FloatField(null=True)

@@ -41,6 +41,8 @@ class Forecast(models.Model):
     p50 = models.FloatField(null=True)
     p90 = models.FloatField(null=True)
     planned = models.FloatField(null=True)
+    pooled = models.BooleanField(default=False, help_text="too few of the outcomes are of the project's class")
+    outside = models.JSONField(default=list, blank=True, help_text="what lies outside of the history")
     contributions = models.JSONField(default=list, blank=True)
     actual = models.FloatField(null=True)
     settled_at = models.DateTimeField(null=True, blank=True)

@@ -141,6 +141,7 @@ class ImpactScore(models.Model):
     n_used = models.IntegerField(default=0, help_text="projects or runs, as the model's unit says")
     n_unused = models.IntegerField(default=0)
     n_projects = models.IntegerField(default=0, help_text="projects that used it")
+    used_by_class = models.JSONField(null=True, blank=True, help_text="problem class: how many of its projects used it")
     overlap = models.FloatField(null=True, help_text="share of its use that nothing known explains")
     sensitivity = models.FloatField(null=True, help_text="strength of a hidden cause that would explain it away")
     sensitivity_interval = models.FloatField(null=True, help_text="strength at which the interval reaches zero")
@@ -157,6 +158,17 @@ class ImpactScore(models.Model):
                 condition=~Q(status="refused") | Q(effect=None, low=None, high=None, raw_effect=None),
             ),
         ]
+
+    @property
+    def is_pooled(self) -> bool:
+        """Say whether it was estimated over several problem classes together."""
+        return self.effect is not None and not self.problem_class and len(self.model.figures.get("classes") or ()) != 1
+
+    @property
+    def used_only_in(self) -> str:
+        """The one problem class whose projects used it; nothing where several did, or where that was not kept."""
+        names = [name for name, count in (self.used_by_class or {}).items() if count]
+        return names[0] if len(names) == 1 else ""
 
     def __str__(self) -> str:
         return f"{self.artifact_id} {self.effect}"

@@ -2,8 +2,9 @@
 
 import math
 import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
@@ -51,10 +52,24 @@ class ForecastFinding:
 
 @dataclass(frozen=True, slots=True)
 class RankingFinding:
-    """Which artifacts do well, project by project."""
+    """Which artifacts do well, project by project.
+
+    classes   problem class -> how many ranked projects are of it
+    users     artifact -> the same, of those that used it
+    """
 
     ranker: Ranker
     fit_ms: int
+    classes: Mapping[str, int] = field(default_factory=dict)
+    users: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+
+    def is_pooled(self, problem_class: str) -> bool:
+        """Say whether a standing rests on other classes than a project's own."""
+        return set(self.classes) != {problem_class}
+
+    def speaks_of(self, artifact: str, problem_class: str) -> bool:
+        """Say whether projects of a class used an artifact: else its standing is other people's."""
+        return bool(self.users.get(artifact, {}).get(problem_class))
 
 
 def find_forecasts(
@@ -159,7 +174,20 @@ def find_ranking(history: History, *, seed: int, meter: Meter) -> RankingFinding
         families=tuple(one.kind for one in history.artifacts),
         facts=table_from_rows([{"kind": one.kind} for one in history.artifacts]),
     )
-    return RankingFinding(train_ranker(data, seed=seed), elapsed_ms(started))
+    classes, users = users_by_class(history)
+    return RankingFinding(train_ranker(data, seed=seed), elapsed_ms(started), classes, users)
+
+
+def users_by_class(history: History) -> tuple[dict[str, int], dict[str, dict[str, int]]]:
+    """How many projects with runs there are of each problem class; and of those, how many used each artifact."""
+    classes = {row.id: row.problem_class for row in history.projects}
+    projects = {run.project for run in history.runs if run.used}
+    pairs = {(str(artifact), run.project) for run in history.runs for artifact in run.used}
+    users: dict[str, Counter[str]] = {}
+    for artifact, project in pairs:
+        users.setdefault(artifact, Counter())[classes[project]] += 1
+    plain = {name: dict(sorted(counts.items())) for name, counts in sorted(users.items())}
+    return dict(sorted(Counter(classes[project] for project in projects).items())), plain
 
 
 def seen_of(history: History, project: ProjectRow) -> dict[str, float]:

@@ -1,6 +1,7 @@
 """The recommendations room: what a training has found, before it is written. Loads LightGBM: never in a web process."""
 
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -43,7 +44,10 @@ Users = Mapping[str, list[str]]
 
 @dataclass(frozen=True, slots=True)
 class ImpactFinding:
-    """Effects of one unit, for all classes together and for each class that has enough."""
+    """Effects of one unit, for all classes together and for each class that has enough.
+
+    classes   project -> its problem class, for the projects that it rests on
+    """
 
     unit: str
     results: Mapping[str, ImpactResult]
@@ -52,6 +56,11 @@ class ImpactFinding:
     fit_ms: int
     users: Mapping[str, Users]
     projects: tuple[UUID, ...] = ()
+    classes: Mapping[str, str] = field(default_factory=dict)
+
+    def used_by_class(self, users: Iterable[str]) -> dict[str, int]:
+        """Of the projects that used an artifact, how many there are of each problem class."""
+        return dict(sorted(Counter(self.classes[project] for project in users).items()))
 
     @property
     def whole(self) -> ImpactResult:
@@ -121,7 +130,7 @@ def find_project_impact(history: History, *, seed: int, meter: Meter, rival: Riv
             results[name] = estimate_impact(project_data(some, history.artifacts), level=LEVEL, seed=seed)
     judged, why = judge_projects((whole, rival), history.artifacts, results[""], seed=seed, meter=meter)
     users = {name: users_of((row.id, row.used) for row in of_class(history, name)[0]) for name in results}
-    return ImpactFinding("project", results, judged, why, elapsed_ms(started), users, ids_of(whole))
+    return ImpactFinding("project", results, judged, why, elapsed_ms(started), users, ids_of(whole), named(whole))
 
 
 def judge_projects(
@@ -171,7 +180,8 @@ def find_run_impact(history: History, *, seed: int, meter: Meter, rival: Rival =
             results[name] = estimate_run_impact(run_data(some, history.artifacts), level=LEVEL, seed=seed)
     judged, why = judge_runs(history, results[""], rival=rival, seed=seed, meter=meter)
     users = {name: users_of((run.project, run.used) for run in of_class(history, name)[1]) for name in results}
-    return ImpactFinding("run", results, judged, why, elapsed_ms(started), users, ids_of(with_runs(history)))
+    based = with_runs(history)
+    return ImpactFinding("run", results, judged, why, elapsed_ms(started), users, ids_of(based), named(based))
 
 
 def judge_runs(
@@ -204,6 +214,11 @@ def with_runs(history: History) -> list[ProjectRow]:
 def ids_of(rows: Iterable[ProjectRow]) -> tuple[UUID, ...]:
     """The projects that a model was trained on, in order."""
     return tuple(sorted(row.id for row in rows))
+
+
+def named(rows: Iterable[ProjectRow]) -> dict[str, str]:
+    """Project -> its problem class."""
+    return {str(row.id): row.problem_class for row in rows}
 
 
 def runs_of(runs: Sequence[RunRow], projects: Sequence[ProjectRow]) -> list[RunRow]:

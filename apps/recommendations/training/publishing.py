@@ -1,5 +1,6 @@
 """The recommendations room: findings -> rows, and the choice of what serves. Loads LightGBM: never in a web process."""
 
+from collections import Counter
 from collections.abc import Iterator
 from datetime import datetime
 from uuid import UUID
@@ -131,12 +132,13 @@ def publish_ranking(training: Training, finding: RankingFinding, *, at: datetime
         needs=needs_of(ranker.verdict),
         figures={
             "basis": ranker.basis,
+            "classes": dict(finding.classes),
             "cold": ranker.cold,
             "judged": len(ranker.judged.get("mean_rank", ())),
             "quality": {name: rounded(value) for name, value in ranker.quality.items()},
         },
     )
-    standings = {one.artifact: standing_of(one) for one in rank(ranker, {}).advice}
+    standings = {one.artifact: standing_of(one, finding) for one in rank(ranker, {}).advice}
     seal(model, {"basis": ranker.basis, "cold": ranker.cold, "quality": ranker.quality, "standings": standings})
     objection = "" if ranker.verdict.is_refused else objection_to_ranking(ranker, model)
     if objection:
@@ -147,16 +149,19 @@ def publish_ranking(training: Training, finding: RankingFinding, *, at: datetime
     return model
 
 
-def standing_of(ranked: Ranked) -> dict[str, object]:
-    """What a project without runs is told of an artifact."""
-    return {"standing": rounded(ranked.standing), "used": ranked.used, "reason": standing_words(ranked)}
+def standing_of(ranked: Ranked, finding: RankingFinding) -> dict[str, object]:
+    """What a project without runs is told of an artifact, and in which classes that was used."""
+    said = standing_words(ranked, pooled=len(finding.classes) > 1)
+    used_in = dict(finding.users.get(ranked.artifact, {}))
+    return {"standing": rounded(ranked.standing), "used": ranked.used, "used_in": used_in, "reason": said}
 
 
-def standing_words(ranked: Ranked) -> str:
+def standing_words(ranked: Ranked, *, pooled: bool) -> str:
     """A standing in words, with its interval."""
+    over = ", pooled over all problem classes" if pooled else ""
     return (
         f"Expected to do better than {ranked.standing:.0f} % of the artifacts here "
-        f"({RANKED_LEVEL:.0%} interval {ranked.lo:.0f} to {ranked.hi:.0f} %): {ranked.reason}."
+        f"({RANKED_LEVEL:.0%} interval {ranked.lo:.0f} to {ranked.hi:.0f} %){over}: {ranked.reason}."
     )
 
 
@@ -194,6 +199,7 @@ def figures_of(finding: ImpactFinding) -> dict[str, object]:
         "outcome_learner": whole.outcome_learner,
         "prior_mean": rounded(whole.prior_mean),
         "prior_deviation": rounded(whole.prior_deviation),
+        "classes": dict(sorted(Counter(finding.classes.values()).items())),
         "problem_classes": {name: result.verdict.status for name, result in finding.results.items() if name},
         "claims": held_claims(finding),
         "holdout": holdout_of(finding.judged, finding.why_not_judged, "assuming that no artifact matters"),
@@ -218,8 +224,6 @@ def held_claims(finding: ImpactFinding) -> dict[str, object]:
 def scores_of(model: ImpactModel, finding: ImpactFinding) -> Iterator[ImpactScore]:
     """One score for each artifact and class."""
     for problem_class, result in finding.results.items():
-        if problem_class and result.verdict.is_refused:
-            continue
         # Strongest first, refusals last: lists are read in the order of writing.
         for effect in sorted(result.effects, key=lambda one: (one.effect is None, -(one.effect or 0.0), one.artifact)):
             yield score_of(model, problem_class, effect, finding)
@@ -240,6 +244,7 @@ def score_of(model: ImpactModel, problem_class: str, effect: Effect, finding: Im
         n_used=effect.used,
         n_unused=effect.unused,
         n_projects=len(users),
+        used_by_class=finding.used_by_class(users),
         overlap=effect.overlap,
         covariates=[{"covariate": one.covariate, "share": round(one.share, 6)} for one in effect.influences],
         evidence=users[:MOST_EVIDENCE],

@@ -3,11 +3,12 @@
 from datetime import datetime
 from typing import Any
 
+from apps.recommendations.answers.narrowing import Narrow, narrowest
 from apps.recommendations.estimators.forecasting import Forecast, Prediction, contributions, forecast_from_json, predict
 from apps.recommendations.estimators.minimum_data import FORECAST_OUTCOMES
 from apps.recommendations.estimators.tables import table_from_rows
 from apps.recommendations.estimators.verdicts import Need, refused
-from apps.recommendations.models import ImpactModel, ImpactScore, WhatIf
+from apps.recommendations.models import ImpactModel, WhatIf
 from apps.recommendations.past import dataset, history
 from apps.recommendations.past.arrays import PLAN_COLUMNS, SCALES, UNITS, in_unit, numbers
 from apps.recommendations.training.forecasts import TOP_REASONS, told
@@ -102,19 +103,19 @@ def chosen(names: list[str], problem_class: str | None) -> list[dict[str, Any]]:
             else (model.code, model.reason, model.needs)
         )
         return [unknown_effect(name, *why) for name in names]
-    scores = model.scores.filter(problem_class__in=["", problem_class or ""], artifact__name__in=names)
-    best = {score.artifact.name: score for score in scores.select_related("artifact").order_by("problem_class")
-            if not score.problem_class or score.status != "refused"}  # fmt: skip
+    best = {one.score.artifact.name: one for one in narrowest(model, problem_class or "")}
     never: tuple[str, str, list[Any]] = ("never_used", "No project with an outcome used it.", [])
     return [effect_of(best[name], model) if name in best else unknown_effect(name, *never) for name in names]
 
 
-def effect_of(score: ImpactScore, model: ImpactModel) -> dict[str, Any]:
-    """One artifact's score."""
+def effect_of(narrow: Narrow, model: ImpactModel) -> dict[str, Any]:
+    """What is known of one artifact for a project of the class that was named."""
+    score, level = narrow.score, model.level if narrow.effect is not None else None
+    reason = " ".join(filter(None, (narrow.said if level else "", score.reason)))
     return {
-        **{"artifact": score.artifact.name, "status": score.status, "code": score.code, "reason": score.reason},
-        **{"needs": score.needs, "effect": score.effect, "low": score.low, "high": score.high, "level": model.level},
-        **{"unit": model.unit, "n_projects": score.n_projects},
+        **{"artifact": score.artifact.name, "status": narrow.status, "code": score.code, "reason": reason},
+        **{"needs": score.needs, "effect": score.effect, "low": score.low, "high": score.high, "level": level},
+        **{"unit": model.unit, "n_projects": score.n_projects, "pooled": narrow.is_pooled},
     }
 
 
@@ -122,7 +123,7 @@ def unknown_effect(name: str, code: str, reason: str, needs: list[dict[str, Any]
     """An artifact of which nothing can be said."""
     nothing = dict.fromkeys(("effect", "low", "high", "level"))
     return {"artifact": name, "status": "refused", "code": code, "reason": reason, "needs": needs, **nothing,
-            "unit": "", "n_projects": 0}  # fmt: skip
+            "unit": "", "n_projects": 0, "pooled": False}  # fmt: skip
 
 
 def refusal(target: str) -> dict[str, Any]:

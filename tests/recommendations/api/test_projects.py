@@ -105,7 +105,7 @@ def test_advice_leaves_out_what_the_project_uses_and_what_does_not_help(acme, ap
 def test_a_key_of_one_project_sees_its_advice_and_no_other_project(acme, api):
     make_past(120)
     train_now()
-    mine = Project.objects.create(slug="mine", name="Mine")
+    mine = Project.objects.create(slug="mine", name="Mine", problem_class="regression")
     client = api(acme, "contributor", project_id=mine.pk)
     body = client.get("/api/v1/projects/mine/advice/").json()
     assert body["items"]
@@ -207,7 +207,7 @@ def test_the_web_server_never_loads_lightgbm(test_environment):
 def test_advice_of_a_project_takes_few_queries(acme, django_assert_max_num_queries):
     make_past(110)
     train_now()
-    fresh = Project.objects.create(slug="fresh", name="Fresh")
+    fresh = Project.objects.create(slug="fresh", name="Fresh", problem_class="regression")
     with django_assert_max_num_queries(4):
         answer = advice.advice_for(fresh)
     assert answer.items

@@ -12,9 +12,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name="impactscore",
             name="used_by_class",
-            field=models.JSONField(
-                blank=True, help_text="problem class: how many of its projects used it", null=True
-            ),
+            field=models.JSONField(blank=True, help_text="problem class: how many of its projects used it", null=True),
         ),
         migrations.AddField(
             model_name="advice",

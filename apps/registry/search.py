@@ -11,7 +11,6 @@ from apps.registry import search_filters
 from apps.registry.models import Artifact, ArtifactTag, ArtifactVersion, LoggedModel, VersionTag
 from apps.registry.search_pages import Key, Page, cut, keys
 from apps.tracking.models import ModelMetric
-from maestro.errors import Invalid
 from maestro.filters import And, Comparison, Node, Not, Or, Term, parse, parse_order
 
 PROMPT = "mlflow.prompt.is_prompt"
@@ -37,16 +36,17 @@ def mentions(node: Node | None, key: str) -> bool:
     return any(mentions(part, key) for part in node.parts)
 
 
-def order_of(terms: Sequence[Term], *then: str) -> tuple[Key, ...]:
+def has_metric(node: Node | None) -> bool:
+    """Say whether a tree compares a metric."""
+    if node is None or isinstance(node, Comparison):
+        return node is not None and node.kind == "metric"
+    return has_metric(node.part) if isinstance(node, Not) else any(has_metric(part) for part in node.parts)
+
+
+def order_of(terms: Sequence[Term], *then: Key) -> tuple[Key, ...]:
     """Return what was asked to be sorted by, then what makes the order whole."""
-    return (*(Key(column_of(term), term.descending) for term in terms), *keys(*then))
-
-
-def column_of(term: Term) -> str:
-    """Return the column of a term. Raises Invalid if it has none."""
-    if term.field.kind not in ("text", "number"):
-        raise Invalid("Invalid order_by clause: this can't be sorted by", "bad_order")
-    return term.field.key
+    asked = tuple(Key(term.field.key, term.descending, term.field.kind == "text") for term in terms)
+    return (*asked, *(key for key in then if key.column not in {one.column for one in asked}))
 
 
 def search_artifacts(visible: Any, asked: Asked) -> Page:
@@ -58,7 +58,7 @@ def search_artifacts(visible: Any, asked: Asked) -> Page:
         rows = rows.exclude(tags__key=PROMPT, tags__value__iexact="true")
     terms = parse_order(asked.order_by, search_filters.ARTIFACTS)
     rows = rows.prefetch_related("tags", "aliases__version")
-    return cut(rows, order_of(terms, "name"), most=asked.most, after=asked.after)
+    return cut(rows, order_of(terms, Key("name", is_text=True)), most=asked.most, after=asked.after)
 
 
 def search_versions(visible: Any, asked: Asked) -> Page:
@@ -70,7 +70,9 @@ def search_versions(visible: Any, asked: Asked) -> Page:
     if not mentions(tree, PROMPT):
         rows = rows.exclude(tags__key=PROMPT, tags__value__iexact="true")
     terms = parse_order(asked.order_by, search_filters.VERSIONS)
-    order = order_of(terms, "-updated_ms", "artifact__name", "-number")
+    # An order that was asked for goes on by name; the newest change counts only where none was.
+    newest = () if terms else keys("-updated_ms")
+    order = order_of(terms, *newest, Key("artifact__name", is_text=True), *keys("-number"))
     return cut(rows, order, most=asked.most, after=asked.after)
 
 
@@ -103,7 +105,7 @@ class ModelOrder:
 
 @dataclass(frozen=True)
 class ModelsAsked(Asked):
-    """A search of logged models."""
+    """A search of logged models. Of datasets only models count that were measured on one of them."""
 
     experiment_ids: Sequence[int] = ()
     orders: Sequence[ModelOrder] = ()
@@ -126,6 +128,8 @@ def search_models(visible_experiments: Any, asked: ModelsAsked) -> Page:
     for name, digest in asked.datasets:
         on_datasets |= Q(dataset_name=name, dataset_digest=digest) if digest else Q(dataset_name=name)
     rows = rows.filter(search_filters.condition(tree, model_clause(measured.filter(on_datasets))))
+    if asked.datasets and not has_metric(tree):
+        rows = rows.filter(search_filters.Exists(measured.filter(on_datasets)))
     rows, order = sorted_models(rows, measured, asked.orders)
     return cut(rows, order, most=asked.most, after=asked.after)
 
@@ -153,14 +157,14 @@ def sorted_models(rows: Any, measured: Any, orders: Sequence[ModelOrder]) -> tup
     for index, wanted in enumerate(orders):
         (term,) = parse_order([wanted.name], search_filters.MODELS)
         if term.field.kind != "metric":
-            order.append(Key(column_of(term), wanted.descending))
+            order.append(Key(term.field.key, wanted.descending, term.field.kind == "text"))
             continue
         points = measured.filter(key=term.field.key)
         if wanted.dataset_name:
             points = points.filter(dataset_name=wanted.dataset_name)
         if wanted.dataset_digest:
             points = points.filter(dataset_digest=wanted.dataset_digest)
-        newest = points.order_by("-timestamp_ms", "-step").values("value")[:1]
+        newest = points.order_by("-timestamp_ms", "-step", "run_id").values("value")[:1]
         rows = rows.annotate(**{f"order_{index}": Subquery(newest)})
         order.append(Key(f"order_{index}", wanted.descending))
-    return rows, (*order, *keys("-created_ms", "-id"))
+    return rows, (*order, *keys("-created_ms", "id"))

@@ -54,6 +54,7 @@ MODELS = Vocabulary(
         "last_updated_timestamp": Known("number", "updated_ms", NUMERIC),
     },
     prefixes=PREFIXES,
+    sortable=frozenset({"text", "number", "metric"}),
 )
 
 

@@ -9,16 +9,23 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.db.models import F, Q
+from django.db.models.functions import Collate
 
 from maestro.errors import Invalid
 
 
 @dataclass(frozen=True)
 class Key:
-    """A column to sort by; missing values come last in either direction."""
+    """A column to sort by; missing values come last in either direction, and text is sorted by its bytes."""
 
     column: str
     descending: bool = False
+    is_text: bool = False
+
+    @property
+    def value(self) -> F | Collate:
+        """The column as it is sorted by."""
+        return Collate(F(self.column), "C") if self.is_text else F(self.column)
 
 
 @dataclass(frozen=True)
@@ -37,7 +44,7 @@ def keys(*names: str) -> tuple[Key, ...]:
 def cut(rows: Any, order: Sequence[Key], *, most: int, after: Sequence[Any] | None) -> Page:
     """Fetch `most` rows behind a sort key. The last columns of the order must tell any two rows apart."""
     named = [f"key_{index}" for index in range(len(order))]
-    rows = rows.annotate(**{name: F(key.column) for name, key in zip(named, order, strict=True)})
+    rows = rows.annotate(**{name: key.value for name, key in zip(named, order, strict=True)})
     if after is not None:
         rows = rows.filter(behind(named, order, after))
     sorting = [

@@ -31,7 +31,7 @@ VOCABULARY = Vocabulary(
     attributes={name: Field("attribute", name, NUMERIC if name in NUMBERS else TEXT) for name in COLUMNS},
     prefixes=frozenset({"attributes", "attribute", "attr"}),
 )
-NEWEST, ID = Key("d.created_ms", "::bigint", True), Key("d.id", "::text")
+NEWEST, ID = Key("d.created_ms", "::bigint", True), Key('d.id COLLATE "C"', "::text", True)
 
 
 def clause(comparison: Comparison, writer: Writer) -> str:
@@ -45,8 +45,6 @@ def dataset_keys(search: Search) -> list[Key]:
     """Turn an order into keys; without any, the newest come first."""
     keys = []
     for term in search.terms:
-        if term.field.kind != "attribute":
-            raise Invalid("Invalid order_by clause: datasets can't be sorted by tags", "bad_order")
         column = COLUMNS[term.field.key]
         number = term.field.key in NUMBERS
         keys.append(

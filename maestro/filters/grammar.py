@@ -140,6 +140,8 @@ class Parser:
         values = [text_of(self.take(), shown)]
         while self.peek().is_mark(","):
             self.take()
+            if self.peek().is_mark(")"):
+                break  # Python writes a tuple of one like this
             values.append(text_of(self.take(), shown))
         if not self.take().is_mark(")") or len(values) > LISTED_VALUES:
             raise bad_filter(f"the list after IN is not closed, or has more than {LISTED_VALUES} values")
@@ -150,6 +152,8 @@ def read_identifier(token: Token, parser: Parser) -> tuple[str, str]:
     """Read an identifier that begins with a token."""
     if token.kind == "quoted" and token.quote != "'":
         return "", token.text
+    if token.kind == "prefix":
+        return token.text, key_after(token, parser.take())
     if token.kind != "word":
         raise bad_filter(f"a clause can't begin with {token.text[:60]!r}")
     prefix, dot, name = token.text.partition(".")
@@ -159,6 +163,14 @@ def read_identifier(token: Token, parser: Parser) -> tuple[str, str]:
     if not name and follower.kind == "quoted" and follower.quote != "'":
         return prefix, parser.take().text
     return prefix, name
+
+
+def key_after(prefix: Token, token: Token) -> str:
+    """Read the key behind a quoted prefix."""
+    is_key = token.kind in ("word", "number") or (token.kind == "quoted" and token.quote != "'")
+    if not is_key:
+        raise bad_filter(f"a key is missing after {prefix.text[:60]!r}.")
+    return token.text
 
 
 def text_of(token: Token, shown: str) -> str:

@@ -37,7 +37,7 @@ def parse_entry(entry: str, vocabulary: Vocabulary) -> Term:
     except Invalid as error:
         raise bad_order("it begins with no identifier", entry) from error
     field = vocabulary.find(prefix, name)
-    if field is None:
+    if field is None or field.kind not in vocabulary.sortable:
         raise bad_order("this can't be sorted by", entry)
     direction = parser.take()
     if direction is not END and not direction.is_word("ASC", "DESC"):

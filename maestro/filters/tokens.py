@@ -7,6 +7,7 @@ from maestro.errors import Fault, Invalid
 
 TOKEN = re.compile(
     r"""(?P<space>\s+)
+      | (?P<prefix>(?:`[^`]+`|"(?:[^"]|"")+")\.)
       | (?P<quoted>'(?:[^']|'')*'|"(?:[^"]|"")*"|`[^`]+`)
       | (?P<number>[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?(?![\w.]))
       | (?P<word>\w[\w.:/-]*)
@@ -17,7 +18,10 @@ TOKEN = re.compile(
 
 @dataclass(frozen=True)
 class Token:
-    """A piece of a filter: kind is word, number, mark or quoted; `text` is without its quotes."""
+    """A piece of a filter: kind is word, number, mark, quoted or prefix; `text` is without its quotes.
+
+    A prefix is quoted and has a dot behind it, as in `params`.lr.
+    """
 
     kind: str
     text: str
@@ -50,6 +54,8 @@ def tokenize(text: str) -> list[Token]:
         kind, piece = match.lastgroup or "", match[0]
         if kind == "quoted":
             found.append(Token("quoted", unquote(piece), piece[0]))
+        elif kind == "prefix":
+            found.append(Token("prefix", unquote(piece[:-1]), piece[0]))
         elif kind != "space":
             found.append(Token(kind, piece))
     return found

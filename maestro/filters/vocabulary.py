@@ -37,11 +37,13 @@ class Vocabulary:
     keyed      prefix (any spelling) -> Field whose key is free
     prefixes   spellings that may stand before an attribute's name
     attributes attribute's name -> Field
+    sortable   kinds of fields that can be sorted by
     """
 
     keyed: Mapping[str, Field]
     attributes: Mapping[str, Field]
     prefixes: frozenset[str] = field(default_factory=frozenset)
+    sortable: frozenset[str] = frozenset({"attribute", "text", "number"})
 
     def find(self, prefix: str, name: str) -> Field | None:
         """Resolve an identifier, or None if this search has no such thing."""

@@ -98,6 +98,14 @@ def text(fields: Mapping[str, Any], name: str, most: int = limits.TEXT_CHARS) ->
     return as_text(value, name, most)
 
 
+def given(fields: Mapping[str, Any], name: str, at: str = "") -> Any:
+    """Take a required value of any type; empty text is none. Raises Invalid."""
+    value = fields.get(name)
+    if value is None or value == "":
+        raise missing(at + name)
+    return value
+
+
 def text_or(fields: Mapping[str, Any], name: str, default: str = "", *, most: int = limits.TEXT_CHARS) -> str:
     """Read an optional text."""
     value = fields.get(name)
@@ -145,8 +153,10 @@ def texts(fields: Mapping[str, Any], name: str, most: int = 1000) -> list[str]:
         return []
     if isinstance(value, str):
         return [value]
-    if not isinstance(value, list) or len(value) > most:
-        raise refuse(name, value, f"it must be a list of at most {most} texts")
+    if not isinstance(value, list):
+        raise refuse(name, value, "it must be a list of texts")
+    if len(value) > most:
+        raise Invalid(f"'{name}' takes at most {most} values. Received {len(value)}.", "too_many_items")
     return [as_text(item, f"{name}[{index}]") for index, item in enumerate(value)]
 
 

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -18,6 +19,7 @@ SHOWN_CHARS, PREVIEW_BYTES, PARSED_BYTES, IMAGE_BYTES = 60_000, 200_000, 4_000_0
 MAX_FILES, MAX_LISTED, MAX_ROWS, MAX_COLUMNS, MAX_CELLS = 2_000, 300, 200, 40, 100
 CELL_CHARS, OUTPUT_CHARS = 120, 2_000
 PARSED = {".json", ".ipynb"}
+HALF = re.compile("[\ud800-\udfff]")
 TEXTS = {
     ".txt",
     ".log",
@@ -146,17 +148,24 @@ def read_json(text: str, *, is_notebook: bool) -> dict[str, Any]:
     """Indented JSON, or a notebook's cells with what they printed."""
     try:
         data = json.loads(text)
+        indented = json.dumps(data, indent=2, ensure_ascii=False)
     except (ValueError, RecursionError):
         return plain(text, cut=False)
     cells = data.get("cells") if is_notebook and isinstance(data, dict) else None
     if not isinstance(cells, list):
-        return plain(json.dumps(data, indent=2, ensure_ascii=False), cut=False)
+        return plain(whole(indented), cut=False)
     shown: list[tuple[str, str, str]] = []
     for cell in (cell for cell in cells[:MAX_CELLS] if isinstance(cell, dict)):
         if sum(len(source) + len(output) for _, source, output in shown) > SHOWN_CHARS:
             break
-        shown.append((str(cell.get("cell_type", "code")), joined(cell.get("source"))[:SHOWN_CHARS], printed(cell)))
+        parts = (str(cell.get("cell_type", "code")), joined(cell.get("source"))[:SHOWN_CHARS], printed(cell))
+        shown.append((whole(parts[0]), whole(parts[1]), whole(parts[2])))
     return {"kind": "notebook", "cells": tuple(shown), "is_cut": len(shown) < len(cells)}
+
+
+def whole(text: str) -> str:
+    """A text as a page can send it: half a character, which JSON can spell, becomes the sign for one that is lost."""
+    return HALF.sub("\ufffd", text)
 
 
 def joined(lines: object) -> str:

@@ -119,13 +119,18 @@ def by_step(points: Points) -> Points:
     return distinct(points.take(np.lexsort((points.values, points.times, steps))))
 
 
-def spread(count: int, most: int) -> Int64s:
-    """Pick at most `most` of `count` places, evenly, the first and the last among them."""
+def sampled(count: int, most: int) -> Int64s:
+    """Pick at most `most` of `count` places as the original does: the first of as many equal parts, and the last place.
+
+    Source  MLflow 3.17, get_metric_history_bulk_interval; the parts are those of SQL's NTILE
+    """
     if count <= most:
         return np.arange(count)
-    if most == 1:
-        return np.array([count - 1])
-    return np.rint(np.arange(most) * ((count - 1) / (most - 1))).astype(np.int64)
+    size, longer = divmod(count, most)
+    parts = np.arange(most)
+    places = parts * size + np.minimum(parts, longer)
+    places[-1] = count - 1
+    return places
 
 
 def finite(points: Points) -> Points:

@@ -77,13 +77,13 @@ def sample(run_id: UUID, key: str, *, most: int, first_step: int | None = None, 
     line = line_of(run_id, key)
     if line is not None:
         start, end = line.points_up_to(first, side="left"), line.points_up_to(last, side="right")
-        places = columns.spread(end - start, most) + start
+        places = columns.sampled(end - start, most) + start
         found = pick(line, places)
         if len(found) == len(places):  # else a task has folded the chunks in between
             return found
     points = history.series([run_id], [key], exact=EXACT_POINTS).get((run_id, key), columns.joined([]))
     inside = points.take((points.steps >= first) & (points.steps <= last))
-    return inside.take(columns.spread(len(inside), most))
+    return inside.take(columns.sampled(len(inside), most))
 
 
 def line_of(run_id: UUID, key: str) -> Line | None:

@@ -14,13 +14,15 @@ from maestro.mlflow import fields as read
 
 
 def run_uuid(text: Any) -> uuid.UUID:
-    """Read a run's id. Raises NotFound for what can't be one, so that a guess and a miss sound the same."""
-    if isinstance(text, str) and len(text) in (32, 36):
+    """Read a run's id. Raises NotFound for text that can't be one, so that a guess and a miss sound the same."""
+    if not isinstance(text, str):
+        raise read.refuse("run_id", text, "it must be text")
+    if len(text) in (32, 36):
         try:
             return uuid.UUID(text)
         except ValueError:
             pass
-    raise NotFound(f"Run with id={str(text)[:64]} not found")
+    raise NotFound(f"Run with id={text[:64]} not found")
 
 
 def read_batch(body: bytes) -> Batch:

@@ -164,7 +164,7 @@ def slow_metric(item: Mapping[str, Any], at: str = "") -> RawMetric:
         read.as_text(item["key"], at + "key"),
         read.as_double(item["value"], at + "value"),
         read.as_time_ms(item["timestamp"], at + "timestamp"),
-        read.as_integer(item.get("step") or 0, at + "step"),
+        0 if item.get("step") is None else read.as_integer(item["step"], at + "step"),
         **extra,
     )
 

@@ -54,17 +54,22 @@ def read_record(row: dict[str, Any], at: str) -> GivenRecord:
         outputs=row.get("outputs"),
         expectations=row.get("expectations"),
         tags=notes(row, "tags", at),
-        source=read_source(row["source"], at + "source.") if row.get("source") else None,
+        source=read_source(row["source"], at + "source.") if row.get("source") is not None else None,
         given=frozenset(row),
     )
 
 
+def given_or(fields: dict[str, Any], name: str, default: Any) -> Any:
+    """Read what is given, or what stands for nothing."""
+    return default if fields.get(name) is None else fields[name]
+
+
 def read_source(source: dict[str, Any], at: str) -> dict[str, Any]:
     """Read where a record comes from."""
-    kind = read.as_text(source.get("source_type") or SOURCE_TYPES[0], at + "source_type", 30).upper()
+    kind = read.as_text(given_or(source, "source_type", SOURCE_TYPES[0]), at + "source_type", 30).upper()
     if kind not in SOURCE_TYPES:
         raise read.refuse(at + "source_type", kind, "it must be one of " + ", ".join(SOURCE_TYPES))
-    data = source.get("source_data") or {}
+    data = given_or(source, "source_data", {})
     if not isinstance(data, dict):
         raise read.refuse(at + "source_data", data, "it must be an object")
     return {"source_type": kind, "source_data": data}

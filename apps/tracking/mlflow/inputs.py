@@ -99,8 +99,9 @@ class SearchDatasets(TrackingView):
 
     def post(self, request: MlflowRequest) -> dict[str, Any]:
         """List the datasets that runs of some experiments read."""
-        numbers = experiment_numbers(self.fields(request))
-        if len(numbers) > MOST_EXPERIMENTS:
-            raise Invalid(f"search-datasets takes at most {MOST_EXPERIMENTS} experiment_ids", "too_many_items")
+        fields = self.fields(request)
+        if not read.texts(fields, "experiment_ids", MOST_EXPERIMENTS):
+            raise Invalid("SearchDatasets request must specify at least one experiment_id.", "required")
+        numbers = experiment_numbers(fields)
         found = inputs.summaries(experiments.visible(numbers, request.user.projects))
         return {"dataset_summaries": found} if found else {}

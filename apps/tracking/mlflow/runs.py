@@ -31,7 +31,7 @@ class CreateRun(TrackingView):
         beginning = life.Beginning(
             experiment_id=experiment_number(fields, default=0),
             user=read.text_or(fields, "user_id", most=250),
-            start_ms=read.time_or(fields, "start_time", now) or now,
+            start_ms=now if (start := read.time_or(fields, "start_time", None)) is None else start,
             name=read.text_or(fields, "run_name", most=limits.TAG_VALUE_CHARS),
             tags=read_tags([slow_pair(tag, f"tags[{i}].") for i, tag in enumerate(read.rows(fields, "tags", 1000))]),
         )

@@ -98,7 +98,7 @@ def read_trace(fields: dict[str, Any]) -> GivenTrace:
     """Read a trace. Raises Invalid naming the field, NotFound for what can't be an experiment."""
     at = "trace.trace_info."
     info = part(part(fields, "trace", ""), "trace_info", "trace.")
-    if not info.get("request_time"):
+    if info.get("request_time") in (None, ""):
         raise read.missing(at + "request_time")
     duration = info.get("execution_duration")
     items = read.rows(info, "assessments", limits.TRACE_ASSESSMENTS)
@@ -145,12 +145,10 @@ def refuse_twins(assessments: Iterable[GivenAssessment], name: str) -> None:
 def read_assessment(item: dict[str, Any], at: str) -> GivenAssessment:
     """Read an assessment."""
     item = snake_case(item)
-    name = read.as_text(item.get("assessment_name") or "", at + "assessment_name", limits.KEY_CHARS)
-    if not name:
-        raise read.missing(at + "assessment_name")
+    name = read.as_text(read.given(item, "assessment_name", at), at + "assessment_name", limits.KEY_CHARS)
     source = part(item, "source", at) if item.get("source") is not None else {}
     identities = {
-        field: as_identity(item[field], at + field) if item.get(field) else ""
+        field: "" if item.get(field) in (None, "") else as_identity(item[field], at + field)
         for field in ("assessment_id", "overrides", "span_id")
     }
     if not isinstance(item.get("valid", True), bool):
@@ -164,7 +162,7 @@ def read_assessment(item: dict[str, Any], at: str) -> GivenAssessment:
         span_id=identities["span_id"],
         rationale=read.text_or(item, "rationale", most=limits.TEXT_CHARS),
         metadata=notes(item, "metadata", at),
-        created_ms=as_time(item["create_time"], at + "create_time") if item.get("create_time") else None,
+        created_ms=None if item.get("create_time") is None else as_time(item["create_time"], at + "create_time"),
         is_valid=item.get("valid", True),
         **read_value(item, at),
     )

@@ -154,7 +154,9 @@ class DeleteTraces(TrackingView):
         fields = self.fields(request)
         number = experiment_number(fields)
         identities = read.texts(fields, "request_ids", MOST_AT_ONCE)
-        until = read.time_or(fields, "max_timestamp_millis", None)
+        until = None
+        if fields.get("max_timestamp_millis") is not None:
+            until = read.as_integer(fields["max_timestamp_millis"], "max_timestamp_millis")
         most = read.integer_or(fields, "max_traces", recording.MOST_DELETED, least=1)
         check_choice(identities, until, has_most=fields.get("max_traces") is not None)
         if not experiments_for(request.user).filter(pk=number).exists():

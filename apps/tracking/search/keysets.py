@@ -101,11 +101,11 @@ EXPERIMENT_KEYS = {
 
 
 def experiment_keys(terms: Sequence[Term]) -> list[Key]:
-    """Turn terms into keys; without any, the newest come first."""
+    """Turn terms into keys; without any, the newest come first. Ties go to the youngest number, as in the original."""
     keys = [
         Key(EXPERIMENT_KEYS[term.field.key].expression, EXPERIMENT_KEYS[term.field.key].cast, term.descending)
         for term in terms
     ]
     if not keys:
-        keys = [Key("e.created_ms", "::bigint", True)]
-    return [*keys, Key("e.id", "::bigint", bool(keys[0].descending))]
+        return [Key("e.created_ms", "::bigint", True), Key("e.id", "::bigint")]
+    return [*keys, Key("e.id", "::bigint", True)]

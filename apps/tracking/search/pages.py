@@ -51,6 +51,7 @@ RUNS = Vocabulary(
         },
     },
     prefixes=frozenset({"attributes", "attribute", "attr", "run"}),
+    sortable=frozenset({"attribute", "metric", "param", "tag"}),
 )
 EXPERIMENTS = Vocabulary(
     keyed=dict.fromkeys(("tags", "tag"), TAG),

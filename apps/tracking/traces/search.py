@@ -29,9 +29,11 @@ VOCABULARY = Vocabulary(
     attributes={
         **{name: Field("attribute", name, LISTED) for name in TEXTS},
         **{name + unit: Field("attribute", name, NUMERIC) for name in NUMBERS for unit in ("", "_ms")},
+        "experiment_id": Field("attribute", "experiment_id", frozenset({"=", "!=", "IN", "NOT IN"})),
         "prompt": Field("tag", "mlflow.linkedPrompts", OPTIONAL),
     },
     prefixes=frozenset({"attributes", "attribute", "attr", "trace"}),
+    sortable=frozenset({"attribute", "tag", "metadata"}),
 )
 COLUMNS = {
     "status": "t.state",
@@ -40,10 +42,12 @@ COLUMNS = {
     "trace_id": "t.id",
     "client_request_id": "nullif(t.client_request_id, '')",
     "run_id": "(t.metadata ->> 'mlflow.sourceRun')",
+    "experiment_id": "t.experiment_id::text",
     "timestamp": "t.request_ms",
     "execution_time": "t.duration_ms",
     "end_time": "(t.request_ms + t.duration_ms)",
 }
+WHOLE = {"timestamp": COLUMNS["timestamp"], "experiment_id": "t.experiment_id"}  # numbers that every trace has
 SAID = """EXISTS (SELECT FROM tracking_assessment a WHERE a.trace_id = t.id AND a.kind = {kind} AND a.name = {name}
  AND a.is_valid AND {test})"""
 # Found first, by the index of run_ids, whatever Postgres guesses of the rest.
@@ -56,8 +60,7 @@ NEWEST, ID = Key("t.request_ms", "::bigint", True), Key("t.id", "::text")
 def clause(comparison: Comparison, writer: Writer) -> str:
     """Write one clause about a trace."""
     if comparison.kind in {"tag", "metadata"}:
-        column = "tags" if comparison.kind == "tag" else "metadata"
-        return compare(f"(t.{column} ->> {writer.bind(comparison.key, '::text')})", comparison, writer)
+        return compare(noted(comparison.kind, comparison.key, writer), comparison, writer)
     if comparison.kind in {"feedback", "expectation"}:
         return said(comparison, writer)
     if comparison.key == "run_id" and comparison.operator in {"=", "IN"}:
@@ -81,23 +84,31 @@ def said(comparison: Comparison, writer: Writer) -> str:
     return SAID.format(kind=kind, name=name, test=compare(expression, comparison, writer))
 
 
-def trace_keys(terms: Sequence[Term]) -> list[Key]:
+def trace_keys(terms: Sequence[Term], writer: Writer) -> list[Key]:
     """Turn terms into keys; what a trace lacks comes last; ties go to the newest, then to the id."""
     keys: list[Key] = []
     for term in terms:
-        kind, name, down = term.field.kind, term.field.key, term.descending
-        if kind != "attribute":
-            raise Invalid(f"Invalid order_by clause: traces can't be sorted by {kind}s", "bad_order")
-        if name == "timestamp":
-            keys.append(Key(COLUMNS[name], "::bigint", down))
-        elif name in NUMBERS:
-            keys += [Key(f"({COLUMNS[name]} IS NULL)", "::bool"), Key(COLUMNS[name], "::bigint", down)]
-        else:
-            column = f'({COLUMNS[name]}) COLLATE "C"'
-            keys += [Key(f"({column} IS NULL)", "::bool"), Key(column, "::text", down)]
+        keys += trace_key(term, writer)
     if all(key.expression != NEWEST.expression for key in keys):
         keys.append(NEWEST)
     return [*keys, ID]
+
+
+def trace_key(term: Term, writer: Writer) -> list[Key]:
+    """Turn one term into keys."""
+    kind, name, down = term.field.kind, term.field.key, term.descending
+    if kind == "attribute" and name in WHOLE:
+        return [Key(WHOLE[name], "::bigint", down)]
+    if kind == "attribute" and name in NUMBERS:
+        return [Key(f"({COLUMNS[name]} IS NULL)", "::bool"), Key(COLUMNS[name], "::bigint", down)]
+    text = COLUMNS[name] if kind == "attribute" else noted(kind, name, writer)
+    column = f'({text}) COLLATE "C"'
+    return [Key(f"({column} IS NULL)", "::bool"), Key(column, "::text", down)]
+
+
+def noted(kind: str, key: str, writer: Writer) -> str:
+    """Write the look-up of a tag or of metadata."""
+    return f"(t.{'tags' if kind == 'tag' else 'metadata'} ->> {writer.bind(key, '::text')})"
 
 
 def traces(
@@ -108,7 +119,7 @@ def traces(
     if not experiments:
         return [], None
     writer = Writer()
-    keys = trace_keys(search.terms)
+    keys = trace_keys(search.terms, writer)
     conditions = ["t.experiment_id = x.id"]
     if search.tree is not None:
         conditions.append(write(search.tree, writer, clause))

@@ -155,6 +155,11 @@ STRANGE = {
     "f.md": b"[" * 3_000,
     "g.txt": b"\xff\xfe\x00",
     "h": b"x" * 1_000_000,
+    "half.json": rb'{"\ud83d": ["\ud83d", "\ude00\ud83d"]}',
+    "half.ipynb": rb'{"cells": [{"cell_type": "\ud83d", "source": "\ud83d", "outputs": [{"text": ["\ud83d"]}]}]}',
+    "half.csv": b"\xf0\x9f,\xed\xa0\xbd\n1,2",
+    "half.md": b"# \xf0\x9f",
+    "deep.json": b"[" * 900 + b"]" * 900,
 }
 
 

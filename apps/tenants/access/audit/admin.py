@@ -2,14 +2,14 @@
 
 from typing import Any
 
-from django.contrib.admin import ModelAdmin
 from django.db import models, transaction
 from django.http import HttpRequest, HttpResponse
 
 from apps.tenants.access.audit.recording import HIDDEN, fields_of, record
+from maestro.admin.sites import ListedAdmin
 
 
-class AuditedAdmin(ModelAdmin):
+class AuditedAdmin(ListedAdmin):
     """Records additions, changes and deletions with what was before and after: a tenant's, or the operators'."""
 
     def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:

@@ -1,0 +1,106 @@
+"""No odd id in an address, and no odd filter of a list, makes a page or a door fail: a fault of the caller is a 4xx."""
+
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from django.contrib.admin import ModelAdmin
+from django.contrib.auth.models import User
+from django.contrib.contenttypes.models import ContentType
+from django.db import transaction
+from django.test import Client
+from django.urls import get_resolver
+from django.utils import timezone
+
+from apps.tenants.access.models import ApiKey
+from apps.tenants.models import Tenant
+from config.routes import walk
+from maestro.admin.sites import tenant_site
+
+ODD = ("-0", "9" * 30, "٣", "a'b", "x")
+LOOKUPS = ("", "__gt", "__contains")
+PLACE = re.compile(r"<(?:(\w+):)?(\w+)>|\(\?P<\w+>[^)]*\)")
+MOST_REDIRECT = 400
+
+
+def browser(host: str) -> Client:
+    """A superuser of a site."""
+    boss = User.objects.create_superuser(f"boss-{host}", password=None)
+    client = Client(headers={"host": host})
+    client.force_login(boss, backend="apps.tenants.access.sign_in.passwords.PasswordBackend")
+    return client
+
+
+def status(client: Client, path: str, data: dict[str, str] | None = None) -> int:
+    """GET an address; what fails inside counts as 500. A savepoint, as a failed statement ends a transaction."""
+    with transaction.atomic():
+        point = transaction.savepoint()
+        try:
+            code = client.get(path, data).status_code
+        except Exception:  # noqa: BLE001 whatever it is, a browser would have got 500
+            code = 500
+        transaction.savepoint_rollback(point)
+    return code
+
+
+def filled(pattern: str, odd: str) -> str:
+    return "/" + PLACE.sub(odd, pattern).removesuffix("$")
+
+
+@pytest.fixture
+def tenants(acme: Tenant) -> Client:
+    return browser("acme.localhost")
+
+
+def test_no_odd_id_in_an_address_of_a_page_fails(tenants: Client) -> None:
+    pages = {
+        route.pattern for route in walk(get_resolver("config.urls")) if "<" in route.pattern and route.guarded_by_admin
+    }
+    assert len(pages) > 60
+    failed = [(page, odd) for page in sorted(pages) for odd in ODD if status(tenants, filled(page, odd)) >= 500]
+    assert failed == []
+
+
+def test_no_odd_id_in_an_address_of_an_api_fails(acme: Tenant, api: Callable[..., Client]) -> None:
+    client = api(acme, "admin")
+    routes = {r.pattern for r in walk(get_resolver("config.urls")) if "<" in r.pattern and not r.guarded_by_admin}
+    assert len(routes) > 60
+    failed = [
+        (route, odd) for route in sorted(routes) for odd in ODD if status(client, filled(route, odd)) in range(500, 501)
+    ]
+    assert failed == []
+
+
+def test_no_id_of_a_content_type_leads_anywhere(tenants: Client) -> None:
+    for kind in [*ContentType.objects.values_list("pk", flat=True), *ODD]:
+        for odd in ODD:
+            assert status(tenants, f"/admin/r/{kind}/{odd}/") == 404, (kind, odd)
+
+
+def fields_of(page: ModelAdmin[Any]) -> Iterator[str]:
+    """Name what a list could be filtered by: each column, and those one step away."""
+    for field in page.model._meta.get_fields():
+        yield field.name
+        if field.related_model is not None and field.related_model != "self":
+            yield from (f"{field.name}__{other.name}" for other in field.related_model._meta.get_fields())
+
+
+@pytest.mark.parametrize("model", sorted(tenant_site._registry, key=lambda model: model._meta.label), ids=str)
+def test_no_odd_filter_of_a_list_fails(tenants: Client, model: Any) -> None:
+    meta = model._meta
+    list_of = f"/admin/{meta.app_label}/{meta.model_name}/"
+    failed = [
+        (field, lookup)
+        for field in fields_of(tenant_site._registry[model])
+        for lookup in LOOKUPS
+        if status(tenants, list_of, {field + lookup: "x"}) >= 500
+    ]
+    assert failed == []
+
+
+def test_a_secret_is_no_filter(tenants: Client) -> None:
+    """A list that could be narrowed by the start of a digest would tell it letter by letter."""
+    ApiKey.objects.issue(slug="acme", name="x", role="viewer", at=timezone.now())
+    for lookup in ("", "__gt", "__startswith", "__isnull"):
+        assert status(tenants, "/admin/access/apikey/", {f"digest{lookup}": "x"}) == 400

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from django.db import transaction
 
 from apps.registry.models import Edge, LoggedModel
+from apps.registry.models.logged import no_model
 from apps.tracking.files.folders import Root
 from apps.tracking.models import Experiment, Run, RunModel
 from apps.tracking.runs import documents
@@ -23,6 +24,7 @@ class NewModel:
     name: str = ""
     model_type: str = ""
     run: Run | None = None
+    run_hex: str = ""
     params: dict[str, str] = field(default_factory=dict)
     tags: dict[str, str] = field(default_factory=dict)
 
@@ -38,6 +40,7 @@ def make(new: NewModel, *, at_ms: int) -> LoggedModel:
         model = LoggedModel.objects.create(
             experiment=new.experiment,
             run=new.run,
+            run_hex=new.run.pk.hex if new.run else new.run_hex,
             name=name,
             model_type=new.model_type,
             params=new.params,
@@ -54,7 +57,7 @@ def hold(model: LoggedModel) -> LoggedModel:
     """Lock a model's row and read it anew. Raises NotFound if it went meanwhile."""
     found = LoggedModel.objects.select_for_update().filter(pk=model.pk).first()
     if found is None:
-        raise NotFound(f"there is no logged model {model.model_id}")
+        raise no_model(model.model_id)
     return found
 
 
@@ -83,7 +86,7 @@ def drop_tag(model: LoggedModel, key: str, *, at_ms: int) -> None:
     with transaction.atomic():
         held = hold(model)
         if key not in held.tags:
-            raise NotFound(f"there is no tag {key[:100]!r} on {model.model_id}")
+            raise NotFound(f"No tag with key {key[:100]!r} found for model with ID '{model.model_id}'.")
         held.tags = {name: value for name, value in held.tags.items() if name != key}
         held.updated_ms = at_ms
         held.save(update_fields=["tags", "updated_ms"])

@@ -63,24 +63,27 @@ def rename(artifact: Artifact, name: str, *, at_ms: int) -> Artifact:
     try:
         with transaction.atomic():
             Artifact.objects.filter(pk=artifact.pk).update(name=name, updated_ms=at_ms)
+            artifact.versions.update(updated_ms=at_ms)
     except IntegrityError as error:
         raise AlreadyExists(f"Registered Model (name={name}) already exists.") from error
     artifact.name, artifact.updated_ms = name, at_ms
     return artifact
 
 
-def delete(row: Artifact | ArtifactVersion) -> None:
-    """Delete a model or a version. Raises Conflict if something uses it."""
+def delete(row: Artifact | ArtifactVersion, *, at_ms: int) -> None:
+    """Delete a model or a version, which changes its model. Raises Conflict if something uses it."""
     try:
         with transaction.atomic():
             row.delete()
+            if isinstance(row, ArtifactVersion):
+                Artifact.objects.filter(pk=row.artifact_id).update(updated_ms=at_ms)
     except ProtectedError as error:
         raise Conflict(f"{row} is in use by a run or a project, so it stays; archive it instead", "in_use") from error
 
 
 def add_version(artifact: Artifact, new: NewModelVersion, *, by: Principal, at_ms: int) -> ArtifactVersion:
     """Make the next version of a model, with its files as they are now. Raises Invalid for a bad source."""
-    origin = sources.resolve(new.source, new.run, new.model, principal=by)
+    origin = sources.resolve(new.source, new.run, new.model, principal=by, run_hex=new.run_hex)
     run = new.run or origin.run
     with transaction.atomic():
         version = ArtifactVersion.objects.create(
@@ -115,15 +118,24 @@ def join(version: ArtifactVersion, at_ms: int) -> None:
         return
     Edge.objects.create(from_model=model, to_version=version, kind="registered")
     held = logged_models.hold(model)
-    known = json.loads(held.tags.get(VERSIONS_TAG, "[]"))
-    known.append({"name": version.artifact.name, "version": str(version.number)})
+    known = noted_versions(held.tags.get(VERSIONS_TAG, "[]"))
+    known.append({"name": version.artifact.name, "version": version.number})
     logged_models.set_tags(held, {VERSIONS_TAG: json.dumps(known)}, at_ms=at_ms)
+
+
+def noted_versions(text: str) -> list[Any]:
+    """Read the versions that a logged model's tag tells of; clients may have written anything there."""
+    try:
+        known = json.loads(text)
+    except (ValueError, RecursionError):
+        return []
+    return known if isinstance(known, list) else []
 
 
 def fetch_version(artifact: Artifact, number: str) -> ArtifactVersion:
     """Fetch a version by number. Raises Invalid for what is no number, NotFound."""
     if not number.isascii() or not number.isdecimal() or len(number) > 9:
-        raise Invalid(f"a version is a whole number, not {number[:60]!r}", "bad_version")
+        raise Invalid(f"Parameter 'version' must be an integer, got {number[:60]!r}.", "bad_version")
     found = ArtifactVersion.objects.for_page().filter(artifact=artifact, number=int(number)).first()
     if found is None:
         raise NotFound(f"Model Version (name={artifact.name}, version={number}) not found")
@@ -149,6 +161,7 @@ def move_stage(version: ArtifactVersion, stage: str, *, archive_others: bool, at
             others = ArtifactVersion.objects.filter(artifact=version.artifact_id, stage=wanted).exclude(pk=version.pk)
             others.update(stage="Archived", updated_ms=at_ms)
         ArtifactVersion.objects.filter(pk=version.pk).update(stage=wanted, updated_ms=at_ms)
+        Artifact.objects.filter(pk=version.artifact_id).update(updated_ms=at_ms)
 
 
 def latest_by_stage(artifacts: list[Artifact]) -> dict[Any, list[ArtifactVersion]]:

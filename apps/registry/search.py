@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.db.models import CharField, OuterRef, Q, Subquery, Value
-from django.db.models.functions import Cast, Concat, Replace
+from django.db.models.functions import Cast, Coalesce, Concat, NullIf, Replace
 
 from apps.registry import search_filters
 from apps.registry.models import Artifact, ArtifactTag, ArtifactVersion, LoggedModel, VersionTag
@@ -121,7 +121,7 @@ def search_models(visible_experiments: Any, asked: ModelsAsked) -> Page:
     """Search logged models of experiments."""
     experiments = visible_experiments.filter(pk__in=asked.experiment_ids)
     rows = LoggedModel.objects.active().select_related("experiment").filter(experiment__in=experiments)
-    rows = rows.annotate(model_ref=hexed("id", "m-"), run_ref=hexed("run_id"))
+    rows = rows.annotate(model_ref=hexed("id", "m-"), run_ref=Coalesce(NullIf("run_hex", Value("")), hexed("run_id")))
     tree = parse(asked.filter, search_filters.MODELS)
     measured = ModelMetric.objects.filter(model_id=OuterRef("model_ref"))
     on_datasets = Q()

@@ -34,8 +34,8 @@ class Origin:
     files: list[tuple[str, Blob]] = field(default_factory=list)
 
 
-def resolve(source: str, run: Run | None, model: LoggedModel | None, *, principal: Asking) -> Origin:
-    """Find out what a source means to one who asks. Raises Invalid for what it may not be."""
+def resolve(source: str, run: Run | None, model: LoggedModel | None, *, principal: Asking, run_hex: str = "") -> Origin:
+    """Find out what a source means to one who asks; `run_hex` is the run's id as it was said. Raises Invalid."""
     check_text(source)
     scheme = SCHEME.match(source)
     if scheme is None:
@@ -44,7 +44,7 @@ def resolve(source: str, run: Run | None, model: LoggedModel | None, *, principa
     if name == "models":
         return from_registry(source, run, model, principal=principal)
     if name == "runs":
-        return from_run_uri(source, run)
+        return from_run_uri(source, run, run_hex)
     if name == "mlflow-artifacts":
         return from_proxy(source, run, model)
     if name in CLOUDS:
@@ -76,14 +76,14 @@ def from_proxy(source: str, run: Run | None, model: LoggedModel | None) -> Origi
     raise refused(source, "it does not lie in the run or logged model that is named with it")
 
 
-def from_run_uri(source: str, run: Run | None) -> Origin:
-    """Accept runs:/<run>/path if the run is named as well."""
+def from_run_uri(source: str, run: Run | None, run_hex: str) -> Origin:
+    """Accept runs:/<run>/path if the run is named as well. Clients resolve it themselves; of another server's run we know nothing."""
     identity, _, path = source.removeprefix("runs:").lstrip("/").partition("/")
-    if run is None or identity not in (run.pk.hex, str(run.pk)):
+    known = {run.pk.hex, str(run.pk)} if run else {run_hex}
+    if not identity or identity not in known:
         raise refused(source, "name its run as run_id")
     inside = clean_artifact_path(path) if path else ""
-    uri = f"{run.artifact_uri}/{inside}" if inside else run.artifact_uri
-    return Origin(uri, run, None, files_below(run, inside))
+    return Origin(source, run, None, files_below(run, inside) if run else [])
 
 
 def from_registry(source: str, run: Run | None, model: LoggedModel | None, *, principal: Asking) -> Origin:

@@ -111,7 +111,6 @@ READS = {
     "admin/tracking/run/<uuid:pk>/file/",
     "admin/tracking/run/<uuid:pk>/state/",
     "admin/registry/artifactversion/<uuid:pk>/file/",
-    "admin/r/<path:content_type_id>/<path:object_id>/",
     "admin/(?P<url>.*)$",
 }
 # Django's, and those of test_own_pages.py and below.

@@ -16,6 +16,7 @@ from apps.tenants.models import Tenant
 from apps.tracking import evaluation_search
 from apps.tracking.models import EvaluationDataset, Experiment, Run, Trace
 from apps.tracking.search import pages as search_pages
+from apps.tracking.traces import search as trace_search
 from maestro.filters import Vocabulary
 from tests.tracking.door import Door
 
@@ -45,7 +46,7 @@ LOCATION = {"locations": [{"type": "MLFLOW_EXPERIMENT", "mlflow_experiment": {"e
 SEARCHES: dict[str, tuple[str, str, dict[str, Any], Vocabulary]] = {
     "runs": ("POST", "runs/search", {"experiment_ids": ["0"]}, search_pages.RUNS),
     "experiments": ("POST", "experiments/search", {"max_results": 10}, search_pages.EXPERIMENTS),
-    "traces": ("POST", f"{V3}traces/search", LOCATION, search.VOCABULARY),
+    "traces": ("POST", f"{V3}traces/search", LOCATION, trace_search.VOCABULARY),
     "evaluation datasets": ("POST", f"{V3}datasets/search", {}, evaluation_search.VOCABULARY),
     "registered models": ("GET", "registered-models/search", {}, search_filters.ARTIFACTS),
     "model versions": ("GET", "model-versions/search", {}, search_filters.VERSIONS),

@@ -68,6 +68,14 @@ def find_run(request: HttpRequest, identity: str) -> Run:
     return run
 
 
+def run_or_none(request: HttpRequest, identity: str) -> Run | None:
+    """Fetch the run that a registration names; one of another server, or out of reach, is text to us and no more."""
+    try:
+        return find_run(request, identity) if identity else None
+    except NotFound:
+        return None
+
+
 def find_experiment(request: HttpRequest, value: Any) -> Experiment:
     """Fetch an experiment by number, given as text or number. Raises NotFound."""
     text = str(value) if isinstance(value, int) and not isinstance(value, bool) else value

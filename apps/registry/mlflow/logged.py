@@ -6,7 +6,7 @@ from django.db import transaction
 from django.http import HttpRequest
 
 from apps.registry import logged_models
-from apps.registry.mlflow.base import RegistryView, find_experiment, find_run, read_tags, searched
+from apps.registry.mlflow.base import RegistryView, find_experiment, find_run, read_tags, run_or_none, searched
 from apps.registry.mlflow.shapes import logged_json
 from apps.registry.models import LoggedModel
 from apps.registry.search import ModelOrder, ModelsAsked, search_models
@@ -45,7 +45,8 @@ def read_params(fields: dict[str, Any]) -> dict[str, str]:
     found = {}
     for index, row in enumerate(read.rows(fields, "params", limits.BATCH_PARAMS)):
         key = read.as_key(row.get("key"), f"params[{index}].key")
-        found[key] = read.as_text(row.get("value", ""), f"params[{index}].value", limits.PARAM_VALUE_CHARS)
+        value = read.text_or(row, "value", most=limits.JSON_BODY_BYTES)
+        found[key] = value[: limits.MODEL_PARAM_VALUE_CHARS]
     return found
 
 
@@ -60,9 +61,10 @@ class LoggedModels(RegistryView):
             experiment=find_experiment(request, fields.get("experiment_id")),
             name=read.text_or(fields, "name", most=500),
             model_type=read.text_or(fields, "model_type", most=500),
-            run=find_run(request, run_id) if run_id else None,
+            run=run_or_none(request, run_id),
+            run_hex=run_id,
             params=read_params(fields),
-            tags=read_tags(fields, limits.TAG_VALUE_CHARS),
+            tags=read_tags(fields, limits.REGISTRY_TAG_VALUE_CHARS),
         )
         return {"model": shown([logged_models.make(new, at_ms=now_ms())])[0]}
 
@@ -97,7 +99,7 @@ class LoggedModelTags(RegistryView):
 
     def patch(self, request: HttpRequest, model_id: str) -> dict[str, Any]:
         """Write notes on a logged model."""
-        tags = read_tags(self.fields(request), limits.TAG_VALUE_CHARS)
+        tags = read_tags(self.fields(request), limits.REGISTRY_TAG_VALUE_CHARS)
         model = logged_models.set_tags(model_for(request, model_id), tags, at_ms=now_ms())
         return {"model": shown([model])[0]}
 

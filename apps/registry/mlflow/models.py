@@ -72,7 +72,7 @@ class DeleteModel(RegistryView):
         with transaction.atomic():
             found = self.own_model(request, self.fields(request))
             record(request, "artifact.delete", subject=found, before=shown(found)["registered_model"])
-            registered_models.delete(found)
+            registered_models.delete(found, at_ms=now_ms())
         return {}
 
 

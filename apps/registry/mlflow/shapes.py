@@ -77,7 +77,7 @@ def logged_json(model: LoggedModel, metrics: list[ModelMetric]) -> dict[str, Any
         "artifact_uri": model.artifact_uri,
         "status": model.status,
         "model_type": model.model_type or None,
-        "source_run_id": model.run_id.hex if model.run_id else None,
+        "source_run_id": model.source_run_id or None,
         "tags": pairs(sorted(model.tags.items())),
     }
     data = {"params": pairs(sorted(model.params.items())), "metrics": [metric_json(metric) for metric in metrics]}

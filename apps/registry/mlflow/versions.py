@@ -7,7 +7,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 
 from apps.registry import registered_models
-from apps.registry.mlflow.base import RegistryView, find_run, read_tags, searched
+from apps.registry.mlflow.base import RegistryView, read_tags, run_or_none, searched
 from apps.registry.mlflow.logged import model_for
 from apps.registry.mlflow.notes import DeleteNote, Describe, OwnedView, SetNote
 from apps.registry.mlflow.shapes import version_json
@@ -56,12 +56,13 @@ class CreateVersion(RegistryView):
     def post(self, request: HttpRequest) -> dict[str, Any]:
         """Make the next version of a model."""
         fields = self.fields(request)
+        source = read.text(fields, "source", 2_000)
         run_id = read.text_or(fields, "run_id", most=64)
         model_id = read.text_or(fields, "model_id", most=64)
         found = self.own_model(request, fields)
         new = registered_models.NewModelVersion(
-            source=read.text(fields, "source", 2_000),
-            run=find_run(request, run_id) if run_id else None,
+            source=source,
+            run=run_or_none(request, run_id),
             run_hex=run_id,
             model=model_for(request, model_id) if model_id else None,
             description=read.text_or(fields, "description"),
@@ -100,7 +101,7 @@ class DeleteVersion(VersionView):
         with transaction.atomic():
             found = self.own_version(request, self.fields(request))
             record(request, "version.delete", subject=found, before=version_json(found))
-            registered_models.delete(found)
+            registered_models.delete(found, at_ms=now_ms())
         return {}
 
 

@@ -13,6 +13,11 @@ from maestro.errors import NotFound
 MODEL_ID = re.compile(r"m-([0-9a-f]{32})")
 
 
+def no_model(model_id: str) -> NotFound:
+    """Say in MLflow's words that a logged model is not there, or is somebody else's."""
+    return NotFound(f"Logged model with ID '{model_id[:100]}' not found.")
+
+
 class LoggedModelQuerySet(models.QuerySet["LoggedModel"]):
     """Questions about logged models."""
 
@@ -25,7 +30,7 @@ class LoggedModelQuerySet(models.QuerySet["LoggedModel"]):
         match = MODEL_ID.fullmatch(model_id)
         found = self.filter(pk=uuid.UUID(match[1])).first() if match else None
         if found is None:
-            raise NotFound(f"there is no logged model {model_id[:100]!r}")
+            raise no_model(model_id)
         return found
 
 
@@ -43,6 +48,13 @@ class LoggedModel(models.Model):
     experiment = models.ForeignKey("tracking.Experiment", on_delete=models.PROTECT, related_name="logged_models")
     run = models.ForeignKey(
         "tracking.Run", null=True, blank=True, on_delete=models.SET_NULL, related_name="logged_models"
+    )
+    run_hex = models.CharField(
+        max_length=64,
+        blank=True,
+        default="",
+        db_default="",
+        help_text="the run's id as it was said, also of a run that is gone or of another server",
     )
     name = models.CharField(max_length=500)
     model_type = models.CharField(max_length=500, blank=True)
@@ -63,6 +75,11 @@ class LoggedModel(models.Model):
     def model_id(self) -> str:
         """The id that MLflow clients see."""
         return f"m-{self.pk.hex}"
+
+    @property
+    def source_run_id(self) -> str:
+        """The run that made it, as it was said."""
+        return self.run_hex or (self.run_id.hex if self.run_id else "")
 
     @property
     def artifact_uri(self) -> str:

@@ -37,7 +37,7 @@ class RunQuerySet(models.QuerySet["Run"]):
         except (ValueError, AttributeError, TypeError):
             found = None
         if found is None:
-            raise NotFound(f"there is no run {str(identity)[:64]!r}")
+            raise NotFound(f"Run with id={str(identity)[:64]} not found")
         return found
 
 

@@ -15,6 +15,7 @@ WORDS = Vocabulary(
     keyed={"metrics": METRIC, "params": PARAM},
     attributes={"status": Field("attribute", "status", TEXT), "run_id": Field("attribute", "run_id", LISTED)},
     prefixes=frozenset({"attributes"}),
+    sortable=frozenset({"attribute", "metric", "param"}),
 )
 
 
@@ -168,3 +169,11 @@ def test_orders_have_a_direction() -> None:
 def test_what_is_no_order_is_refused(entry: str) -> None:
     with pytest.raises(Invalid, match="order_by"):
         parse_order([entry], WORDS)
+
+
+def test_only_kinds_that_have_an_order_are_sorted_by() -> None:
+    plain = Vocabulary(keyed=WORDS.keyed, attributes=WORDS.attributes)
+    assert parse_order(["status"], plain)
+    for entry in ("metrics.a", "params.a DESC"):
+        with pytest.raises(Invalid, match="can't be sorted by"):
+            parse_order([entry], plain)

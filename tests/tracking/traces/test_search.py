@@ -113,7 +113,7 @@ def test_newest_traces_and_those_of_a_run_are_found_by_their_indexes(acme: Tenan
         conditions = ["t.experiment_id = x.id"]
         if tree is not None:
             conditions.append(search.write(tree, writer, search.clause))
-        statement = search.page_sql(search.trace_keys(()), conditions, [0], 100, writer)
+        statement = search.page_sql(search.trace_keys((), writer), conditions, [0], 100, writer)
         plan = "\n".join(row[0] for row in execute(f"EXPLAIN {statement}", writer.params, prepare=False))
         assert index in plan, plan
         assert "Seq Scan" not in plan, plan

@@ -18,7 +18,7 @@ from apps.tracking.models import EvaluationDataset, Experiment, Run, Trace
 from apps.tracking.search import pages as search_pages
 from apps.tracking.traces import search as trace_search
 from maestro.filters import Vocabulary
-from tests.tracking.door import Door
+from tests.factories.door import Door
 
 V3 = "/api/3.0/mlflow/"
 

@@ -4,15 +4,20 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('registry', '0001_initial'),
+        ("registry", "0001_initial"),
     ]
 
     operations = [
         migrations.AddField(
-            model_name='loggedmodel',
-            name='run_hex',
-            field=models.CharField(blank=True, db_default='', default='', help_text="the run's id as it was said, also of a run that is gone or of another server", max_length=64),
+            model_name="loggedmodel",
+            name="run_hex",
+            field=models.CharField(
+                blank=True,
+                db_default="",
+                default="",
+                help_text="the run's id as it was said, also of a run that is gone or of another server",
+                max_length=64,
+            ),
         ),
     ]

@@ -20,10 +20,10 @@ from tests.patience import ANSWER_SECONDS
 from tests.web import WebServer, start_web
 
 HEAD = "POST /api/v1/projects/ HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {}\r\nContent-Type: application/json\r\n"
-SLOW, SECONDS, BOUND = 60, 4.0, 2.0
+SLOW, ANSWERS, BOUND = 60, 40, 2.0
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def two_workers(test_environment: dict[str, str], django_db_setup: None) -> Iterator[WebServer]:
     server = start_web(test_environment, workers=2, threads=4)
     yield server
@@ -63,8 +63,7 @@ def test_slow_clients_hold_nobody_up(
     ]
     links = [begin(server, text, authority) for _ in range(SLOW)]
     times: list[float] = []
-    ends = time.monotonic() + SECONDS
-    while time.monotonic() < ends or not times:
+    for _ in range(ANSWERS):
         if kind != "idle":
             trickle(links)
         times.append(ask(server, key, authority))

@@ -110,11 +110,16 @@ def test_traces_and_assessments_live_as_the_documentation_says(
 
 
 ANOTHER = """
-import sys, mlflow
+import os, mlflow
 from mlflow.exceptions import MlflowException
+with mlflow.start_span("s") as span:
+    pass
+mlflow.flush_trace_async_logging()
+print(span.trace_id)
+os.environ["MLFLOW_TRACKING_TOKEN"] = os.environ["TOKEN_OF_ANOTHER"]
 answers = []
-for call in (lambda: mlflow.get_trace(sys.argv[1]), lambda: mlflow.MlflowClient().set_trace_tag(sys.argv[1], "a", "b"),
-             lambda: mlflow.log_feedback(trace_id=sys.argv[1], name="x", value=1)):
+for call in (lambda: mlflow.get_trace(span.trace_id), lambda: mlflow.MlflowClient().set_trace_tag(span.trace_id, "a", "b"),
+             lambda: mlflow.log_feedback(trace_id=span.trace_id, name="x", value=1)):
     try:
         answers.append(repr(call()))
     except MlflowException as error:
@@ -126,12 +131,9 @@ print(answers, len(mlflow.search_traces(locations=["0"])))
 def test_another_tenant_finds_no_trace(
     committed: Tenant, other_committed: Tenant, web: WebServer, key_for: KeyFor, tmp_path: Path
 ) -> None:
-    recording = (
-        "import mlflow\nwith mlflow.start_span('s') as s: pass\nmlflow.flush_trace_async_logging()\nprint(s.trace_id)"
-    )
-    identity = run_script(web, key_for(committed), recording, tmp_path).splitlines()[-1]
-    script = ANOTHER.replace("sys.argv[1]", repr(identity))
-    answer = run_script(web, key_for(other_committed), script, tmp_path).splitlines()[-1]
+    theirs = key_for(other_committed)
+    told = run_script(web, key_for(committed), ANOTHER, tmp_path, TOKEN_OF_ANOTHER=theirs)
+    identity, answer = told.splitlines()[-2:]
     assert answer == "['None', 'RESOURCE_DOES_NOT_EXIST', 'RESOURCE_DOES_NOT_EXIST'] 0"
     with tenant_context(committed):
         trace = Trace.objects.get()

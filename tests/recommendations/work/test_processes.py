@@ -5,6 +5,7 @@ import sys
 import pytest
 
 from apps.recommendations.work import processes
+from tests.patience import ANSWER_SECONDS
 
 BOUND = "import resource; resource.setrlimit(resource.RLIMIT_DATA, ({mb} << 20, {mb} << 20))\n"
 # Memory is taken until there is no more, and held long enough to be seen, as a library that crashes at its bound has.
@@ -15,7 +16,7 @@ try:
     while True:
         held.append(mmap.mmap(-1, 4 << 20, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS))
 except (OSError, MemoryError):
-    time.sleep(1)
+    time.sleep(0.5)
 """
 ENDINGS = {
     "a Python object": BOUND.format(mb=60) + "bytearray(200 << 20)",
@@ -36,8 +37,9 @@ OTHERS = {
 
 
 @pytest.mark.parametrize("ending", ENDINGS)
-def test_a_lack_of_memory_is_named(ending):
-    ended = processes.run_process([sys.executable, "-c", ENDINGS[ending]], seconds=60)
+def test_a_lack_of_memory_is_named(ending, monkeypatch):
+    monkeypatch.setattr(processes, "LOOK_SECONDS", 0.02)
+    ended = processes.run_process([sys.executable, "-c", ENDINGS[ending]], seconds=ANSWER_SECONDS)
     assert ended.code != 0
     assert ended.reason == processes.NO_MEMORY, ended
 
@@ -45,7 +47,7 @@ def test_a_lack_of_memory_is_named(ending):
 @pytest.mark.parametrize("ending", OTHERS)
 def test_another_end_is_not_taken_for_it(ending):
     program, reason = OTHERS[ending]
-    ended = processes.run_process([sys.executable, "-c", program], seconds=60)
+    ended = processes.run_process([sys.executable, "-c", program], seconds=ANSWER_SECONDS)
     assert ended.reason == reason
 
 

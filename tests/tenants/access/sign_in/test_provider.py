@@ -89,7 +89,7 @@ class Provider:
             self.process.wait()
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def server(test_environment: dict[str, str], django_db_setup: None) -> Iterator[WebServer]:
     made = start_web(test_environment | {"MAESTRO_EGRESS_ALLOW": "127.0.0.1/32"})
     yield made
@@ -123,11 +123,11 @@ def erase(tenant: Tenant) -> None:
         connection.close()
 
 
-@pytest.fixture
-def provider(server: WebServer, tmp_path: Path, django_db_blocker: Any) -> Iterator[Provider]:
+@pytest.fixture(scope="module")
+def provider(server: WebServer, tmp_path_factory: pytest.TempPathFactory, django_db_blocker: Any) -> Iterator[Provider]:
     slug = f"people-{secrets.token_hex(3)}"
     redirect = f"{server.url_of(slug)}/sign-in/callback/"
-    made = Provider(tmp_path, free_ports(1)[0], redirect)
+    made = Provider(tmp_path_factory.mktemp("provider"), free_ports(1)[0], redirect)
     made.write_key("key.pem"), made.write_key("old-next.pem")
     made.start()
     with django_db_blocker.unblock():

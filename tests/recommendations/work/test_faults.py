@@ -62,7 +62,7 @@ def hold(worker: Worker) -> int:
 
 
 def test_a_message_that_comes_twice_is_worked_on_once(committed, broker, environment, tmp_path):
-    make_past(110)
+    make_past(30)
     training, _ = leases.ask(why="asked")
     with a_worker(environment, tmp_path, "--concurrency", "2", visibility=2) as worker:
         send(broker, committed.schema_name, training)

@@ -21,13 +21,13 @@ demo: install ## Start everything on this machine, with real history; Ctrl-C end
 	@exec $(BIN)/python -m maestro.embedded up --with-parent
 
 demo-stop: ## End a demo that runs elsewhere
-	@exec $(BIN)/python -m maestro.embedded down
+	@if [ -x $(BIN)/python ]; then exec $(BIN)/python -m maestro.embedded down; else echo "nothing runs"; fi
 
 demo-status: ## Show the demo's processes, ports and memory
-	@exec $(BIN)/python -m maestro.embedded status
+	@if [ -x $(BIN)/python ]; then exec $(BIN)/python -m maestro.embedded status; else echo "nothing runs"; fi
 
-demo-reset: ## Delete the demo's data and secrets (.maestro)
-	@if [ -x $(BIN)/python ]; then exec $(BIN)/python -m maestro.embedded reset; else echo "nothing to delete"; fi
+demo-reset: ## Delete the demo's data and secrets (.maestro); asks if it runs, YES=1 answers
+	@if [ -x $(BIN)/python ]; then exec $(BIN)/python -m maestro.embedded reset $(if $(YES),--yes); else echo "nothing to delete"; fi
 
 tour: install-dev ## Track, register and ask for advice with the stock client, on a running demo
 	@exec $(BIN)/python docs/tour.py

@@ -55,6 +55,9 @@ class Maestro:
         except urllib.error.HTTPError as refusal:
             text = refusal.read().decode(errors="replace")
             return refusal.code, json.loads(text) if text.startswith("{") else text
+        except OSError as problem:
+            reason = getattr(problem, "reason", problem)
+            sys.exit(f"tour: {self.url} does not answer ({reason}): start `make demo` in another terminal")
 
     def need(self, method: str, path: str, body: Any = None, **headers: str) -> Any:
         """A call that must work. Ends the tour with the server's reason if it does not."""

@@ -1,6 +1,6 @@
 """The floor: the base of every management command: --output json, progress on stderr, the exit codes of docs/api.md.
 
-Exit codes: 0 done, 1 unexpected, 2 usage, 3 not allowed, 4 not found, 5 conflict, 6 gate refused, 7 unavailable, 8 time-out.
+Exit codes: 0 done, 1 unexpected, 2 usage, 3 not allowed, 4 not found, 5 conflict, 7 unavailable, 8 time-out.
 """
 
 import argparse

@@ -18,6 +18,8 @@ from maestro.database.session import connection
 from maestro.errors import Unavailable
 
 PROBE = "_probe"
+# As much as a full disk has no room for; two bytes would still fit beside the entry of their name.
+PROBE_BYTES = bytes(64 * 1024)
 # Imported only where it is used: boto3 costs every process a quarter of a second.
 S3_STORAGE = "storages.backends.s3.S3Storage"
 
@@ -63,11 +65,11 @@ def prefix_of(identity: uuid.UUID) -> str:
 
 
 def probe() -> None:
-    """Write and read a few bytes. Raises StorageProblem."""
+    """Write some bytes. Raises StorageProblem."""
     try:
         store = backend()
         if store.exists(PROBE):
             store.delete(PROBE)
-        store.save(PROBE, ContentFile(b"ok"))
+        store.save(PROBE, ContentFile(PROBE_BYTES))
     except Exception as error:
         raise StorageProblem(f"the object store does not take bytes: {type(error).__name__}") from error

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from django.http import HttpRequest
+from rest_framework.exceptions import MethodNotAllowed
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
@@ -35,11 +36,11 @@ def public_route(reason: str) -> Callable[[Any], Any]:
 
 
 def role_for(view: Any, method: str) -> str | None:
-    """Look up what a view demands for a method. Raises Forbidden for a method it does not name."""
+    """Look up what a view demands for a method. Raises MethodNotAllowed for a method it does not name."""
     declared = view.required_role
     if isinstance(declared, Mapping):
         if method not in declared:
-            raise Forbidden(f"{method} is not allowed here")
+            raise MethodNotAllowed(method)
         return declared[method]
     return declared
 

@@ -45,6 +45,8 @@ def parser() -> argparse.ArgumentParser:
             sub.add_argument("--with-parent", action="store_true", help="end when the process that started it does")
         if name == "up":
             sub.add_argument("--empty", action="store_true", help="load no history: for work of your own")
+        if name == "reset":
+            sub.add_argument("--yes", action="store_true", help="delete a demo that runs without asking")
         if name == "status":
             sub.add_argument("--output", choices=["text", "json"], default="text")
     return made

@@ -4,6 +4,7 @@ import argparse
 import json
 import os
 import signal
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -21,6 +22,7 @@ from maestro.embedded.terminal import say, show
 
 DEFAULT_PORT = 8000
 DOWN_SECONDS = 60.0
+LETTING_GO_SECONDS = 10.0
 
 
 def find_home() -> Home:
@@ -117,14 +119,41 @@ def status(options: argparse.Namespace) -> int:
     return 0
 
 
+def agreed(home: Home) -> bool:
+    """Ask before a demo that runs is deleted. Raises CannotStart where nobody can answer."""
+    if not sys.stdin.isatty():
+        raise CannotStart(
+            "The demo runs: end it by `make demo-stop`, or say `make demo-reset YES=1`; nothing was deleted."
+        )
+    return input(f"The demo runs. End it and delete all that is in {home.folder}? [y/N] ").strip().lower() in (
+        "y",
+        "yes",
+    )
+
+
+def acquire_soon(home: Home) -> None:
+    """Take the lock of a demo that ends: it forgets its number a moment before it lets go. Raises CannotStart."""
+    deadline = time.monotonic() + LETTING_GO_SECONDS
+    while True:
+        try:
+            return home.acquire()
+        except CannotStart:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.1)
+
+
 def reset(options: argparse.Namespace) -> int:
     """End the demo and delete its data and secrets."""
     home = find_home()
     if not home.folder.exists():
         show("nothing to delete")
         return 0
+    if home.owner() is not None and not options.yes and not agreed(home):
+        show("nothing was deleted")
+        return 0
     down(options)
-    home.acquire()
+    acquire_soon(home)
     home.remove()
     show(f"deleted {home.folder}")
     return 0

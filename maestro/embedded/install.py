@@ -26,6 +26,8 @@ OLDEST = (3, 11)
 PARENT = os.getppid()
 # Debian keeps pip's wheel apart from Python.
 DEBIAN_WHEELS = Path("/usr/share/python-wheels")
+NO_ROOM = ("No space left on device", "os error 28", "Errno 28")
+NEEDED_MB = {"run": 600, "dev": 1500}
 NO_NETWORK = ("client error (Connect)", "NewConnectionError", "ConnectTimeoutError", "name resolution")
 SIGN_OF_LIFE_SECONDS = 10.0
 STARTED = time.monotonic()
@@ -53,6 +55,9 @@ def main(arguments: "list[str]") -> int:
 
 def install(name: str) -> int:
     """Make the environment if need be, then install with uv, or with pip if uv does not work."""
+    free, there = shutil.disk_usage(PROJECT).free >> 20, VENV.exists()
+    if not there and free < NEEDED_MB[name]:
+        return fail(f"the disk of {PROJECT} has {free} MB left; {SETS[name]} needs {NEEDED_MB[name]} MB")
     if not PYTHON.exists() or unfinished().exists() or not works():
         problem = make_venv()
         if problem:
@@ -60,7 +65,7 @@ def install(name: str) -> int:
     unfinished().touch()
     stamp(name).unlink(missing_ok=True)
     say(f"installing {SETS[name]} (log: {LOG.relative_to(PROJECT)})")
-    if not (with_uv(SETS[name]) or with_pip(SETS[name])):
+    if not (with_uv(SETS[name]) or (not is_full() and with_pip(SETS[name]))):
         return fail(f"cannot install {SETS[name]}: {last_line()} (log: {LOG})")
     unfinished().unlink()
     stamp(name).write_text(digest(name))
@@ -120,8 +125,14 @@ def with_uv(requirements: str) -> bool:
     command += ["--link-mode", link_mode()]
     if run([*command, "-r", str(PROJECT / requirements)]):
         return True
-    say(f"uv did not work ({last_line()}); trying pip")
+    if not is_full():
+        say(f"uv did not work ({last_line()}); trying pip")
     return False
+
+
+def is_full() -> bool:
+    """True if the last command ended for want of room: another installer would too."""
+    return any(sign in last_words() for sign in NO_ROOM)
 
 
 def with_pip(requirements: str) -> bool:
@@ -191,9 +202,16 @@ def unfinished() -> Path:
     return VENV / ".unfinished"
 
 
+def last_words() -> str:
+    """Return what the last command said."""
+    return LOG.read_text(errors="replace").rpartition("\n$ ")[2]
+
+
 def last_line() -> str:
     """Return why the last command failed: its last line, or the last that names an error."""
-    text = LOG.read_text(errors="replace").rpartition("\n$ ")[2]
+    text = last_words()
+    if is_full():
+        return f"the disk of {PROJECT} is full"
     if any(sign in text for sign in NO_NETWORK):
         return "the package registry cannot be reached"
     lines = [line.strip() for line in text.splitlines() if line.strip()]

@@ -101,3 +101,24 @@ def test_the_web_servers_entry_exits_with_one_line(test_environment: dict[str, s
     done = subprocess.run(command, cwd=ROOT, env=values, capture_output=True, text=True, check=False)
     assert done.returncode != 0
     assert "MAESTRO_SECRET_KEY is weak" in done.stderr.splitlines()[-1]
+
+
+def run_manage(values: dict[str, str], *words: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "manage.py", *words]
+    return subprocess.run(command, cwd=ROOT, env=values, capture_output=True, text=True, check=False)
+
+
+def test_a_sound_installation_has_nothing_to_hear(test_environment: dict[str, str], django_db_setup: None) -> None:
+    values = os.environ | test_environment
+    done = run_manage(values, "check", "--deploy")
+    assert (done.returncode, done.stderr) == (0, "")
+    weak = run_manage(values | {"MAESTRO_SECRET_KEY": "changeme"}, "check", "--deploy")
+    assert weak.returncode == 1
+    assert "maestro.E001" in weak.stderr
+
+
+def test_a_missing_setting_is_one_line() -> None:
+    values = {name: value for name, value in os.environ.items() if not name.startswith(("MAESTRO_", "DJANGO_"))}
+    done = run_manage(values | {"MAESTRO_HOME": "/nowhere"}, "create_tenant", "acme")
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
+    assert "MAESTRO_" in done.stderr

@@ -1,5 +1,6 @@
 """Every route of both hosts, against every role: made from the URL table itself, so that no route can be forgotten."""
 
+import json
 import re
 import uuid
 from collections.abc import Callable, Iterator, Mapping
@@ -7,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.core.management import call_command
 from django.test import Client
 
 from apps.tenants.models import Tenant
@@ -103,3 +105,23 @@ def test_a_session_cookie_opens_no_api(
 def test_the_page_of_roles_is_current() -> None:
     written = (Path(__file__).resolve().parents[2] / "docs" / "roles.md").read_text()
     assert written == page(), "run `manage.py show_roles > docs/roles.md`"
+
+
+def test_a_method_that_a_route_does_not_have_is_405(acme: Tenant, api: Callable[..., Client]) -> None:
+    client, wrong = api(acme, "admin"), []
+    for route in {r.pattern: r for r in all_routes() if r.declared and not r.guarded_by_admin}.values():
+        if not route.pattern.startswith("api/v1/"):
+            continue
+        for method in METHODS:
+            if hasattr(route.view, method.lower()):
+                continue
+            answer = call(client, method, route.pattern)
+            wrong += [] if answer.status_code == 405 else [(method, route.pattern, answer.status_code)]
+    assert wrong == []
+
+
+def test_the_roles_are_there_for_scripts_too(capsys: pytest.CaptureFixture[str]) -> None:
+    call_command("show_roles", output="json")
+    told = json.loads(capsys.readouterr().out)
+    assert told["/api/v1/publishers/"] == {"GET": "admin", "POST": "admin"}
+    assert told["/api/v1/auth/exchange/"] == {"POST": None}

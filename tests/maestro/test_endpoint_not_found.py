@@ -9,7 +9,9 @@ from apps.tenants.models import Tenant
 
 
 @pytest.mark.parametrize("method", ["GET", "POST", "PUT", "PATCH", "DELETE"])
-@pytest.mark.parametrize("path", ["/api/2.0/mlflow/gateway/list", "/api/3.0/mlflow/scorers/list", "/ajax-api/2.0/x"])
+@pytest.mark.parametrize(
+    "path", ["/api/2.0/mlflow/gateway/list", "/api/3.0/mlflow/scorers/list", "/ajax-api/2.0/x", "/graphql"]
+)
 def test_an_unknown_address_answers_json(acme: Tenant, api: Callable[..., Client], method: str, path: str) -> None:
     strict = api(acme)
     strict.handler.enforce_csrf_checks = True

@@ -1,11 +1,18 @@
 """Probes and metrics: what an orchestrator and Prometheus see."""
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 from django.conf import settings
 from django.test import Client
 
 from maestro import storage
 from maestro.metrics import REQUESTS, door_of
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture
@@ -47,3 +54,17 @@ def test_a_request_is_counted_by_door_and_status(probe: Client) -> None:
     probe.get("/api/v1/projects/")
     assert count._value.get() >= before
     assert [door_of(p) for p in ("/api/v1/x", "/api/2.0/mlflow/x", "/admin/")] == ["api", "mlflow", "admin"]
+
+
+def test_readiness_takes_no_full_disk_for_one_with_room(test_environment: dict[str, str], tmp_path: Path) -> None:
+    # No file may grow beyond 4 KiB: the name and a few bytes find room, as on a disk that is nearly full.
+    words = (
+        "import resource, django; django.setup(); from maestro import storage; storage.probe(); print('room', flush=True)\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096)); storage.probe()"
+    )
+    values = os.environ | test_environment | {"MAESTRO_STORAGE": f"file://{tmp_path}"}
+    done = subprocess.run(
+        [sys.executable, "-c", words], cwd=ROOT, env=values, capture_output=True, text=True, check=False
+    )
+    assert done.stdout == "room\n"
+    assert "StorageProblem: the object store does not take bytes" in done.stderr

@@ -3,9 +3,8 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from django.core.management.base import BaseCommand
-
 from config.routes import Route, all_routes
+from maestro.commands import MaestroCommand
 
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 HEAD = """# Who may do what
@@ -64,12 +63,23 @@ def page() -> str:
     return HEAD + "\n".join([*lines, *named]) + "\n"
 
 
-class Command(BaseCommand):
+class Command(MaestroCommand):
     """Print the table of routes and roles."""
 
     help = "Print every route of the APIs with the role that each method demands, as a page for docs/roles.md."
-    requires_system_checks: list[str] = []
+    example = "manage.py show_roles > docs/roles.md"
 
-    def handle(self, *args: Any, **options: Any) -> None:
-        """Print."""
-        self.stdout.write(page(), ending="")
+    def answer(self, *args: Any, **options: Any) -> dict[str, Any]:
+        """Name the role of each method of each route; null where anybody is let in."""
+        table = {route.pattern: dict(zip(METHODS, cells(route), strict=True)) for route in plain_routes()}
+        return {
+            f"/{pattern}": {method: None if role == "open" else role for method, role in row.items() if role}
+            for pattern, row in table.items()
+        }
+
+    def show(self, result: dict[str, Any]) -> None:
+        """Print the page, or the same as JSON."""
+        if self.as_json:
+            super().show(result)
+        else:
+            self.stdout.write(page(), ending="")

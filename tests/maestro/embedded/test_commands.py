@@ -31,7 +31,14 @@ def environment() -> Iterator[dict[str, str]]:
 def call(environment: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "maestro.embedded", *arguments]
     return subprocess.run(
-        command, cwd=PROJECT, env=environment, capture_output=True, text=True, timeout=START_SECONDS, check=False
+        command,
+        cwd=PROJECT,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=START_SECONDS,
+        check=False,
     )
 
 
@@ -130,3 +137,15 @@ def test_reset_and_down_have_nothing_to_do_without_a_home(environment: dict[str,
     assert call(environment, "down").stdout == "nothing runs\n"
     assert call(environment, "reset").stdout == "nothing to delete\n"
     assert Home(Path(environment["MAESTRO_HOME"]), None).owner() is None
+
+
+def test_a_demo_that_runs_is_not_deleted_unasked(environment: dict[str, str]) -> None:
+    home = Path(environment["MAESTRO_HOME"])
+    with start(environment, "servers") as running:
+        read_until(running, "Ctrl-C ends both")
+        refused = call(environment, "reset")
+        assert (refused.returncode, refused.stderr.count("\n")) == (1, 1)
+        assert "make demo-reset YES=1" in refused.stderr
+        assert running.poll() is None
+        assert call(environment, "reset", "--yes").returncode == 0
+    assert not home.exists()

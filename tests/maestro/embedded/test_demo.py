@@ -47,7 +47,7 @@ class RunningDemo:
         self.said.extend(self.process.stdout)
 
     def is_ready(self) -> bool:
-        return (self.home / "demo.env").exists() or self.process.poll() is not None
+        return any("Maestro is ready" in line for line in self.said) or self.process.poll() is not None
 
     def get(self, path: str, host: str, token: str = "") -> tuple[int, bytes]:
         """Ask as a browser or a client would; 0 if nobody answers."""
@@ -112,3 +112,8 @@ def test_it_survives_the_death_of_each_part(demo: RunningDemo, name: str) -> Non
     token = read_env(demo.home / "demo.env")["MAESTRO_TOKEN"]
     assert demo.get("/api/v1/projects/", "localhost", token)[0] == 200
     assert processes.members(before.pid) == []
+
+
+def test_its_addresses_are_there_as_soon_as_its_key_works(demo: RunningDemo) -> None:
+    written = (demo.home / "demo.env").stat().st_mtime
+    assert written <= (demo.home / "run" / "worker.pid").stat().st_mtime

@@ -77,3 +77,29 @@ def test_make_lists_its_commands() -> None:
     done = subprocess.run(["make", "help"], cwd=PROJECT, capture_output=True, text=True, check=True)
     listed = {line.split()[0] for line in done.stdout.splitlines()}
     assert {"demo", "demo-reset", "test", "check", "fast", "bench", "lock", "env", "lint", "types", "fmt"} <= listed
+
+
+def test_a_disk_without_room_is_said_before_anything_is_made(
+    venv: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(install, "VENV", venv.with_name("none"))
+    monkeypatch.setitem(install.NEEDED_MB, "run", 10**9)
+    assert install.main(["run"]) == 1
+    assert "needs 1000000000 MB" in capsys.readouterr().err
+    assert not install.VENV.exists()
+
+
+def test_a_disk_that_fills_up_is_named_and_no_second_installer_is_tried(venv: Path) -> None:
+    install.LOG.write_text(
+        "\n$ uv pip install\nerror: Failed to write\n  Caused by: No space left on device (os error 28)\n"
+    )
+    assert install.is_full() is True
+    assert install.last_line() == f"the disk of {install.PROJECT} is full"
+
+
+@pytest.mark.parametrize("word", ["demo-stop", "demo-status", "demo-reset"])
+def test_a_fresh_clone_has_nothing_that_runs(tmp_path: Path, word: str) -> None:
+    (tmp_path / "Makefile").write_text((PROJECT / "Makefile").read_text())
+    done = subprocess.run(["make", word], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert done.stdout in ("nothing runs\n", "nothing to delete\n")
+    assert done.stderr == ""

@@ -121,8 +121,11 @@ def forecast_from_json(stored: Mapping[str, Any]) -> Forecast:
                     features=features, ridge=ridge)  # fmt: skip
 
 
-def train_forecast(data: ForecastData, *, level: float = 0.8, seed: int = 0) -> Forecast:
-    """Train on the rows whose target is known. Odd data are refused, never an exception."""
+def train_forecast(data: ForecastData, *, level: float = 0.8, seed: int = 0, failed: str = "") -> Forecast:
+    """Train on the rows whose target is known. Odd data are refused, never an exception.
+
+    failed   why no model may speak, by a backtest say: the median's range is shown under that reason
+    """
     is_log = not data.unit.startswith(_PLAIN_UNITS)
     rows = capped_rows(data.keys, data.groups, np.isfinite(data.target), most=MAX_ROWS)
     groups = tuple(data.groups[row] for row in rows)
@@ -133,6 +136,8 @@ def train_forecast(data: ForecastData, *, level: float = 0.8, seed: int = 0) -> 
     if shell.verdict.is_refused:
         return shell
     weights = 1.0 / np.bincount(codes)[codes]
+    if failed:
+        return _on_median(_bounded(shell, target, weights), target, weights, failed)
     planned = None if data.planned is None else data.planned[rows]
     table = _with_plan(data.covariates.take(rows), planned)
     stack = cross_fit_stack(table, target, groups, codes=codes, weights=weights, seed=seed)
@@ -144,23 +149,31 @@ def train_forecast(data: ForecastData, *, level: float = 0.8, seed: int = 0) -> 
 
 def _based(shell: Forecast, stack: Stack, target: Floats, weights: Floats, *, planned: Floats | None) -> Forecast:
     """Choose what to show by out-of-fold error, with the reach of its interval."""
+    shell = _bounded(shell, target, weights)
     spread = float(np.average((target - np.average(target, weights=weights)) ** 2, weights=weights))
     missed = float(np.average((target - stack.mixed) ** 2, weights=weights))
-    center = quantile(target, weights, 0.5)
-    margin = max(1.0, float(np.ptp(target)) * 0.25) if shell.is_log else float(np.ptp(target)) * 0.25
-    bounds = (float(target.min()) - margin, float(target.max()) + margin)
-    common = replace(shell, errors=stack.errors, explained=1 - missed / spread if spread > 0 else 0.0,
-                     center=center, bounds=bounds)  # fmt: skip
+    common = replace(shell, errors=stack.errors, explained=1 - missed / spread if spread > 0 else 0.0)
     plan = None if planned is None else _learning_scale(planned, shell.is_log)
     if plan is not None and _plan_is_better(common, stack, plan, target, weights):
         return _on_plan(common, plan, target, weights)
     if not stack.errors["stack"] < stack.errors["median"] * (1 - 1e-9):
-        said = early("not_better_than_median", "Nothing known beforehand forecasts better than the median of past "
-                     "projects: this is their range.")  # fmt: skip
-        below, above = conformal_reach(target - center, weights, shell.groups, level=shell.level)
-        return replace(common, basis="median", below=below, above=above, verdict=worst(said, shell.verdict))
+        return _on_median(common, target, weights, "Nothing known beforehand forecasts better than the median of past "
+                          "projects: this is their range.")  # fmt: skip
     below, above = conformal_reach(target - stack.mixed, weights, shell.groups, level=shell.level)
     return replace(common, basis="model", below=below, above=above, mix=stack.mix)
+
+
+def _bounded(shell: Forecast, target: Floats, weights: Floats) -> Forecast:
+    """The middle of what was seen, and how far a forecast may lie outside of it."""
+    margin = max(1.0, float(np.ptp(target)) * 0.25) if shell.is_log else float(np.ptp(target)) * 0.25
+    bounds = (float(target.min()) - margin, float(target.max()) + margin)
+    return replace(shell, center=quantile(target, weights, 0.5), bounds=bounds)
+
+
+def _on_median(shell: Forecast, target: Floats, weights: Floats, reason: str) -> Forecast:
+    below, above = conformal_reach(target - shell.center, weights, shell.groups, level=shell.level)
+    said = early("not_better_than_median", reason)
+    return replace(shell, basis="median", below=below, above=above, verdict=worst(said, shell.verdict))
 
 
 def _plan_is_better(shell: Forecast, stack: Stack, plan: Floats, target: Floats, weights: Floats) -> bool:

@@ -15,8 +15,9 @@ class ForecastQuerySet(models.QuerySet["Forecast"]):
     """Questions about forecasts."""
 
     def serving(self) -> Self:
-        """Keep the latest of each project and target."""
-        return self.order_by("project_id", "target", "-made_at", "-id").distinct("project_id", "target")
+        """Keep the latest of each project and target, but for those whose model was taken out of service."""
+        kept = self.exclude(model__state="rejected")
+        return kept.order_by("project_id", "target", "-made_at", "-id").distinct("project_id", "target")
 
     def settled(self) -> Self:
         """Keep those whose actual value is known: what calibration is made of."""

@@ -17,6 +17,12 @@ class ImpactModelQuerySet(models.QuerySet["ImpactModel"]):
         """Keep those that serve."""
         return self.filter(state=ImpactModel.State.CHAMPION)
 
+    def served_since(self, at: datetime, target: str, unit: str) -> "ImpactModel | None":
+        """Fetch the first of those that served at some time since a moment, and can still be read; None if none did."""
+        kept = self.filter(target=target, unit=unit, state__in=[ImpactModel.State.CHAMPION, ImpactModel.State.RETIRED])
+        since = kept.filter(Q(retired_at=None) | Q(retired_at__gt=at)).exclude(model_text="")
+        return since.order_by("promoted_at").first()
+
     def serving(self, target: str = "impact", unit: str = "") -> "ImpactModel | None":
         """Fetch the one that serves a target; of two units, the one that foresaw later projects better in its backtest.
 
@@ -90,6 +96,11 @@ class ImpactModel(models.Model):
     def error_ratio(self) -> float:
         """Its error on later projects as a share of the baseline's; 1 where that could not be measured."""
         return float(self.figures.get("holdout", {}).get("error_ratio") or 1.0)
+
+    def withdraw(self, reason: str, *, at: datetime) -> None:
+        """Take it out of service for good: no rollback brings it back."""
+        self.state, self.retired_at, self.reason = self.State.REJECTED, at, reason
+        self.save(update_fields=["state", "retired_at", "reason"])
 
     def promote(self, at: datetime) -> None:
         """Let it serve, and retire the one that did."""

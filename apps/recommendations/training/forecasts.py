@@ -28,11 +28,19 @@ from apps.recommendations.training.impact import Judged, Meter, elapsed_ms, ids_
 LEVEL = 0.8
 MOST_OPEN = 500
 TOP_REASONS = 8
+BASELINE = "the median of earlier projects"
+FAILED = (
+    "In the backtest the model's error on later projects was {:.3f} × that of the median of earlier ones: this is the "
+    "range of past projects."
+)
 
 
 @dataclass(frozen=True, slots=True)
 class ForecastFinding:
-    """What can be said of one target, and what it says of each open project."""
+    """What can be said of one target, and what it says of each open project.
+
+    failed   the error ratio of a model that foresaw later projects worse than the median did, and so gave way to it
+    """
 
     target: str
     forecast: Forecast
@@ -44,6 +52,7 @@ class ForecastFinding:
     predictions: tuple[Prediction, ...]
     reasons: tuple[tuple[dict[str, Any], ...], ...]
     projects: tuple[UUID, ...] = ()
+    failed: float | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The model as text, with the projects it was trained on."""
@@ -81,16 +90,34 @@ def find_forecasts(
 
 
 def find_forecast(history: History, target: str, *, seed: int, meter: Meter, rival: Rival) -> ForecastFinding:
-    """One target: trained on all, judged by time, asked for every open project."""
+    """One target: trained on all, judged by time, asked for every open project.
+
+    A model that foresaw later projects worse than the median did gives way to the range of past projects.
+    """
     started = time.perf_counter()
     meter.part(1.0, f"forecast of {target}")
-    forecast = train_forecast(forecast_data(history.projects, target), level=LEVEL, seed=seed)
+    data = forecast_data(history.projects, target)
+    forecast = train_forecast(data, level=LEVEL, seed=seed)
     known = [row for row in history.projects if row.actual[target] is not None]
     judged, covered, why = judge_forecast((known, rival), target, forecast, seed=seed)
+    failed = judged.losses.ratio if judged and judged.losses.lose and forecast.basis != "median" else None
+    if failed is not None:
+        forecast = train_forecast(data, level=LEVEL, seed=seed, failed=FAILED.format(failed))
+        judged, covered, why = judge_forecast((known, rival), target, forecast, seed=seed)
     open_rows = history.open[:MOST_OPEN]
     predictions, reasons = ask(forecast, open_rows, target)
     return ForecastFinding(
-        target, forecast, judged, why, covered, elapsed_ms(started), open_rows, predictions, reasons, ids_of(known)
+        target,
+        forecast,
+        judged,
+        why,
+        covered,
+        elapsed_ms(started),
+        open_rows,
+        predictions,
+        reasons,
+        ids_of(known),
+        failed,
     )
 
 
@@ -120,10 +147,12 @@ def judge_forecast(
     earlier, later, rival = split(*contest)
     if forecast.verdict.is_refused or not later:
         return None, None, "there are too few projects to hold some back"
-    before = train_forecast(forecast_data(earlier, target), level=LEVEL, seed=seed)
+    data = forecast_data(earlier, target)
+    plainly = train_forecast(data, level=LEVEL, seed=seed, failed=BASELINE)
+    before = plainly if forecast.basis == "median" else train_forecast(data, level=LEVEL, seed=seed)
     if before.verdict.is_refused:
         return None, None, f"before the tested quarter: {before.verdict.reason}"
-    median = float(np.median(forecast_data(earlier, target).target))
+    median = float(predictions_of(plainly, later, target)[0].value or 0.0)
 
     def judge(stored: Mapping[str, Any]) -> Losses:
         return forecast_losses(forecast_from_json(stored), later, target, median=median)
@@ -136,7 +165,7 @@ def judge_forecast(
     ]
     covered = float(np.mean(inside)) if inside else None
     losses = forecast_losses(before, later, target, median=median)
-    return Judged(losses, judge, len(earlier), len(later), rival), covered, ""
+    return Judged(losses, judge, len(earlier), len(later), rival, frozenset(ids_of(later))), covered, ""
 
 
 def predictions_of(forecast: Forecast, rows: Sequence[ProjectRow], target: str) -> tuple[Prediction, ...]:

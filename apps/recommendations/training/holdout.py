@@ -49,6 +49,11 @@ class Losses:
         base = float(self.baseline.mean()) if len(self.baseline) else 0.0
         return float(self.model.mean()) / base if base > 0 else 1.0
 
+    @property
+    def lose(self) -> bool:
+        """Say whether the model's error lies above the baseline's. Without anything tested it does not."""
+        return self.ratio > 1 + 1e-9
+
 
 def is_worse(ours: Floats, theirs: Floats) -> bool:
     """Say whether our losses lie above theirs by more than one standard error of the paired difference, and by MATERIAL.

@@ -36,6 +36,7 @@ class Judged:
     trained: int
     tested: int
     rival: str = ""
+    tested_ids: frozenset[UUID] = frozenset()
 
 
 # Artifact -> the projects that used it.
@@ -154,7 +155,8 @@ def judge_projects(
     def judge(stored: Mapping[str, Any]) -> Losses:
         return project_losses(train, test, stored_effects(stored))
 
-    return Judged(project_losses(train, test, effects_of(before)), judge, len(earlier), len(later), rival), ""
+    losses = project_losses(train, test, effects_of(before))
+    return Judged(losses, judge, len(earlier), len(later), rival, frozenset(ids_of(later))), ""
 
 
 def draws_against(rival: str) -> int | None:
@@ -202,7 +204,8 @@ def judge_runs(
     def judge(stored: Mapping[str, Any]) -> Losses:
         return run_losses(test, stored_effects(stored))
 
-    return Judged(run_losses(test, effects_of(first)), judge, len(earlier), len(later), unseen_by), ""
+    losses = run_losses(test, effects_of(first))
+    return Judged(losses, judge, len(earlier), len(later), unseen_by, frozenset(ids_of(later))), ""
 
 
 def with_runs(history: History) -> list[ProjectRow]:

@@ -10,11 +10,11 @@ import numpy as np
 from apps.recommendations.estimators.impact import Effect
 from apps.recommendations.estimators.ranking import Advice as Ranked
 from apps.recommendations.estimators.ranking import Ranker, rank
-from apps.recommendations.estimators.verdicts import Verdict
+from apps.recommendations.estimators.verdicts import Verdict, refused
 from apps.recommendations.models import Forecast, ImpactModel, ImpactScore, Training
 from apps.recommendations.past.arrays import UNITS
-from apps.recommendations.training.contests import rounded, settle
-from apps.recommendations.training.forecasts import ForecastFinding, RankingFinding
+from apps.recommendations.training.contests import NO_CLAIM, rounded, settle
+from apps.recommendations.training.forecasts import BASELINE, ForecastFinding, RankingFinding
 from apps.recommendations.training.holdout import is_worse
 from apps.recommendations.training.impact import LEVEL, METHODS, MOST_EVIDENCE, ImpactFinding, Judged, effects_of
 from apps.recommendations.work.promotion import seal, unseal
@@ -45,9 +45,9 @@ def publish_impact(training: Training, finding: ImpactFinding, *, at: datetime) 
     if not verdict.is_refused:
         seal(model, finding.to_json())
     model.save()
-    ImpactScore.objects.bulk_create(scores_of(model, finding), batch_size=500)
     if not verdict.is_refused:
         settle(model, finding.judged, at=at)
+    ImpactScore.objects.bulk_create(scores_of(model, finding), batch_size=500)
     return model
 
 
@@ -86,8 +86,9 @@ def forecast_figures(finding: ForecastFinding) -> dict[str, object]:
         "errors": {name: rounded(value) for name, value in forecast.errors.items()},
         "explained": rounded(forecast.explained),
         "mix": list(forecast.mix),
-        "holdout": holdout_of(finding.judged, finding.why_not_judged, "the median of earlier projects")
-        | {"coverage": rounded(finding.covered)},
+        "holdout": holdout_of(finding.judged, finding.why_not_judged, BASELINE)
+        | {"coverage": rounded(finding.covered)}
+        | ({"failed_error_ratio": rounded(finding.failed)} if finding.failed is not None else {}),
     }
 
 
@@ -232,6 +233,8 @@ def scores_of(model: ImpactModel, finding: ImpactFinding) -> Iterator[ImpactScor
 def score_of(model: ImpactModel, problem_class: str, effect: Effect, finding: ImpactFinding) -> ImpactScore:
     """One row. A refusal carries counts and reasons, and no estimate, not even the raw one."""
     verdict = effect.verdict
+    if model.code == NO_CLAIM and not verdict.is_refused:
+        verdict = refused(NO_CLAIM, model.reason)
     users = finding.users.get(problem_class, {}).get(effect.artifact, [])
     row = ImpactScore(
         model=model,

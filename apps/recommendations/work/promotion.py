@@ -46,12 +46,12 @@ def roll_back(training: Training, *, by: By, at: datetime) -> list[ImpactModel]:
 def step_back(model: ImpactModel, *, by: By, at: datetime) -> ImpactModel:
     """Put one champion's predecessor back into service."""
     retired = ImpactModel.objects.select_for_update().filter(target=model.target, unit=model.unit, state=State.RETIRED)
-    # One whose text was pruned can't serve again.
-    before = retired.exclude(model_text="").order_by("-retired_at").first()
+    # One whose text was pruned can't serve again; one that foresaw worse than its baseline must not.
+    able = (one for one in retired.exclude(model_text="").order_by("-retired_at") if one.error_ratio <= 1)
+    before = next(able, None)
     if before is None:
         raise Conflict(f"no earlier model of {model.target} {model.unit} is there to go back to", "no_predecessor")
-    model.state, model.retired_at, model.reason = State.REJECTED, at, f"rolled back by {actor_of(by).name}"
-    model.save(update_fields=["state", "retired_at", "reason"])
+    model.withdraw(f"rolled back by {actor_of(by).name}", at=at)
     before.promote(at)
     was, now = {"champion": str(model.pk)}, {"champion": str(before.pk)}
     record(by, "model.roll_back", subject=model, before=was, after=now)

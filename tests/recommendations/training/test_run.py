@@ -218,6 +218,9 @@ def test_a_model_that_foresees_worse_than_nothing_is_not_promoted(acme):
         Project.objects.filter(pk=one.pk).update(success=5 if used else 95)
     train_now()
     model = ImpactModel.objects.get(target="impact", unit="project")
-    assert model.state == "rejected"
-    assert "worse than assuming that no artifact matters" in model.reason
-    assert model.figures["holdout"]["error_ratio"] > 1
+    ratio = model.figures["holdout"]["error_ratio"]
+    assert (model.state, model.code) == ("refused", "no_claim")
+    assert ratio > 1
+    assert f"{ratio:.3f} × that of assuming that no artifact matters" in model.reason
+    assert not ImpactModel.objects.champions().filter(target="impact").exists()
+    assert not model.scores.exclude(effect=None).exists()

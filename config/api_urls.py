@@ -1,9 +1,10 @@
 """The roof: the API's addresses, the same on a tenant's host and, by key, on the base host."""
 
 from django.urls import include, path, re_path
-from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
+from drf_spectacular.views import SpectacularSwaggerSplitView
 
 from apps.tenants.access.api.client import ci_client
+from config.description import Description
 from config.error_page import error_page
 from maestro.api.permissions import public_route
 from maestro.mlflow.errors import endpoint_not_found
@@ -19,7 +20,7 @@ rest = [
 urlpatterns = [
     path("api/v1/", include(rest)),
     path("ci/maestro", ci_client),
-    path("api/schema/", open_schema(SpectacularAPIView).as_view(), name="schema"),
+    path("api/schema/", Description.as_view(), name="schema"),
     path("api/docs/errors", error_page, name="errors"),
     path("api/docs/", open_schema(SpectacularSwaggerSplitView).as_view(url_name="schema"), name="docs"),
     path("", include("apps.registry.mlflow.urls")),

@@ -1,6 +1,7 @@
 """The roof: liveness, readiness and metrics, answered before any tenant is looked up."""
 
 import hmac
+import threading
 import time
 from collections.abc import Callable
 
@@ -16,6 +17,7 @@ from maestro.metrics import observe
 from maestro.storage import StorageProblem, probe
 
 VERSION = "3.17.2"
+KEEP_SECONDS = 2.0
 
 
 class HealthMiddleware:
@@ -53,7 +55,38 @@ def version(request: HttpRequest) -> HttpResponse:
 
 
 def ready(request: HttpRequest) -> HttpResponse:
-    """Say whether this process can serve: database, head of the migrations, object store."""
+    """Say whether this process can serve, as was found within the last seconds."""
+    faults = readiness.faults()
+    return JsonResponse({"ready": not faults, "faults": faults}, status=503 if faults else 200)
+
+
+class Readiness:
+    """What was found when somebody last looked. Anybody may ask, so not everybody who asks makes us look."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._found: dict[str, str] = {}
+        self._until = 0.0
+
+    def faults(self) -> dict[str, str]:
+        """Name what is wrong. One looks; who comes meanwhile waits for what is found."""
+        if time.monotonic() >= self._until:
+            with self._lock:
+                if time.monotonic() >= self._until:
+                    self._found = look()
+                    self._until = time.monotonic() + KEEP_SECONDS
+        return self._found
+
+    def forget(self) -> None:
+        """Look again at the next question (tests)."""
+        self._until = 0.0
+
+
+readiness = Readiness()
+
+
+def look() -> dict[str, str]:
+    """Ask the database and the object store."""
     faults = {}
     try:
         connection.set_schema_to_public()
@@ -65,7 +98,7 @@ def ready(request: HttpRequest) -> HttpResponse:
         probe()
     except StorageProblem as error:
         faults["storage"] = str(error)
-    return JsonResponse({"ready": not faults, "faults": faults}, status=503 if faults else 200)
+    return faults
 
 
 def metrics(request: HttpRequest) -> HttpResponse:

@@ -20,7 +20,10 @@ from django.utils.log import log_response
 
 from apps.tenants.middleware import TenantMiddleware
 from config.health import HealthMiddleware
+from maestro.errors import TooMany
 from maestro.http.edge import EdgeMiddleware
+from maestro.http.pages import refusal
+from maestro.http.throttling import count_unchecked
 
 View = Callable[[HttpRequest], HttpResponse]
 ROOMS = ("apps.registry.mlflow.urls", "apps.tracking.mlflow.urls")
@@ -98,4 +101,9 @@ class ShortWay:
 
 def serve(request: HttpRequest) -> HttpResponse:
     """Call the view of an address."""
-    return lanes()[request.path_info](request)
+    view = lanes()[request.path_info]
+    try:
+        count_unchecked(request, view)
+    except TooMany as error:
+        return refusal(request, error)
+    return view(request)

@@ -7,6 +7,7 @@ from pathlib import Path
 import django_stubs_ext
 
 from config import env
+from maestro import limits
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env.load_server_env()
@@ -173,7 +174,7 @@ AUTHENTICATION_BACKENDS = [
     "apps.tenants.access.sign_in.passwords.PasswordBackend",
     "apps.tenants.access.sign_in.oidc.OidcBackend",
 ]
-PASSWORD_HASHERS = ["django.contrib.auth.hashers.Argon2PasswordHasher"]
+PASSWORD_HASHERS = ["apps.tenants.access.hashing.Argon2"]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
@@ -255,7 +256,7 @@ SPECTACULAR_SETTINGS = {
         "Role": [("viewer", "viewer"), ("contributor", "contributor"), ("approver", "approver"), ("admin", "admin")],
     },
 }
-DATA_UPLOAD_MAX_MEMORY_SIZE = 16 * 2**20
+DATA_UPLOAD_MAX_MEMORY_SIZE = limits.PAGE_BODY_BYTES
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from maestro import limits
+
 
 @dataclass(frozen=True)
 class Fault:
@@ -13,6 +15,11 @@ class Fault:
     detail: str
 
 
+def bounded(detail: str) -> str:
+    """Cut a sentence that quotes much of what was sent."""
+    return detail if len(detail) <= limits.DETAIL_CHARS else detail[: limits.DETAIL_CHARS] + "…"
+
+
 class MaestroError(Exception):
     """A refusal. `code` is stable and part of the API; `status` is its HTTP status."""
 
@@ -21,9 +28,9 @@ class MaestroError(Exception):
 
     def __init__(self, detail: str, code: str | None = None, *, faults: Sequence[Fault] = ()) -> None:
         super().__init__(detail)
-        self.detail = detail
+        self.detail = bounded(detail)
         self.code = code or type(self).code
-        self.faults = tuple(faults)
+        self.faults = tuple(faults[: limits.FAULTS + 1])
 
 
 class Invalid(MaestroError):

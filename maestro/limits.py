@@ -4,10 +4,17 @@ from typing import Final
 
 # Request bodies
 JSON_BODY_BYTES: Final = 16 * 2**20
+ASKING_BODY_BYTES: Final = 2**20  # of a call that only looks
+OPEN_BODY_BYTES: Final = 64 * 2**10  # of a call by somebody who is not known yet
+PAGE_BODY_BYTES: Final = 2 * 2**20  # of a form
 JSON_DEPTH: Final = 64
 JSON_ITEMS: Final = 200_000
 QUERY_STRING_BYTES: Final = 16 * 2**10
 FILE_BYTES: Final = 64 * 2**30
+
+# Refusals
+FAULTS: Final = 20  # that are named in one answer
+DETAIL_CHARS: Final = 2_000
 
 # Numbers and times
 INT64_MIN: Final = -(2**63)
@@ -55,6 +62,9 @@ FILTER_TERMS: Final = 64
 # File names
 PATH_BYTES: Final = 1_024
 PATH_SEGMENT_BYTES: Final = 255
+
+# Pages of text
+MARKDOWN_CHARS: Final = 20_000  # rendered of one text; the rest is shown as it is
 
 # Charts
 CURVE_POINTS: Final = 2_000

@@ -15,7 +15,7 @@ import jwt
 import orjson
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
-from maestro.egress import fetch
+from maestro.egress import failures, fetch, place_of
 from maestro.errors import Invalid, MaestroError, Unavailable
 
 ALGORITHMS = ("RS256", "ES256")
@@ -79,12 +79,14 @@ class Documents:
         except ValueError:
             document = None
         if answer.status != 200 or not isinstance(document, dict):
+            failures.note(place_of(url))
             raise Unavailable("the issuer does not answer with a JSON document", "no_answer")
         return document
 
     def clear(self) -> None:
         """Forget everything (tests)."""
         self.kept.clear()
+        failures.clear()
 
 
 documents = Documents()

@@ -7,6 +7,7 @@ import base64
 import binascii
 import re
 from collections.abc import Callable
+from typing import Any
 
 import orjson
 from django.conf import settings
@@ -17,11 +18,10 @@ from apps.tenants import routing, template
 from apps.tenants.models import Tenant
 from maestro.api.errors import as_refusal
 from maestro.database.session import connection
-from maestro.errors import MaestroError, NotFound, Unauthenticated, Unavailable
-from maestro.http.addresses import client_address, group_of
+from maestro.errors import MaestroError, NotFound, TooMany, Unauthenticated, Unavailable
 from maestro.http.pages import page, refusal
 from maestro.http.requests import TenantRequest
-from maestro.http.throttling import limiter
+from maestro.http.throttling import check_refused, count_address, count_refused, count_unchecked
 
 KEY = re.compile(r"mst_([a-z0-9-]{2,40})_[a-z0-9]{8,32}_[A-Za-z0-9_-]{20,100}")
 JWT = re.compile(r"[A-Za-z0-9_-]{4,500}\.([A-Za-z0-9_-]{4,4000})\.[A-Za-z0-9_-]{4,1000}")
@@ -77,6 +77,14 @@ class TenantMiddleware:
             return refusal(request, as_refusal(error))
         return self.get_response(request)
 
+    def process_view(self, request: TenantRequest, view: Any, args: Any, kwargs: Any) -> HttpResponse | None:
+        """Let no credential that nobody looks at take a request out of the limits."""
+        try:
+            count_unchecked(request, view)
+        except TooMany as error:
+            return refusal(request, error)
+        return None
+
     def process_exception(self, request: TenantRequest, error: Exception) -> HttpResponse | None:
         """Answer a rule's refusal that a page's view let through."""
         return page(request, error) if isinstance(error, MaestroError) else None
@@ -85,9 +93,15 @@ class TenantMiddleware:
         """Set request.tenant, the URLs and the connection. Raises NotFound, TooMany or Unavailable."""
         request.tenant = None
         connection.set_schema_to_public()
-        if "HTTP_AUTHORIZATION" not in request.META:
-            limiter.take(f"address:{group_of(client_address(request))}", settings.RATE_LIMITS["address"])
-        tenant = self.tenant_for(request, host_of(request))
+        if "HTTP_AUTHORIZATION" in request.META:
+            check_refused(request)
+        else:
+            count_address(request)
+        try:
+            tenant = self.tenant_for(request, host_of(request))
+        except Unauthenticated:
+            count_refused(request)
+            raise
         request.tenant = tenant
         if tenant is None:
             request.urlconf = settings.PUBLIC_SCHEMA_URLCONF

@@ -5,6 +5,7 @@ Source  RFC 9457, Problem Details for HTTP APIs
 
 import logging
 from collections.abc import Iterator
+from itertools import islice
 from typing import Any
 
 import psycopg
@@ -14,7 +15,7 @@ from django.http import Http404, HttpRequest, JsonResponse
 from rest_framework import exceptions
 from rest_framework.response import Response
 
-from maestro import errors
+from maestro import errors, limits
 from maestro.api.permissions import beyond_reach
 from maestro.errors import Fault, MaestroError
 
@@ -55,10 +56,17 @@ def flatten(detail: Any, pointer: str = "") -> Iterator[Fault]:
         yield Fault(pointer, getattr(detail, "code", "invalid"), str(detail))
 
 
+def named(found: Iterator[Fault]) -> list[Fault]:
+    """Take as many faults as one answer names, and one more; were there others, that one says how many."""
+    faults = list(islice(found, limits.FAULTS + 1))
+    more = sum(1 for _ in found)
+    return [*faults[: limits.FAULTS], Fault("", "more", f"and {more + 1} more")] if more else faults
+
+
 def from_drf(error: exceptions.APIException) -> MaestroError:
     """Give a DRF exception our words, keeping its status."""
     if isinstance(error, exceptions.ValidationError):
-        faults = list(flatten(error.detail))
+        faults = named(flatten(error.detail))
         first = faults[0] if faults else Fault("", "invalid", "the input is not valid")
         where = first.pointer.strip("/").replace("/", ".")
         return errors.Invalid(f"{where}: {first.detail}" if where else first.detail, faults=faults)
@@ -129,7 +137,10 @@ def problem(error: MaestroError, request: HttpRequest | None = None) -> dict[str
         body["instance"] = request.path
         body["request_id"] = getattr(request, "request_id", "")
     if error.faults:
-        body["errors"] = [{"pointer": f.pointer, "code": f.code, "detail": f.detail} for f in error.faults]
+        body["errors"] = [
+            {"pointer": f.pointer[: limits.DETAIL_CHARS], "code": f.code, "detail": errors.bounded(f.detail)}
+            for f in error.faults
+        ]
     return body
 
 

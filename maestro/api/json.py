@@ -6,6 +6,7 @@ lone surrogates in text, deep or huge documents. Raises Invalid or TooLarge, nev
 
 import json
 import re
+from collections.abc import Iterable
 from typing import Any
 
 from maestro import limits
@@ -32,7 +33,7 @@ def loads(body: bytes) -> Any:
     except (ValueError, RecursionError) as error:
         raise Invalid("the body is not valid JSON", "bad_json") from error
     if "\\u" in text or "\x00" in text:
-        check_text(document, "")
+        check_text(document)
     return document
 
 
@@ -55,19 +56,32 @@ def check_shape(body: bytes) -> None:
             raise TooLarge(f"the body has more than {limits.JSON_ITEMS} items", "too_many_items")
 
 
-def check_text(value: Any, pointer: str) -> None:
+def check_text(value: Any) -> None:
     """Refuse NUL and lone surrogates, which Postgres can't store. Raises Invalid naming the place."""
+    way = way_to_bad_text(value)
+    if way is not None:
+        pointer = "".join(f"/{step}" for step in way)[: limits.DETAIL_CHARS]
+        detail = "text must not hold NUL or lone surrogates"
+        raise Invalid(f"{pointer or 'the body'}: {detail}", "bad_text", faults=[Fault(pointer, "bad_text", detail)])
+
+
+def way_to_bad_text(value: Any) -> list[str] | None:
+    """Find the first bad text: the keys that lead there, written down only once it is found. None if all is well."""
     if isinstance(value, str):
-        if BAD_TEXT.search(value):
-            detail = "text must not hold NUL or lone surrogates"
-            raise Invalid(f"{pointer or 'the body'}: {detail}", "bad_text", faults=[Fault(pointer, "bad_text", detail)])
-    elif isinstance(value, dict):
-        for key, item in value.items():
-            check_text(key, pointer)
-            check_text(item, f"{pointer}/{key}")
+        return [] if BAD_TEXT.search(value) else None
+    if isinstance(value, dict):
+        if any(BAD_TEXT.search(key) for key in value):
+            return []
+        steps: Iterable[tuple[Any, Any]] = value.items()
     elif isinstance(value, list):
-        for index, item in enumerate(value):
-            check_text(item, f"{pointer}/{index}")
+        steps = enumerate(value)
+    else:
+        return None
+    for step, item in steps:
+        way = way_to_bad_text(item)
+        if way is not None:
+            return [str(step)[: limits.KEY_CHARS], *way]
+    return None
 
 
 def refuse_constant(token: str) -> Any:

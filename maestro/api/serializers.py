@@ -1,6 +1,7 @@
 """The floor: serializers that refuse what they do not know, and fields that take only their own JSON type."""
 
 import math
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from drf_spectacular.utils import extend_schema_field
@@ -18,18 +19,70 @@ def object_in(request: Request) -> dict[str, Any]:
     return request.data
 
 
+def read_each(pairs: Iterable[tuple[Any, Any]], read: Callable[[Any], Any]) -> dict[Any, Any]:
+    """Read the items of a list or an object, and no further after as many faults as one answer names."""
+    good: dict[Any, Any] = {}
+    faults: dict[Any, Any] = {}
+    for key, item in pairs:
+        try:
+            good[key] = read(item)
+        except serializers.ValidationError as error:
+            faults[key] = error.detail
+        if len(faults) == limits.FAULTS:
+            faults["non_field_errors"] = ["what follows was not looked at"]
+            break
+    if faults:
+        raise serializers.ValidationError(faults)
+    return good
+
+
+class BoundedList(serializers.ListSerializer[Any]):
+    """A list of objects whose length is looked at before anything in it."""
+
+    max_length: int | None
+    min_length: int | None
+
+    def to_internal_value(self, data: Any) -> Any:
+        """Read a list of a right length; of any other its length is refused."""
+        most, least = self.max_length, self.min_length or 0
+        if isinstance(data, list) and max(least, 1) <= len(data) and (most is None or len(data) <= most):
+            return list(read_each(enumerate(data), self.run_child_validation).values())
+        return super().to_internal_value(data)
+
+
+class Listed(serializers.ListField):
+    """A list of simple values whose length is looked at before anything in it."""
+
+    def run_child_validation(self, data: Any) -> Any:
+        """Read the items, if they are not too many."""
+        if self.max_length is not None and len(data) > self.max_length:
+            self.fail("max_length", max_length=self.max_length)
+        return list(read_each(enumerate(data), self.child.run_validation).values())
+
+
 class StrictSerializer(serializers.Serializer[Any]):
     """Refuses unknown and read-only fields instead of ignoring them."""
 
+    class Meta:
+        list_serializer_class = BoundedList
+
     def to_internal_value(self, data: Any) -> Any:
-        """Raise ValidationError naming each field that can't be sent."""
+        """Raise ValidationError naming the first fields that can't be sent, and how many more there are."""
         if isinstance(data, dict):
             writable = {name for name, one in self.fields.items() if not one.read_only}
-            faults = {name: "can't be set" if name in self.fields else "there is no such field" for name in data}
-            wrong = {str(name)[:100]: [fault] for name, fault in faults.items() if name not in writable}
+            wrong = [name for name in data if name not in writable]
             if wrong:
-                raise serializers.ValidationError(wrong, code="unknown_field")
+                raise serializers.ValidationError(self.refusals(wrong), code="unknown_field")
         return super().to_internal_value(data)
+
+    def refusals(self, wrong: list[Any]) -> dict[str, list[str]]:
+        """Say of each field why it can't be sent."""
+        said = {
+            str(name)[:100]: ["can't be set" if name in self.fields else "there is no such field"]
+            for name in wrong[: limits.FAULTS]
+        }
+        more = len(wrong) - limits.FAULTS
+        return said | ({"non_field_errors": [f"and {more} more fields that can't be sent"]} if more > 0 else {})
 
 
 class Text(serializers.CharField):
@@ -109,3 +162,7 @@ class Mapped(serializers.DictField):
                 f"at most {self.most} entries, with keys of at most {limits.KEY_CHARS} characters", code="too_many"
             )
         return super().to_internal_value(data)
+
+    def run_child_validation(self, data: Any) -> Any:
+        """Read the entries."""
+        return read_each(((str(key), item) for key, item in data.items()), self.child.run_validation)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from django.http import HttpRequest, HttpResponse
 
 from maestro import limits
-from maestro.errors import Invalid, MaestroError
+from maestro.errors import Invalid, MaestroError, TooLarge
 from maestro.http.addresses import drop_untrusted_headers
 from maestro.http.pages import is_for_machines, refusal
 
@@ -49,9 +49,17 @@ def harden(response: HttpResponse) -> None:
 
 
 def check_address(request: HttpRequest) -> None:
-    """Refuse NUL and other controls in paths and query strings, and endless ones, once for all doors."""
+    """Refuse NUL and other controls in paths and query strings, endless ones and large forms, once for all doors."""
     query = request.META.get("QUERY_STRING", "")
+    length = request.META.get("CONTENT_LENGTH") or "0"
+    if not is_for_machines(request) and is_longer(length, limits.PAGE_BODY_BYTES):
+        raise TooLarge(f"a form has at most {limits.PAGE_BODY_BYTES} bytes", "body_too_large")
     if len(query) > limits.QUERY_STRING_BYTES:
         raise Invalid(f"the query string is longer than {limits.QUERY_STRING_BYTES} bytes", "address_too_long")
     if CONTROLS.search(request.path) or CONTROLS.search(query) or "%00" in query:
         raise Invalid("the address holds characters that are not allowed", "bad_address")
+
+
+def is_longer(length: str, most_bytes: int) -> bool:
+    """Say whether a Content-Length promises more; what is no number is read as nothing further in."""
+    return length.isdecimal() and (len(length) > 18 or int(length) > most_bytes)

@@ -4,12 +4,14 @@ import logging
 from collections.abc import Callable
 
 from django.http import HttpRequest, HttpResponse
+from django.urls import Resolver404
 from django.utils.html import format_html
 from django.views import defaults
 
 from maestro import errors
 from maestro.api.errors import headers_of, problem_response
 from maestro.errors import MaestroError
+from maestro.http.throttling import count_unchecked
 from maestro.mlflow.errors import is_mlflow_path, mlflow_response
 
 logger = logging.getLogger("maestro.errors")
@@ -48,6 +50,11 @@ def handler(
     """Make one of Django's four error handlers."""
 
     def answer(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
+        try:
+            if isinstance(exception, Resolver404):
+                count_unchecked(request, None)
+        except errors.TooMany as error:
+            return refusal(request, error)
         if is_for_machines(request):
             return refusal(request, kind(detail))
         return for_people(request, exception) if exception is not None else for_people(request)

@@ -8,11 +8,15 @@ import logging
 import threading
 import time
 from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
 
 import redis
 from django.conf import settings
+from django.http import HttpRequest
 
 from maestro.errors import TooMany
+from maestro.http.addresses import client_address, group_of
 
 logger = logging.getLogger("maestro.limits")
 REPORT_SECONDS = 1.0
@@ -135,3 +139,35 @@ class Limiter:
 
 
 limiter = Limiter()
+
+
+def count_address(request: HttpRequest) -> None:
+    """Count a request whose sender nobody has verified, by its address. Raises TooMany."""
+    limiter.take(f"address:{group_of(client_address(request))}", settings.RATE_LIMITS["address"])
+
+
+def check_refused(request: HttpRequest) -> None:
+    """Raise TooMany if an address has sent too many wrong credentials."""
+    limiter.check(f"refused:{group_of(client_address(request))}", settings.RATE_LIMITS["refused"])
+
+
+def count_refused(request: HttpRequest) -> None:
+    """Count a wrong credential by the address that sent it. Raises TooMany."""
+    limiter.take(f"refused:{group_of(client_address(request))}", settings.RATE_LIMITS["refused"])
+
+
+def count_unchecked(request: HttpRequest, view: Any) -> None:
+    """Count by address what carries a credential that this view will not look at. Raises TooMany.
+
+    What carries none was counted on its way in: a made-up header takes nothing out of the limits.
+    """
+    if "HTTP_AUTHORIZATION" in request.META and not verifies(view):
+        count_address(request)
+
+
+@lru_cache(maxsize=1024)
+def verifies(view: Any) -> bool:
+    """Say whether a view demands a role, and so verifies who asks; a page asks for a session instead."""
+    kind = getattr(view, "cls", None) or getattr(view, "view_class", view)
+    declared = getattr(view, "initkwargs", {}).get("required_role", getattr(kind, "required_role", None))
+    return declared is not None

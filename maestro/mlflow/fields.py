@@ -5,6 +5,7 @@ Source  the protobuf JSON mapping: int64 as number or text, doubles also as "NaN
 
 import math
 import re
+import reprlib
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any
@@ -16,15 +17,24 @@ INTEGER = re.compile(r"[+-]?\d{1,19}")
 NUMBER = re.compile(r"[+-]?(?:\d{1,400}(?:\.\d{0,400})?|\.\d{1,400})(?:[eE][+-]?\d{1,4})?")
 NAMED = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 KEY = re.compile(r"[\w.:/ -]+")
+SHOWN_CHARS = 200
+SHORT = reprlib.Repr()
+SHORT.maxlist = SHORT.maxdict = 10
+SHORT.maxstring = SHORT.maxother = SHORT.maxlong = SHOWN_CHARS
 KEY_RULE = "use letters, digits, _ - . : / and spaces, as a relative path without empty or dotted parts"
 
 
 def refuse(name: str, value: Any, reason: str) -> Invalid:
     """Make a refusal in MLflow's words."""
-    shown = repr(value)
-    shown = shown if len(shown) <= 200 else shown[:200] + "…"
-    detail = f"Invalid value {shown} for parameter '{name}' supplied: {reason}"
+    detail = f"Invalid value {shown(value)} for parameter '{name}' supplied: {reason}"
     return Invalid(detail, "invalid_value", faults=[Fault("/" + name, "invalid_value", reason)])
+
+
+def shown(value: Any) -> str:
+    """Write a value as Python does, cut: no more of it is looked at than is shown."""
+    if isinstance(value, str):
+        return repr(value) if len(value) <= SHOWN_CHARS else repr(value[:SHOWN_CHARS]) + "…"
+    return SHORT.repr(value)
 
 
 def missing(name: str) -> Invalid:

@@ -16,7 +16,7 @@ from rest_framework.settings import api_settings
 
 from maestro.api import json
 from maestro.api.errors import as_refusal
-from maestro.api.parsers import read_body
+from maestro.api.parsers import most_bytes, read_body
 from maestro.api.permissions import admit, asking, beyond_reach, role_for
 from maestro.errors import Fault, Invalid, TooMany, UnsupportedMedia
 from maestro.mlflow.answers import json_response
@@ -97,7 +97,7 @@ class MlflowView(View):
 
     def body(self, request: HttpRequest) -> bytes:
         """Read the whole body. Raises UnsupportedMedia unless it says that it is JSON."""
-        body = read_body(request)
+        body = read_body(request, most_bytes(self, request.method or "POST"))
         if body and request.META.get("CONTENT_TYPE", "").partition(";")[0].strip().lower() != "application/json":
             raise UnsupportedMedia("send the body as application/json")
         return body
@@ -116,7 +116,7 @@ def read_fields(body: bytes) -> dict[str, Any]:
 def read_query(request: HttpRequest) -> dict[str, Any]:
     """Read query parameters; a repeated one becomes a list."""
     fields = {name: values if len(values) > 1 else values[0] for name, values in request.GET.lists()}
-    json.check_text(fields, "")
+    json.check_text(fields)
     return snake_case(fields)
 
 

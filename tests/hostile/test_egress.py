@@ -2,7 +2,9 @@
 
 import socket
 import threading
+import time
 from collections.abc import Iterator
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from ipaddress import ip_address, ip_network
 from typing import Any
@@ -12,6 +14,11 @@ import pytest
 from maestro import egress
 from maestro.egress import AddressRefused, NoAnswer, fetch
 from maestro.errors import MaestroError
+
+
+@pytest.fixture(autouse=True)
+def nothing_known() -> None:
+    egress.failures.clear()
 
 
 class Canary(BaseHTTPRequestHandler):
@@ -106,6 +113,85 @@ def test_a_large_answer_is_cut(canary: int, settings: Any) -> None:
     settings.EGRESS_ALLOW = (ip_network("127.0.0.1/32"),)
     with pytest.raises(NoAnswer, match="larger"):
         fetch(f"http://127.0.0.1:{canary}/large")
+
+
+class Drip(threading.Thread):
+    """A server that sends what it is given a byte at a time, for longer than anybody should wait."""
+
+    def __init__(self, words: bytes) -> None:
+        super().__init__(daemon=True)
+        self.words, self.asked, self.done = words, 0, threading.Event()
+        self.socket = socket.create_server(("127.0.0.1", 0))
+        self.port = self.socket.getsockname()[1]
+
+    def run(self) -> None:
+        """Serve one after the other."""
+        with suppress(OSError):
+            while True:
+                link, _ = self.socket.accept()
+                self.asked += 1
+                with link, suppress(OSError):
+                    for number in range(len(self.words)):
+                        link.sendall(self.words[number : number + 1])
+                        if self.done.wait(0.05):
+                            return
+
+    def stop(self) -> None:
+        """End it."""
+        self.done.set()
+        self.socket.close()
+
+
+SLOW = {
+    "headers": b"HTTP/1.1 200 OK\r\nX-Long: " + b"x" * 400,
+    "body": b"HTTP/1.1 200 OK\r\n\r\n" + b"x" * 400,
+    "chunks": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + b"1\r\nx\r\n" * 80,
+    "greeting": b"\x16\x03\x03\x3f\xff\x02" + b"x" * 400,
+}
+
+
+@pytest.mark.parametrize("part", SLOW)
+def test_the_time_out_is_for_the_whole_exchange_and_a_failure_is_remembered(part: str, settings: Any) -> None:
+    settings.EGRESS_ALLOW = (ip_network("127.0.0.1/32"),)
+    settings.PATIENCE = settings.PATIENCE | {"egress": 0.6}
+    server = Drip(SLOW[part])
+    server.start()
+    try:
+        url = f"{'https' if part == 'greeting' else 'http'}://127.0.0.1:{server.port}/keys"
+        begin = time.monotonic()
+        with pytest.raises(NoAnswer):
+            fetch(url)
+        assert time.monotonic() - begin < 5
+        begin = time.monotonic()
+        for query in ("", "?again"):
+            with pytest.raises(NoAnswer, match="a moment ago"):
+                fetch(url + query)
+        assert time.monotonic() - begin < 0.3
+        assert server.asked == 1
+    finally:
+        server.stop()
+
+
+def test_a_name_server_that_does_not_answer_is_left(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    waits = threading.Event()
+    settings.PATIENCE = settings.PATIENCE | {"egress": 0.2}
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *args, **kwargs: waits.wait(20) and [])
+    begin = time.monotonic()
+    with pytest.raises(NoAnswer):
+        fetch("https://slow.example/")
+    assert time.monotonic() - begin < 5
+    waits.set()
+
+
+def test_a_failure_is_forgotten_after_a_minute(monkeypatch: pytest.MonkeyPatch) -> None:
+    known = egress.Failures()
+    known.note("https://idp.example/keys")
+    with pytest.raises(NoAnswer):
+        known.check("https://idp.example/keys")
+    known.check("https://idp.example/other")
+    later = time.monotonic() + egress.REST_SECONDS + 1
+    monkeypatch.setattr(time, "monotonic", lambda: later)
+    known.check("https://idp.example/keys")
 
 
 def test_a_server_that_never_answers_is_left(settings: Any) -> None:

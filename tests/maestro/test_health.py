@@ -3,12 +3,15 @@
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from django.conf import settings
 from django.test import Client
 
+from config import health
+from config.health import readiness
 from maestro import storage
 from maestro.metrics import REQUESTS, door_of
 
@@ -16,8 +19,10 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture
-def probe(db: None) -> Client:
-    return Client(headers={"host": "localhost"})
+def probe(db: None) -> Iterator[Client]:
+    readiness.forget()
+    yield Client(headers={"host": "localhost"})
+    readiness.forget()
 
 
 def test_liveness_needs_no_database() -> None:
@@ -38,6 +43,18 @@ def test_readiness_names_a_storage_that_takes_no_bytes(probe: Client, monkeypatc
         storage.backend.cache_clear()
     assert answer.status_code == 503
     assert "storage" in answer.json()["faults"]
+
+
+def test_storage_is_asked_once_in_seconds_however_many_want_to_know(
+    probe: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+    monkeypatch.setattr(health, "probe", lambda: asked.append(1))
+    assert {probe.get("/readyz").status_code for _ in range(20)} == {200}
+    assert len(asked) <= 2, "once, or twice if a slow machine takes seconds for twenty requests"
+    readiness.forget()
+    probe.get("/readyz")
+    assert len(asked) <= 3
 
 
 def test_metrics_are_hidden_without_the_scrape_token(probe: Client, monkeypatch: pytest.MonkeyPatch) -> None:

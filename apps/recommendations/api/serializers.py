@@ -8,7 +8,7 @@ from apps.recommendations.models import Forecast, ImpactModel, ImpactScore, Trai
 from apps.recommendations.past.history import MOST_FACTS
 from apps.tracking.models import Project
 from maestro import limits
-from maestro.api.serializers import Flag, Mapped, Real, Scalar, StrictSerializer, Text, Whole
+from maestro.api.serializers import Flag, Listed, Mapped, Real, Scalar, StrictSerializer, Text, Whole
 
 MOST_ARTIFACTS = 50
 STANDING = "share of the catalogue it is expected to beat, 0-100; always over all problem classes together"
@@ -210,7 +210,7 @@ class WhatIfNew(StrictSerializer):
     planned_duration_days = Real(required=False, min_value=0, max_value=1e6)
     planned_cost = Real(required=False, min_value=0, max_value=1e15)
     planned_effort_hours = Real(required=False, min_value=0, max_value=1e9)
-    artifacts = serializers.ListField(
+    artifacts = Listed(
         child=Text(max_length=limits.NAME_CHARS),
         required=False,
         max_length=MOST_ARTIFACTS,
@@ -264,9 +264,7 @@ class CalibrationShown(serializers.Serializer[Any]):
 
     forecasts = TargetCalibration(many=True)
     advice = FollowedShown()
-    claims = serializers.ListField(
-        child=serializers.DictField(), help_text="champion's intervals that held new estimates"
-    )
+    claims = Listed(child=serializers.DictField(), help_text="champion's intervals that held new estimates")
 
 
 class OutcomeShown(serializers.Serializer[Any]):

@@ -8,7 +8,7 @@ from rest_framework import serializers
 from apps.registry.models import Alias, Artifact, ArtifactVersion, Usage, VersionFile
 from apps.registry.versions import NewFile
 from maestro import limits
-from maestro.api.serializers import Flag, Mapped, StrictSerializer, Text
+from maestro.api.serializers import Flag, Listed, Mapped, StrictSerializer, Text
 
 FILES_MAX, USAGES_MAX, INLINE_CHARS = 10_000, 1_000, 1_000_000
 HEX = r"^[0-9a-f]{64}$"
@@ -247,7 +247,7 @@ class Mentioned(serializers.Field[Any, Any, Any, Any]):
 class UsagesNew(StrictSerializer):
     """Usages of a project."""
 
-    usages = serializers.ListField(child=Mentioned(), max_length=USAGES_MAX)
+    usages = Listed(child=Mentioned(), max_length=USAGES_MAX)
     replace = Flag(required=False, help_text="forget what was said before and is not said now")
 
 

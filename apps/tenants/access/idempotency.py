@@ -21,7 +21,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from apps.tenants.access.models import IdempotentRequest
-from maestro.api.parsers import read_body
+from maestro.api.parsers import most_bytes, read_body
 from maestro.api.permissions import asking
 from maestro.errors import Conflict, Invalid, MaestroError
 
@@ -62,11 +62,11 @@ class IdempotentPosts:
         """After authentication and permission, wrap this request's handler."""
         super().initial(request, *args, **kwargs)  # type: ignore[misc]
         if request.method == "POST" and hasattr(self, "post"):
-            self.post: Handler = once(self.post, required=self.idempotency_required)
+            self.post: Handler = once(self.post, self, required=self.idempotency_required)
 
 
-def once(handler: Handler, *, required: bool = False) -> Handler:
-    """Wrap a bound handler `post(request, ...)`."""
+def once(handler: Handler, view: Any, *, required: bool = False) -> Handler:
+    """Wrap a view's bound handler `post(request, ...)`."""
 
     def answer(request: Request, *args: Any, **kwargs: Any) -> Response:
         key = key_of(request)
@@ -74,7 +74,8 @@ def once(handler: Handler, *, required: bool = False) -> Handler:
             raise Invalid("this needs the header Idempotency-Key", "idempotency_key_missing")
         if key is None:
             return handler(request, *args, **kwargs)
-        row = reserve(request, key, digest_of_body(request), timezone.now())
+        digest = digest_of_body(request, most_bytes(view, "POST"))
+        row = reserve(request, key, digest, timezone.now())
         return run_once(row, lambda: handler(request, *args, **kwargs))
 
     return answer
@@ -88,10 +89,10 @@ def key_of(request: Request) -> str | None:
     return key
 
 
-def digest_of_body(request: Request) -> bytes:
+def digest_of_body(request: Request, most: int) -> bytes:
     """Digest the body, and leave it to be read again by the parser."""
     http: Any = request._request
-    body = read_body(http)
+    body = read_body(http, most)
     http._body, http._stream = body, io.BytesIO(body)
     return hashlib.sha256(http.META.get("QUERY_STRING", "").encode() + b"\0" + body).digest()
 

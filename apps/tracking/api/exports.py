@@ -21,7 +21,7 @@ from apps.tracking.runs import selection
 from apps.tracking.tasks import send_export
 from maestro import limits
 from maestro.api.permissions import asking, reading_and_writing
-from maestro.api.serializers import StrictSerializer, Text, Whole
+from maestro.api.serializers import Listed, StrictSerializer, Text, Whole
 from maestro.database.session import connection
 from maestro.errors import Conflict
 from maestro.http.streams import file_response, text_file
@@ -36,9 +36,9 @@ class ExportAsked(StrictSerializer):
     filter = Text(required=False, allow_blank=True, max_length=limits.FILTER_CHARS)
     status = serializers.ChoiceField(choices=Run.Status.values, required=False)
     project = Text(required=False, max_length=100)
-    experiment = serializers.ListField(child=serializers.IntegerField(min_value=0), required=False)
-    order_by = serializers.ListField(child=Text(max_length=600), required=False, max_length=10)
-    column = serializers.ListField(child=Text(max_length=300), required=False, max_length=rows.MOST_COLUMNS)
+    experiment = Listed(child=serializers.IntegerField(min_value=0), required=False, max_length=selection.MOST_IDS)
+    order_by = Listed(child=Text(max_length=600), required=False, max_length=10)
+    column = Listed(child=Text(max_length=300), required=False, max_length=rows.MOST_COLUMNS)
     view = serializers.ChoiceField(choices=[*VIEWS], default="active")
 
 
@@ -92,9 +92,9 @@ class ExportNew(StrictSerializer):
     filter = Text(required=False, allow_blank=True, max_length=limits.FILTER_CHARS)
     status = serializers.ChoiceField(choices=Run.Status.values, required=False)
     project = Text(required=False, max_length=100, help_text="id or slug")
-    experiments = serializers.ListField(child=Whole(min_value=0), required=False, max_length=selection.MOST_IDS)
-    order_by = serializers.ListField(child=Text(max_length=600), required=False, max_length=10)
-    columns = serializers.ListField(
+    experiments = Listed(child=Whole(min_value=0), required=False, max_length=selection.MOST_IDS)
+    order_by = Listed(child=Text(max_length=600), required=False, max_length=10)
+    columns = Listed(
         child=Text(max_length=300), required=False, max_length=rows.MOST_COLUMNS, help_text="metrics.<name>, …"
     )
     view = serializers.ChoiceField(choices=[*VIEWS], default="active")

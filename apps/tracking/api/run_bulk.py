@@ -14,7 +14,7 @@ from apps.tracking.runs import bulk, selection
 from apps.tracking.scoping import experiments_for, projects_for, runs_for
 from maestro import limits
 from maestro.api.permissions import asking
-from maestro.api.serializers import Mapped, StrictSerializer, Text, Whole
+from maestro.api.serializers import Listed, Mapped, StrictSerializer, Text, Whole
 from maestro.clock import now_ms
 from maestro.errors import Invalid
 
@@ -30,11 +30,9 @@ EXAMPLES = [
 ]
 
 
-def run_ids(*, required: bool) -> serializers.ListField:
+def run_ids(*, required: bool) -> Listed:
     """Runs by their ids."""
-    return serializers.ListField(
-        child=Text(max_length=36), min_length=1, max_length=selection.MOST_IDS, required=required
-    )
+    return Listed(child=Text(max_length=36), min_length=1, max_length=selection.MOST_IDS, required=required)
 
 
 class MoveAsked(StrictSerializer):
@@ -52,14 +50,12 @@ class BulkAsked(StrictSerializer):
     filter = Text(required=False, allow_blank=True, max_length=limits.FILTER_CHARS)
     status = serializers.ChoiceField(choices=Run.Status.values, required=False)
     project = Text(required=False, max_length=100, help_text="id or slug; the filter looks only there")
-    experiments = serializers.ListField(
+    experiments = Listed(
         child=Whole(min_value=0), required=False, max_length=selection.MOST_IDS, help_text="the filter looks only there"
     )
     expected = Whole(required=False, min_value=0, max_value=selection.MOST_FOUND)
     tags = Mapped(child=Text(max_length=limits.TAG_VALUE_CHARS, allow_blank=True), required=False)
-    drop_tags = serializers.ListField(
-        child=Text(max_length=limits.KEY_CHARS), required=False, max_length=limits.BATCH_TAGS
-    )
+    drop_tags = Listed(child=Text(max_length=limits.KEY_CHARS), required=False, max_length=limits.BATCH_TAGS)
     experiment = Whole(required=False, min_value=0, help_text="where `move` moves to")
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:

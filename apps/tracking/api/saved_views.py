@@ -18,7 +18,7 @@ from apps.tracking.search.listing import MAX_COLUMNS
 from maestro import limits
 from maestro.api.etags import check_match, tagged
 from maestro.api.permissions import asking, reading_and_writing
-from maestro.api.serializers import Flag, Real, StrictSerializer, Text, Whole
+from maestro.api.serializers import Flag, Listed, Real, StrictSerializer, Text, Whole
 from maestro.errors import Invalid
 
 EXAMPLE = OpenApiExample(
@@ -38,16 +38,14 @@ class ViewStateFields(StrictSerializer):
     filter = Text(required=False, allow_blank=True, max_length=limits.FILTER_CHARS)
     status = Text(required=False, allow_blank=True, max_length=10)
     sort = Text(required=False, allow_blank=True, max_length=limits.KEY_CHARS + 3)
-    columns = serializers.ListField(
+    columns = Listed(
         child=Text(max_length=limits.KEY_CHARS + 2),
         required=False,
         max_length=MAX_COLUMNS,
         help_text="m.auc, p.lr, t.x",
     )
     layout = serializers.ChoiceField(choices=["list", "charts"], required=False)
-    experiments = serializers.ListField(
-        child=Whole(min_value=0), required=False, max_length=saved_views.MAX_EXPERIMENTS
-    )
+    experiments = Listed(child=Whole(min_value=0), required=False, max_length=saved_views.MAX_EXPERIMENTS)
     project = Text(required=False, allow_blank=True, max_length=100, help_text="id or slug")
     smoothing = Real(required=False, min_value=0, max_value=0.99)
     log_axis = Flag(required=False)

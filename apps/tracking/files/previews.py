@@ -12,12 +12,15 @@ from typing import Any
 
 from apps.tracking.files import blobs
 from apps.tracking.models import Blob
+from maestro import limits
 from maestro.errors import NotFound, Unavailable
 
 # What is shown fits a page; what must be read whole to be understood (JSON, notebooks) may be larger than that.
 SHOWN_CHARS, PREVIEW_BYTES, PARSED_BYTES, IMAGE_BYTES = 60_000, 200_000, 4_000_000, 4_000_000
 MAX_FILES, MAX_LISTED, MAX_ROWS, MAX_COLUMNS, MAX_CELLS = 2_000, 300, 200, 40, 100
 CELL_CHARS, OUTPUT_CHARS = 120, 2_000
+PARSED_ITEMS = 100_000
+INDENTED = json.JSONEncoder(indent=2, ensure_ascii=False)
 PARSED = {".json", ".ipynb"}
 HALF = re.compile("[\ud800-\udfff]")
 TEXTS = {
@@ -145,27 +148,43 @@ def read_table(text: str, delimiter: str, cut: bool) -> dict[str, Any]:
 
 
 def read_json(text: str, *, is_notebook: bool) -> dict[str, Any]:
-    """Indented JSON, or a notebook's cells with what they printed."""
+    """Indented JSON, or a notebook's cells with what they printed. Of very many parts it is text."""
+    if text.count(",") + text.count("[") + text.count("{") > PARSED_ITEMS:
+        return plain(text, cut=False)
     try:
         data = json.loads(text)
-        indented = json.dumps(data, indent=2, ensure_ascii=False)
+        written = indented(data)
     except (ValueError, RecursionError):
         return plain(text, cut=False)
     cells = data.get("cells") if is_notebook and isinstance(data, dict) else None
     if not isinstance(cells, list):
-        return plain(whole(indented), cut=False)
+        return plain(whole(written), cut=False)
     shown: list[tuple[str, str, str]] = []
+    prose = 0
     for cell in (cell for cell in cells[:MAX_CELLS] if isinstance(cell, dict)):
         if sum(len(source) + len(output) for _, source, output in shown) > SHOWN_CHARS:
             break
-        parts = (str(cell.get("cell_type", "code")), joined(cell.get("source"))[:SHOWN_CHARS], printed(cell))
-        shown.append((whole(parts[0]), whole(parts[1]), whole(parts[2])))
+        kind, source = whole(str(cell.get("cell_type", "code"))), whole(joined(cell.get("source"))[:SHOWN_CHARS])
+        prose += len(source) if kind == "markdown" else 0
+        # One budget for all cells: what is beyond it is shown as it was written.
+        shown.append((kind if prose <= limits.MARKDOWN_CHARS else "raw", source, whole(printed(cell))))
     return {"kind": "notebook", "cells": tuple(shown), "is_cut": len(shown) < len(cells)}
 
 
 def whole(text: str) -> str:
     """A text as a page can send it: half a character, which JSON can spell, becomes the sign for one that is lost."""
     return HALF.sub("\ufffd", text)
+
+
+def indented(data: object) -> str:
+    """A document with its indentation, written no further than a page shows: deep ones are mostly blanks."""
+    parts, chars = [], 0
+    for part in INDENTED.iterencode(data):
+        parts.append(part)
+        chars += len(part)
+        if chars > SHOWN_CHARS:
+            break
+    return "".join(parts)
 
 
 def joined(lines: object) -> str:

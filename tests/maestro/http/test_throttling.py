@@ -10,8 +10,9 @@ import redis
 from django.test import Client
 
 from apps.tenants.models import Tenant
+from config.routes import all_routes
 from maestro.errors import TooMany
-from maestro.http.throttling import Limiter, limiter
+from maestro.http.throttling import Limiter, limiter, verifies
 
 WHOAMI = "/api/v1/auth/whoami/"
 # A window that hardly ever ends while a test counts.
@@ -113,3 +114,55 @@ def test_requests_without_a_credential_are_counted_by_address(acme: Tenant, sett
     client = Client(headers={"host": "acme.localhost"})
     assert [client.get("/admin/login/").status_code for _ in range(3)] == [200, 200, 429]
     assert Client(REMOTE_ADDR="10.0.0.9", headers={"host": "acme.localhost"}).get("/admin/login/").status_code == 200
+
+
+OPEN = (
+    ("POST", "/api/v1/auth/token/"),
+    ("GET", "/admin/login/"),
+    ("GET", "/api/docs/errors"),
+    ("GET", "/ci/maestro"),
+    ("GET", "/api/2.0/mlflow/nothing-of-this-kind"),
+    ("GET", "/api/3.0/mlflow/server-info"),
+    ("GET", "/nothing-here"),
+    ("GET", "/api/nothing-here"),
+)
+MADE_UP = ("Bearer wrong", "Bearer mst_acme_aaaaaaaaaaaa_bbbbbbbbbbbbbbbbbbbbbbbbbbbb", "Basic eDp5", "nonsense")
+
+
+@pytest.mark.parametrize("credential", MADE_UP)
+@pytest.mark.parametrize(("method", "path"), OPEN, ids=[path for _, path in OPEN])
+def test_a_made_up_credential_takes_no_request_out_of_the_limits(
+    acme: Tenant, settings: Any, method: str, path: str, credential: str
+) -> None:
+    settings.RATE_LIMITS = settings.RATE_LIMITS | {"address": 3}
+    plain = Client(headers={"host": "acme.localhost"})
+    dressed = Client(headers={"host": "acme.localhost", "authorization": credential})
+
+    def ask(client: Client) -> int:
+        return int(client.generic(method, path, b"{}", content_type="application/json").status_code)
+
+    assert ask(plain) != 429
+    # A minute may end in the middle: then three more are let through.
+    assert [ask(dressed) for _ in range(8)].count(429) >= 2
+    assert ask(plain) == 429
+
+
+def test_every_open_route_counts_by_address_whatever_it_carries() -> None:
+    views = [(route.pattern, route.view) for route in all_routes()]
+    guarded = [pattern for pattern, view in views if verifies(view)]
+    assert len(guarded) > 60
+    assert not [p for p, view in views if verifies(view) and getattr(view, "required_role", None) is None]
+
+
+def test_wrong_keys_on_the_base_host_are_counted_before_their_tenant_is_looked_up(db: None, settings: Any) -> None:
+    settings.RATE_LIMITS = settings.RATE_LIMITS | {"refused": 3}
+    key = "Bearer mst_nobody-here_aaaaaaaaaaaa_bbbbbbbbbbbbbbbbbbbbbbbbbbbb"
+    client = Client(headers={"host": "localhost", "authorization": key})
+    assert [client.get(WHOAMI).status_code for _ in range(5)] == [401, 401, 401, 429, 429]
+
+
+def test_a_right_key_is_not_counted_by_its_address(acme: Tenant, api: Callable[..., Client], settings: Any) -> None:
+    settings.RATE_LIMITS = settings.RATE_LIMITS | {"address": 2}
+    client = api(acme)
+    assert {client.get(WHOAMI).status_code for _ in range(9)} == {200}
+    assert client.get("/api/2.0/mlflow/experiments/get?experiment_id=0").status_code == 200

@@ -8,7 +8,7 @@ from apps.tenants.access.keys.keyring import MOST_OVERLAP_HOURS
 from apps.tenants.access.models import ApiKey, AuditEvent
 from apps.tenants.access.models.keys import DEFAULT_DAYS, MOST_DAYS
 from maestro import limits
-from maestro.api.serializers import StrictSerializer, Text, Whole
+from maestro.api.serializers import Listed, StrictSerializer, Text, Whole
 from maestro.principals import ROLES, SCOPES
 
 
@@ -19,7 +19,7 @@ class KeyNew(StrictSerializer):
     role = serializers.ChoiceField(choices=ROLES)
     days = Whole(required=False, default=DEFAULT_DAYS, min_value=1, max_value=MOST_DAYS)
     project = Text(required=False, allow_null=True, default=None, max_length=100, help_text="slug or id")
-    scopes = serializers.ListField(child=serializers.ChoiceField(choices=SCOPES), required=False, max_length=5)
+    scopes = Listed(child=serializers.ChoiceField(choices=SCOPES), required=False, max_length=5)
 
 
 class KeyTurn(StrictSerializer):
@@ -104,7 +104,7 @@ class Whoami(serializers.Serializer[Any]):
     tenant = serializers.CharField(read_only=True)
     project = serializers.UUIDField(read_only=True, allow_null=True)
     project_roles = serializers.DictField(child=serializers.CharField(), read_only=True, help_text="project id: role")
-    scopes = serializers.ListField(child=serializers.CharField(), read_only=True)
+    scopes = Listed(child=serializers.CharField(), read_only=True)
 
 
 class EventShown(serializers.ModelSerializer[AuditEvent]):

@@ -20,9 +20,8 @@ from apps.tenants.access.models import ApiKey
 from apps.tenants.access.models.keys import hmac_of, split_text
 from apps.tenants.middleware import key_text
 from maestro.errors import Unauthenticated
-from maestro.http.addresses import client_address, group_of
 from maestro.http.requests import TenantRequest
-from maestro.http.throttling import limiter
+from maestro.http.throttling import count_refused, limiter
 from maestro.principals import Principal
 
 KEEP_SECONDS = 5.0
@@ -92,14 +91,12 @@ class KeyAuthentication(BaseAuthentication):
         http = cast(TenantRequest, request._request)
         if "HTTP_AUTHORIZATION" not in http.META:
             return None
-        refused = f"refused:{group_of(client_address(http))}"
-        limiter.check(refused, settings.RATE_LIMITS["refused"])
         try:
             if http.tenant is None:
                 raise Unauthenticated(REFUSAL)
             principal = principal_for(key_text(http))
         except Unauthenticated:
-            limiter.take(refused, settings.RATE_LIMITS["refused"])
+            count_refused(http)
             raise
         kind = "person" if principal.kind == "person" else "key"
         limiter.take(f"{principal.schema}:{principal.kind}:{principal.id}", settings.RATE_LIMITS[kind])

@@ -16,6 +16,7 @@ from django.test import Client
 from apps.tenants.access.models import ApiKey, AuditEvent, TrustedPublisher
 from apps.tenants.models import Tenant
 from apps.tracking.models import Project
+from maestro.egress import failures
 from maestro.oidc import documents
 from tests.issuer import Issuer, running_issuer
 
@@ -231,6 +232,8 @@ def test_an_issuer_that_is_down_is_503_and_known_keys_go_on(acme: Tenant, trust:
     issuer.broken = True
     assert exchange(issuer.token(**JOB)).status_code == 503
     issuer.broken = False
+    assert exchange(issuer.token(**JOB)).status_code == 503, "it is not asked again for a minute"
+    failures.clear()
     assert exchange(issuer.token(**JOB)).status_code == 201
     issuer.broken = True
     for kept in documents.kept.values():

@@ -80,8 +80,18 @@ CHILD_ENV = {"DJANGO_SETTINGS_MODULE": os.environ.get("DJANGO_SETTINGS_MODULE", 
 TRAINING_MEGABYTES = env.number("MAESTRO_TRAINING_MB", 2_048)
 STATEMENT_TIMEOUT_MS = env.number("MAESTRO_STATEMENT_TIMEOUT_MS", 15_000)
 # For how many seconds each other server is waited for: a database session of the application's login and of the owner's,
-# a lock, an address outside, and Valkey, which shows its queue, is connected to, and forgets a tenant.
-PATIENCE: dict[str, int] = {"database": 3, "owner": 5, "lock": 5, "egress": 5, "queue": 1, "connect": 2, "forget": 5}
+# a lock, an address outside, and Valkey, which shows its queue, is connected to, and forgets a tenant; and a free place
+# to digest a password.
+PATIENCE: dict[str, int] = {
+    "database": 3,
+    "owner": 5,
+    "lock": 5,
+    "egress": 5,
+    "queue": 1,
+    "connect": 2,
+    "forget": 5,
+    "password": 2,
+}
 # And Valkey once more, on the way of a request that is counted there.
 COUNTING_SECONDS = 0.25
 DATABASE_OPTIONS = env.session_options(STATEMENT_TIMEOUT_MS, lock_seconds=PATIENCE["lock"], idle_seconds=60)

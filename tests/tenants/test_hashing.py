@@ -46,9 +46,9 @@ def test_an_old_digest_still_opens_and_is_made_anew(acme: Tenant) -> None:
     assert check_password(PASSWORD, new)
 
 
-def test_beyond_the_few_at_once_it_is_503_with_a_time_to_wait(acme: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_beyond_the_few_at_once_it_is_503_with_a_time_to_wait(acme: Tenant, settings: Any) -> None:
     User.objects.create_superuser("ada", password=PASSWORD)
-    monkeypatch.setattr(hashing, "PATIENCE_SECONDS", 0.05)
+    settings.PATIENCE = settings.PATIENCE | {"password": 0.05}
     held = [hashing.place() for _ in range(hashing.AT_ONCE)]
     for one in held:
         one.__enter__()
@@ -78,7 +78,6 @@ def test_never_more_than_the_few_are_made_at_once(monkeypatch: pytest.MonkeyPatc
                 now -= 1
 
     monkeypatch.setattr(Argon2PasswordHasher, "encode", counted)
-    monkeypatch.setattr(hashing, "PATIENCE_SECONDS", 60)
     threads = [threading.Thread(target=hashing.Argon2().encode, args=(PASSWORD, "s" * 22)) for _ in range(12)]
     for thread in threads:
         thread.start()

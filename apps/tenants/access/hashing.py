@@ -9,12 +9,12 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from django.conf import settings
 from django.contrib.auth.hashers import Argon2PasswordHasher
 
 from maestro.errors import Unavailable
 
 AT_ONCE = 2
-PATIENCE_SECONDS = 2.0
 _places = threading.BoundedSemaphore(AT_ONCE)
 
 
@@ -27,7 +27,7 @@ class Busy(Unavailable):
 @contextmanager
 def place() -> Iterator[None]:
     """Hold one of the few places. Raises Busy if none comes free."""
-    if not _places.acquire(timeout=PATIENCE_SECONDS):
+    if not _places.acquire(timeout=settings.PATIENCE["password"]):
         raise Busy("too many people sign in at this moment; try again")
     try:
         yield

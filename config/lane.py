@@ -21,6 +21,7 @@ from django.utils.log import log_response
 from apps.tenants.middleware import TenantMiddleware
 from config.health import HealthMiddleware
 from maestro.errors import TooMany
+from maestro.frugal import tidying
 from maestro.http.edge import EdgeMiddleware
 from maestro.http.pages import refusal
 from maestro.http.throttling import count_unchecked
@@ -87,6 +88,7 @@ class ShortWay:
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Any:
         """Answer one request."""
+        tidying.served()
         if environ["PATH_INFO"] not in lanes() or environ.get("SCRIPT_NAME") or settings.DEBUG:
             return self.pages(environ, start_response)
         close_old_connections()

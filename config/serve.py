@@ -12,13 +12,17 @@ from django.db import connections
 from granian.cli import entrypoint
 
 import config.wsgi  # noqa: F401 loaded here, used by the workers
+from maestro import frugal
 
 RESPAWN = ("--respawn-failed-workers", "--respawn-interval", "0.5", "--workers-kill-timeout", "5")
-OURS = ("--interface", "wsgi", "--no-ws", *RESPAWN)
+# The last resort: a worker that holds so much all the same is replaced by a fresh one.
+RECYCLE = ("--workers-max-rss", "400", "--rss-sample-interval", "30", "--rss-samples", "2")
+OURS = ("--interface", "wsgi", "--no-ws", *RESPAWN, *RECYCLE)
 
 
 def share() -> None:
     """Make what is loaded fit to be shared: no connection crosses a fork, and no collection touches its pages."""
+    frugal.begin()
     connections.close_all()
     gc.collect()
     gc.freeze()

@@ -20,4 +20,5 @@ class RegistryConfig(AppConfig):
         moving = import_module("apps.tracking.runs.moves")
         following = import_module("apps.registry.moved_runs")
         moving.offer(following.follow)
+        import_module("apps.tracking.writers").offer(logging_models.within_reach)
         import_module("apps.tracking.retention.pruning").spare(following.relied_on)

@@ -2,16 +2,18 @@
 
 import secrets
 import uuid
+from collections.abc import Collection
 from dataclasses import dataclass, field
 
 from django.db import transaction
 
 from apps.registry.models import Edge, LoggedModel
-from apps.registry.models.logged import no_model
+from apps.registry.models.logged import MODEL_ID, no_model
 from apps.tracking.files.folders import Root
 from apps.tracking.models import Experiment, Run, RunModel
 from apps.tracking.runs import documents
 from maestro.errors import Invalid, NotFound
+from maestro.principals import Reach
 
 FORBIDDEN = set("/:.%\"'")
 
@@ -51,6 +53,15 @@ def make(new: NewModel, *, at_ms: int) -> LoggedModel:
         if new.run is not None:
             Edge.objects.create(from_run=new.run, to_model=model, kind="produced")
     return model
+
+
+def within_reach(ids: Collection[str], projects: Reach) -> set[str]:
+    """Keep the ids of logged models that somebody reaches, deleted ones as well."""
+    keys = [uuid.UUID(match[1]) for identity in ids if (match := MODEL_ID.fullmatch(identity))]
+    found = LoggedModel.objects.filter(pk__in=keys)
+    if projects is not None:
+        found = found.filter(experiment__project__in=projects)
+    return {f"m-{key.hex}" for key in found.values_list("pk", flat=True)}
 
 
 def hold(model: LoggedModel) -> LoggedModel:

@@ -117,6 +117,8 @@ def join(version: ArtifactVersion, at_ms: int) -> None:
             Edge.objects.create(from_run=version.run, to_version=version, kind="produced")
         return
     Edge.objects.create(from_model=model, to_version=version, kind="registered")
+    if not version.artifact.is_visible_to([project for project in [model.experiment.project_id] if project]):
+        return  # its name is not for everybody who sees the model
     held = logged_models.hold(model)
     known = noted_versions(held.tags.get(VERSIONS_TAG, "[]"))
     known.append({"name": version.artifact.name, "version": version.number})

@@ -13,7 +13,7 @@ from apps.registry.models.logged import MODEL_ID
 from apps.registry.scoping import artifacts_for
 from apps.tracking.files.paths import clean_artifact_path
 from apps.tracking.models import Blob, Run
-from apps.tracking.scoping import Asking, experiments_for
+from apps.tracking.scoping import Asking, experiments_for, runs_for
 from maestro.errors import Invalid, NotFound
 
 CLOUDS = frozenset(
@@ -97,7 +97,7 @@ def from_registry(source: str, run: Run | None, model: LoggedModel | None, *, pr
             raise refused(source, "there is no such logged model") from error
         if model is not None and model.pk != found.pk:
             raise refused(source, "model_id names another logged model")
-        return Origin(found.artifact_uri, run or found.run, found, files_below(found, ""))
+        return Origin(found.artifact_uri, run or seen_run(found.run, principal), found, files_below(found, ""))
     name, _, version = rest.rpartition("/")
     try:
         artifact = artifacts_for(principal).get(name=name, kind=Artifact.Kind.MODEL)
@@ -105,7 +105,19 @@ def from_registry(source: str, run: Run | None, model: LoggedModel | None, *, pr
     except (Artifact.DoesNotExist, NotFound) as error:
         raise refused(source, "there is no such version") from error
     files = [(file.path, file.blob) for file in copied.files.select_related("blob")]
-    return Origin(copied.download_uri, run or copied.run, model or copied.logged_model, files)
+    origin = model or seen_model(copied.logged_model, principal)
+    return Origin(copied.download_uri, run or seen_run(copied.run, principal), origin, files)
+
+
+def seen_run(run: Run | None, principal: Asking) -> Run | None:
+    """The run that something came from, if it is within reach: a copy neither tells of it nor binds it else."""
+    return runs_for(principal).filter(pk=run.pk).first() if run else None
+
+
+def seen_model(model: LoggedModel | None, principal: Asking) -> LoggedModel | None:
+    """The logged model that a version came from, if it is within reach."""
+    within = LoggedModel.objects.filter(experiment__in=experiments_for(principal)).select_related("experiment")
+    return within.filter(pk=model.pk).first() if model else None
 
 
 def below(place: str, root: str) -> str | None:

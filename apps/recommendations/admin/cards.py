@@ -15,6 +15,7 @@ from apps.recommendations.answers.advice import (
     UNIT_WORDS,
     advice_for,
     forecasts_for,
+    is_seen,
     stored_for,
     team_size_for,
     untrained,
@@ -44,7 +45,8 @@ def advice_card(request: HttpRequest, project: Project) -> dict[str, Any]:
     """What to use next: stored advice of the models that serve, else made from the stored scores, else a refusal."""
     stored, reach = stored_for(project), looker(request).projects
     shown = {"more_url": reverse("admin:impact"), "more_text": "All impacts"}
-    items = [row for row in stored if row.kind == Advice.Kind.ARTIFACT and row.artifact_id]
+    of_artifacts = [row for row in stored if row.kind == Advice.Kind.ARTIFACT]
+    items = [row for row in of_artifacts if is_seen(row.artifact, reach)]
     if items:
         return shown | {
             "items": [stored_item(row, reach) for row in items],
@@ -52,7 +54,7 @@ def advice_card(request: HttpRequest, project: Project) -> dict[str, Any]:
             "basis": BASES.get(items[0].basis, items[0].basis),
             "team": next((row for row in stored if row.kind == Advice.Kind.TEAM_SIZE), None),
         }
-    answer = advice_for(project)
+    answer = advice_for(project, reach=reach)
     made = [fresh_item(item, reach) for item in answer.items]
     is_refused = answer.status == "refused"
     return shown | {

@@ -18,7 +18,10 @@ from apps.recommendations.answers.shapes import AdviceAnswer, Item
 from apps.recommendations.estimators import minimum_data
 from apps.recommendations.models import Advice, Forecast, ImpactModel
 from apps.registry.models import Usage
+from apps.recommendations.models import Advice, Forecast, ImpactModel, ImpactScore
+from apps.registry.models import Artifact, Usage
 from apps.tracking.models import DEFAULT_PROJECT_ID, Project
+from maestro.principals import Reach
 
 MOST_ITEMS = unscored.MOST_ITEMS
 PENDING = "pending"
@@ -30,13 +33,22 @@ UNIT_NAMES = {words: name for name, words in UNIT_WORDS.items()}
 __all__ = ["AdviceAnswer", "Item"]
 
 
-def advice_for(project: Project) -> AdviceAnswer:
-    """Answer from what serves now: what a worker stored for this project, else what is stored of its artifacts."""
+def advice_for(project: Project, *, reach: Reach) -> AdviceAnswer:
+    """Answer from what serves now: what a worker stored for this project, else what is stored of its artifacts.
+
+    Nothing is named that whoever reaches these projects may not see.
+    """
     used = used_by(project)
     stored = [row for row in stored_for(project) if row.kind == Advice.Kind.ARTIFACT]
     if stored:
-        return from_stored([row for row in stored if row.artifact_id not in used], stored[0].model)
-    return fresh_advice(project, used)
+        lacking = [row for row in stored if row.artifact_id not in used and is_seen(row.artifact, reach)]
+        return from_stored(lacking, stored[0].model)
+    return fresh_advice(project, used, reach=reach)
+
+
+def is_seen(artifact: Artifact | None, reach: Reach) -> bool:
+    """Say whether a piece of advice may be shown to who reaches some projects."""
+    return artifact is not None and artifact.is_visible_to(reach)
 
 
 def used_by(project: Project) -> set[UUID]:
@@ -44,12 +56,12 @@ def used_by(project: Project) -> set[UUID]:
     return set(Usage.objects.filter(project=project).values_list("version__artifact_id", flat=True))
 
 
-def fresh_advice(project: Project, used: Collection[UUID]) -> AdviceAnswer:
+def fresh_advice(project: Project, used: Collection[UUID], *, reach: Reach) -> AdviceAnswer:
     """By impact scores; where impact refuses, by mean ranks; where those refuse too, by recency, without a number."""
     model = ImpactModel.objects.serving()
     speaks = model is not None and model.state != ImpactModel.State.REFUSED
     if model is not None and speaks:
-        scores = narrowest(model, project.problem_class)
+        scores = [one for one in narrowest(model, project.problem_class) if is_seen(one.score.artifact, reach)]
         lacking = [one for one in scores if one.score.artifact_id not in used]
         if not lacking or any(one.effect is not None for one in lacking):
             return answer_of(items_of(lacking, model), "impact", model)

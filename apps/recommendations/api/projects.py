@@ -100,7 +100,8 @@ class ProjectAdvice(GenericAPIView[Advice]):
     def get(self, request: Request, project: str) -> Response:
         """Show ranked artifacts with interval, n and reasons, or a refusal that names what is missing."""
         found = projects_for(asking(request)).fetch(project)
-        return Response(AdviceShown(advice_shown(found, advice_for(found), request)).data)
+        answer = advice_for(found, reach=asking(request).projects)
+        return Response(AdviceShown(advice_shown(found, answer, request)).data)
 
 
 class ProjectForecasts(GenericAPIView[Advice]):

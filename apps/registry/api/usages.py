@@ -36,7 +36,8 @@ class ProjectUsages(GenericAPIView[Usage]):
     @extend_schema(operation_id="project_usages_list")
     def get(self, request: Request, project: str) -> Response:
         """List what a project and its runs use."""
-        found = Usage.objects.for_page().filter(project=projects_for(asking(request)).fetch(project))
+        within = Usage.objects.for_page().filter(version__artifact__in=artifacts_for(asking(request)).values("pk"))
+        found = within.filter(project=projects_for(asking(request)).fetch(project))
         return self.get_paginated_response(UsageShown(self.paginate_queryset(found), many=True).data)
 
     @extend_schema(operation_id="project_usages_put", request=UsagesNew, responses=UsagesShown, examples=[EXAMPLE])

@@ -67,6 +67,10 @@ class Artifact(models.Model):
     class Meta:
         ordering = ("name",)
 
+    def is_visible_to(self, projects: Reach) -> bool:
+        """Say of one artifact what `visible_to` says of many."""
+        return projects is None or self.project_id is None or self.project_id in projects
+
     def __str__(self) -> str:
         return self.name
 

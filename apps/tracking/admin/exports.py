@@ -48,7 +48,8 @@ def ask(request: HttpRequest) -> str:
     columns = [f"{KINDS[column.kind]}.{column.name}" for column in parse_columns(request.POST.getlist("c"))]
     owner = saved_views.owner_of(looker(request))
     try:
-        send_export(orders.ask(PARQUET, wanted_of(request, request.POST), columns, owner=owner, by=request))
+        wanted, reach = wanted_of(request, request.POST), looker(request).projects
+        send_export(orders.ask(PARQUET, wanted, columns, owner=owner, by=request, reach=reach))
     except MaestroError as refusal:
         return refusal.detail
     return ""

@@ -24,7 +24,7 @@ from maestro import limits
 from maestro.admin.sites import tenant_site
 from maestro.clock import now_ms
 from maestro.errors import Invalid, MaestroError, NotFound
-from maestro.principals import RANK
+from maestro.principals import RANK, Reach
 
 PERMISSIONS = {"viewer": "tracking.view_run", "contributor": "tracking.change_run", "admin": "tracking.delete_run"}
 SHOWN, OFFERED = 12, 200
@@ -70,7 +70,21 @@ def may(request: HttpRequest, role: str, project: uuid.UUID | None = None) -> bo
 def doer_of(request: HttpRequest) -> Doer:
     """The person, with what they see and may do."""
     who = looker(request)
-    return Doer(request, runs_for(who), experiments_for(who), lambda role, project: may(request, role, project))
+    return Doer(
+        request,
+        runs_for(who),
+        experiments_for(who),
+        lambda role, project: may(request, role, project),
+        reach=writing_reach(request),
+    )
+
+
+def writing_reach(request: HttpRequest) -> Reach:
+    """The projects where a person may change runs; None is every one."""
+    who = looker(request)
+    if who.projects is None and request.user.has_perm(PERMISSIONS["contributor"]):
+        return None
+    return sorted(project for project, role in who.project_roles.items() if RANK[role] >= RANK["contributor"])
 
 
 def choice_of(request: HttpRequest, fields: QueryDict, action: Action) -> Choice:

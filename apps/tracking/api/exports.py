@@ -140,7 +140,9 @@ class ExportList(IdempotentPosts, GenericAPIView[Export]):
         fields["order"] = fields.pop("order_by", ())
         wanted = wanted_of(request, fields, view=VIEWS[fields["view"]])
         columns = [column.title for column in rows.read_columns(fields.get("columns", ()))]
-        made = orders.ask(fields["format"], wanted, columns, owner=owner_of(request), by=request)
+        made = orders.ask(
+            fields["format"], wanted, columns, owner=owner_of(request), by=request, reach=asking(request).projects
+        )
         send_export(made)
         return Response(ExportShown(made).data, status=202, headers={"Location": f"{request.path}{made.pk}/"})
 

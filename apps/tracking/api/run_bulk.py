@@ -83,7 +83,7 @@ def doer_of(request: Request) -> selection.Doer:
     """Who asks, what they see, and where they may change it."""
     who = asking(request)
     is_bound = who.kind != "person" and who.projects is not None
-    return selection.Doer(request, runs_for(who), experiments_for(who), who.has_role, is_bound)
+    return selection.Doer(request, runs_for(who), experiments_for(who), who.has_role, is_bound, who.projects)
 
 
 def wanted_of(request: Request, asked: dict[str, Any], *, view: str) -> selection.Wanted:

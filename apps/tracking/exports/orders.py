@@ -15,18 +15,20 @@ from django.conf import settings
 from django.db import transaction
 
 from apps.tenants.access.audit.recording import By, actor_of, record
-from apps.tracking.models import Export
+from apps.tracking.models import Experiment, Export
 from apps.tracking.runs.selection import Wanted
 from maestro.errors import Conflict, NotFound
+from maestro.principals import Reach
 
 FORMATS = ("csv", "jsonl", "parquet")
 MOST_OPEN = 20
+HIDDEN = ("experiments", "projects")  # too long for the log
 KEEP = timedelta(days=7)
 SECONDS = 3_600
 LAST_WORDS = 500
 
 
-def ask(kind: str, wanted: Wanted, columns: list[str], *, owner: str, by: By) -> Export:
+def ask(kind: str, wanted: Wanted, columns: list[str], *, owner: str, by: By, reach: Reach) -> Export:
     """Note what somebody wants. Raises Invalid for a bad question, Conflict while too many wait."""
     wanted.parsed()
     question = {
@@ -36,12 +38,13 @@ def ask(kind: str, wanted: Wanted, columns: list[str], *, owner: str, by: By) ->
         "view": wanted.view,
         "status": wanted.status,
         "columns": columns,
+        "projects": None if reach is None else [str(project) for project in reach],
     }
     with transaction.atomic():
         if Export.objects.filter(state__in=["waiting", "running"]).count() >= MOST_OPEN:
             raise Conflict(f"{MOST_OPEN} exports are still being written; ask again later", "too_many_exports")
         made = Export.objects.create(owner=owner, asked_by=actor_of(by).name[:250], format=kind, question=question)
-        shown = {"format": kind} | {name: value for name, value in question.items() if name != "experiments"}
+        shown = {"format": kind} | {name: value for name, value in question.items() if name not in HIDDEN}
         record(by, "export.ask", subject=made, after=shown | {"experiments": len(wanted.experiments)})
     return made
 
@@ -55,8 +58,18 @@ def fetch(identity: uuid.UUID, *, owner: str) -> Export:
 
 
 def wanted_of(question: dict[str, Any]) -> Wanted:
-    """Read what was asked."""
-    return Wanted(question["experiments"], question["filter"], question["order"], question["view"], question["status"])
+    """Read what was asked, for whom: an experiment that has left the asker's projects since is left out."""
+    homes = Experiment.objects.filter(pk__in=question["experiments"])
+    if question.get("projects") is not None:
+        homes = homes.filter(project__in=question["projects"])
+    there = set(homes.values_list("pk", flat=True))
+    return Wanted(
+        [home for home in question["experiments"] if home in there],
+        question["filter"],
+        question["order"],
+        question["view"],
+        question["status"],
+    )
 
 
 def supervise(slug: str, identity: uuid.UUID, now: datetime) -> str:

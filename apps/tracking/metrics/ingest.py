@@ -16,6 +16,7 @@ from psycopg.types.numeric import Int8
 
 from apps.tracking.metrics.batch import Batch, ModelPoint
 from apps.tracking.refusals import not_writable, param_changed
+from apps.tracking.writers import NAMING_TAG, WRITER, require_models
 from maestro.database.arrays import Float8Array, Int8Array, TextArray
 from maestro.database.statements import execute
 from maestro.errors import NotFound
@@ -96,6 +97,7 @@ PARTS = {
     "params": PARAMS,
     "tags": TAGS,
     "of_models": OF_MODELS,
+    "writer": WRITER,
 }
 
 
@@ -136,6 +138,8 @@ def write_point(batch: Batch, *, projects: Reach, now: int) -> bool:
 
 def write(batch: Batch, *, projects: Reach, now: int) -> None:
     """Store a batch, all or nothing. Raises NotFound, or Invalid for a deleted run or a param that would change."""
+    if batch.of_models:
+        require_models({point.model_id for point in batch.of_models}, projects)
     if is_point(batch) and write_point(batch, projects=projects, now=now):
         return
     params: dict[str, Any] = {"run": batch.run_id, "now": now, "projects": projects}
@@ -241,6 +245,9 @@ def add_pairs(batch: Batch, params: dict[str, Any]) -> list[str]:
     if batch.tags:
         params["tag_keys"], params["tag_values"] = TextArray(list(batch.tags)), TextArray(list(batch.tags.values()))
         parts.append("tags")
+    if NAMING_TAG in batch.tags:
+        params["naming"] = batch.tags[NAMING_TAG]
+        parts.append("writer")
     return parts
 
 

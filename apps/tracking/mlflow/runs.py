@@ -11,8 +11,8 @@ from apps.tracking.metrics.batch import Batch
 from apps.tracking.mlflow.base import TrackingView, experiment_number
 from apps.tracking.mlflow.batches import model_point, read_batch, read_params, read_point, read_series, read_tags
 from apps.tracking.mlflow.bodies import slow_metric, slow_pair
-from apps.tracking.models import Run
 from apps.tracking.runs import documents, life
+from apps.tracking.scoping import runs_for
 from maestro import limits
 from maestro.clock import now_ms
 from maestro.mlflow import fields as read
@@ -57,7 +57,7 @@ class UpdateRun(TrackingView):
         if not name:
             return self.change(request, run_id, fields)
         with transaction.atomic():
-            before, _ = held(run_id)
+            before, _ = held(request, run_id)
             answer = self.change(request, run_id, fields, name)
             if before != name:
                 note(request, "rename", run_id, before={"name": before}, after={"name": name})
@@ -83,7 +83,7 @@ class DeleteRun(TrackingView):
         """Put a run into the trash."""
         run_id = self.run_in(self.fields(request))
         with transaction.atomic():
-            _, was_deleted = held(run_id)
+            _, was_deleted = held(request, run_id)
             life.throw_away(run_id, projects=request.user.projects, now=now_ms())
             if not was_deleted:
                 note(request, "delete", run_id, before={"lifecycle_stage": "active"})
@@ -97,7 +97,7 @@ class RestoreRun(TrackingView):
         """Take a run out of the trash."""
         run_id = self.run_in(self.fields(request))
         with transaction.atomic():
-            _, was_deleted = held(run_id)
+            _, was_deleted = held(request, run_id)
             life.bring_back(run_id, projects=request.user.projects)
             if was_deleted:
                 note(request, "restore", run_id, before={"lifecycle_stage": "deleted"})
@@ -174,9 +174,15 @@ class DeleteTag(TrackingView):
         return {}
 
 
-def held(run_id: UUID) -> tuple[str, bool]:
+def held(request: MlflowRequest, run_id: UUID) -> tuple[str, bool]:
     """Lock a run's row and read its name and whether it is in the trash; nothing of a run that is not there."""
-    row = Run.objects.select_for_update().filter(pk=run_id).values_list("name", "deleted_ms").first()
+    row = (
+        runs_for(request.user)
+        .select_for_update(of=("self",))
+        .filter(pk=run_id)
+        .values_list("name", "deleted_ms")
+        .first()
+    )
     return (row[0], row[1] is not None) if row else ("", False)
 
 

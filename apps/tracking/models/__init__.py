@@ -11,6 +11,7 @@ from apps.tracking.models.retention import LifeRule
 from apps.tracking.models.runs import Param, Run, RunDocument, RunModel, Tag
 from apps.tracking.models.saved_views import SavedView
 from apps.tracking.models.traces import Assessment, Trace, TraceFile
+from apps.tracking.models.writers import TagWriter
 
 __all__ = [
     "DEFAULT_PROJECT_ID",
@@ -39,6 +40,7 @@ __all__ = [
     "RunModel",
     "SavedView",
     "Tag",
+    "TagWriter",
     "Trace",
     "TraceFile",
 ]

@@ -4,10 +4,11 @@ from django.db import models
 
 from apps.tracking.models.experiments import Experiment
 from apps.tracking.models.runs import Run
+from apps.tracking.models.writers import Written
 
 
-class Dataset(models.Model):
-    """A dataset that runs of an experiment read, known by its name and digest."""
+class Dataset(Written):
+    """A dataset that runs of an experiment read, known by its name and digest. Its writer is who told its source."""
 
     experiment = models.ForeignKey(Experiment, on_delete=models.CASCADE, related_name="datasets")
     name = models.CharField(max_length=500)
@@ -26,7 +27,7 @@ class Dataset(models.Model):
         return self.name
 
 
-class RunInput(models.Model):
+class RunInput(Written):
     """A run read a dataset; `tags` holds mlflow.data.context and the like."""
 
     run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="inputs")

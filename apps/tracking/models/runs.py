@@ -9,6 +9,7 @@ from django.db.models import OuterRef, Subquery, TextChoices
 from django.db.models.functions import Left
 
 from apps.tracking.models.experiments import Experiment
+from apps.tracking.models.writers import Written
 from maestro import limits
 from maestro.clock import uuid7
 from maestro.errors import NotFound
@@ -149,7 +150,7 @@ class RunDocument(models.Model):
         return f"document of {self.run_id}"
 
 
-class RunModel(models.Model):
+class RunModel(Written):
     """A logged model that a run read or made, as MLflow's answers name it. The registry keeps the lineage."""
 
     class Direction(models.TextChoices):

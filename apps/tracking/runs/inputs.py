@@ -16,16 +16,21 @@ LOG = """WITH {run},
  given AS MATERIALIZED (SELECT * FROM unnest(%(names)s::text[], %(digests)s::text[], %(types)s::text[],
    %(sources)s::text[], %(schemas)s::text[], %(profiles)s::text[], %(tags)s::text[])
    AS g (name, digest, source_type, source, schema, profile, tags)),
- made AS (INSERT INTO tracking_dataset AS d (experiment_id, name, digest, source_type, source, schema, profile)
-  SELECT run.experiment_id, name, digest, source_type, source, schema, profile FROM run, given ORDER BY name, digest
-  ON CONFLICT (experiment_id, name, digest) DO UPDATE SET name = excluded.name RETURNING id, name, digest),
- linked AS (INSERT INTO tracking_runinput AS i (run_id, dataset_id, tags)
-  SELECT run.id, made.id, given.tags::jsonb FROM run, given JOIN made USING (name, digest)
+ made AS (INSERT INTO tracking_dataset AS d (experiment_id, name, digest, source_type, source, schema, profile,
+   sees_all, sees)
+  SELECT run.experiment_id, name, digest, source_type, source, schema, profile, {writer} FROM run, given
+  ORDER BY name, digest ON CONFLICT (experiment_id, name, digest) DO UPDATE SET name = excluded.name,
+   sees_all = d.sees_all OR (excluded.sees_all AND d.source = excluded.source) RETURNING id, name, digest),
+ linked AS (INSERT INTO tracking_runinput AS i (run_id, dataset_id, tags, sees_all, sees)
+  SELECT run.id, made.id, given.tags::jsonb, {writer} FROM run, given JOIN made USING (name, digest)
   ON CONFLICT (run_id, dataset_id) DO NOTHING),
- models AS (INSERT INTO tracking_runmodel (run_id, direction, model_id, step)
-  SELECT run.id, 'input', m.id, 0 FROM run, unnest(%(models)s::text[]) AS m (id)
+ models AS (INSERT INTO tracking_runmodel (run_id, direction, model_id, step, sees_all, sees)
+  SELECT run.id, 'input', m.id, 0, {writer} FROM run, unnest(%(models)s::text[]) AS m (id)
   ON CONFLICT (run_id, direction, model_id) DO NOTHING),
  {touch} SELECT count(*) FROM run"""
+
+# What the writer could see: what they name is resolved as theirs.
+WRITER = "%(projects)s::uuid[] IS NULL, %(projects)s::uuid[]"
 
 
 @dataclass(frozen=True)
@@ -52,7 +57,7 @@ def log(
     """Note what a run read, all or nothing; the same dataset twice is one input. Raises NotFound or Invalid."""
     each = list({(one.name, one.digest): one for one in datasets}.values())
     run = RUN.format(heartbeat=0, scope="" if projects is None else SCOPE)
-    sql = LOG.format(run=run, touch=TOUCH.format(name="", due="true"))
+    sql = LOG.format(run=run, writer=WRITER, touch=TOUCH.format(name="", due="true"))
     params = {
         "run": run_id,
         "projects": projects,

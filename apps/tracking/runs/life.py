@@ -11,6 +11,7 @@ from apps.tracking.models import Run
 from apps.tracking.refusals import no_experiment, no_run, not_writable
 from apps.tracking.runs import default_names
 from apps.tracking.runs.documents import INFO, Info, info_of
+from apps.tracking.writers import NAMING_TAG, WRITER
 from maestro.clock import uuid7
 from maestro.database.arrays import TextArray
 from maestro.database.statements import execute
@@ -24,7 +25,7 @@ BEGIN = """WITH home AS (SELECT id, location, deleted_ms FROM tracking_experimen
   SELECT %(run)s, id, %(name)s, %(user)s, 'RUNNING', %(start)s, %(now)s, %(by)s, location, false FROM home
   WHERE deleted_ms IS NULL RETURNING id),
  tags AS (INSERT INTO tracking_tag (run_id, key, value)
-  SELECT run.id, g.key, g.value FROM run, unnest(%(keys)s, %(values)s) AS g (key, value))
+  SELECT run.id, g.key, g.value FROM run, unnest(%(keys)s, %(values)s) AS g (key, value)){writer}
  SELECT location, deleted_ms FROM home"""
 RENAME = """, tag AS (INSERT INTO tracking_tag AS t (run_id, key, value) SELECT id, 'mlflow.runName', %(name)s FROM run
   ON CONFLICT (run_id, key) DO UPDATE SET value = excluded.value)"""
@@ -72,8 +73,9 @@ def begin(beginning: Beginning, *, projects: Reach, by: str, now: int) -> dict[s
         "by": by,
         "keys": TextArray(list(tags)),
         "values": TextArray(list(tags.values())),
+        "naming": tags.get(NAMING_TAG),
     }
-    rows = execute(BEGIN, params)
+    rows = execute(BEGIN.format(writer=f", {WRITER}" if NAMING_TAG in tags else ""), params)
     if not rows:
         raise no_experiment(beginning.experiment_id)
     location, deleted_ms = rows[0]

@@ -25,8 +25,9 @@ HOLD_RUNS = """SELECT id, experiment_id, deleted_ms FROM tracking_run WHERE id =
 MOVE_RUNS = "UPDATE tracking_run SET experiment_id = %(to)s WHERE id = ANY(%(runs)s::uuid[])"
 MOVE_LATEST = "UPDATE tracking_latestmetric SET experiment_id = %(to)s WHERE run_id = ANY(%(runs)s::uuid[])"
 # A dataset is a row of its experiment: the new one gets its own, and the old one stays for whoever reads it there.
-COPY_DATASETS = """INSERT INTO tracking_dataset (experiment_id, name, digest, source_type, source, schema, profile)
- SELECT DISTINCT %(to)s::bigint, d.name, d.digest, d.source_type, d.source, d.schema, d.profile
+COPY_DATASETS = """INSERT INTO tracking_dataset (experiment_id, name, digest, source_type, source, schema, profile,
+  sees_all, sees)
+ SELECT DISTINCT %(to)s::bigint, d.name, d.digest, d.source_type, d.source, d.schema, d.profile, d.sees_all, d.sees
  FROM tracking_runinput i JOIN tracking_dataset d ON d.id = i.dataset_id
  WHERE i.run_id = ANY(%(runs)s::uuid[]) AND d.experiment_id <> %(to)s
  ON CONFLICT (experiment_id, name, digest) DO NOTHING"""

@@ -6,7 +6,7 @@ experiment by experiment, newest runs first, because that is one index walk each
 
 import uuid
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from apps.tenants.access.audit.recording import By
@@ -16,6 +16,7 @@ from apps.tracking.search.listing import LISTED_RUNS
 from maestro.database.statements import execute
 from maestro.errors import Conflict, Forbidden, Invalid, NotFound
 from maestro.filters import Term, parse, parse_order
+from maestro.principals import Reach
 
 PAGE = 500
 MOST_IDS = 1_000
@@ -33,6 +34,7 @@ class Doer:
     experiments: Any
     may: Callable[[str, uuid.UUID], bool]
     is_bound: bool = False  # a key of one project
+    reach: Reach = field(default_factory=list)  # the projects as whose writer they count; none: each run's own
 
     def require(self, role: str, projects: set[uuid.UUID]) -> None:
         """Raise Forbidden unless they hold the role in every one of the projects."""

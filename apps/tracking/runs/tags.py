@@ -7,6 +7,7 @@ from django.db import transaction
 
 from apps.tracking.runs.events import note_bulk
 from apps.tracking.runs.selection import Doer, hold
+from apps.tracking.writers import NAMING_TAG, WRITER
 from maestro.database.statements import execute
 from maestro.errors import Conflict, Invalid
 
@@ -18,9 +19,10 @@ CHANGED = """WITH put AS (INSERT INTO tracking_tag AS t (run_id, key, value)
   ON CONFLICT (run_id, key) DO UPDATE SET value = excluded.value WHERE t.value <> excluded.value RETURNING run_id),
  gone AS (DELETE FROM tracking_tag t WHERE t.run_id = ANY(%(runs)s::uuid[]) AND t.key = ANY(%(dropped)s::text[])
   RETURNING t.run_id),
- touched AS (SELECT run_id FROM put UNION SELECT run_id FROM gone),
+ {writer}touched AS (SELECT run_id FROM put UNION SELECT run_id FROM gone),
  unfolded AS (UPDATE tracking_run r SET is_folded = false FROM touched WHERE r.id = touched.run_id)
  SELECT run_id FROM touched"""
+WROTE = f"run AS (SELECT unnest(%(runs)s::uuid[]) AS id), {WRITER}, "
 OLD = """SELECT t.run_id, t.key, left(t.value, 200) FROM tracking_tag t
  WHERE t.run_id = ANY(%(runs)s::uuid[]) AND t.key = ANY(%(keys)s::text[]) ORDER BY 1, 2"""
 
@@ -41,7 +43,9 @@ def tag(runs: Sequence[uuid.UUID], doer: Doer, *, put: Mapping[str, str], droppe
                 raise Conflict(f"the run {run.id.hex} is in the trash; nothing was changed", "run_is_deleted")
         before = old_values(runs, [*put, *dropped])
         params = {"runs": list(runs), "keys": list(put), "values": list(put.values()), "dropped": list(dropped)}
-        changed = sorted(row[0] for row in execute(CHANGED, params))
+        params |= {"naming": put.get(NAMING_TAG), "projects": doer.reach}
+        sql = CHANGED.format(writer=WROTE if NAMING_TAG in put else "")
+        changed = sorted(row[0] for row in execute(sql, params))
         after = {"tags": dict(put), "dropped": list(dropped)}
         note_bulk(doer, "run.tag", changed, after=after, before={"tags": before})
     return len(changed)

@@ -48,7 +48,7 @@ def test_recency_puts_the_last_used_first_and_leaves_out_what_is_used_or_another
     use(project, versions[0])
     artifacts[3].project = other
     artifacts[3].save()
-    answer = advice.advice_for(project)
+    answer = advice.advice_for(project, reach=None)
     assert [item.artifact_id for item in answer.items] == [artifacts[2].pk, artifacts[1].pk]
     assert answer.basis == "recency"
 
@@ -56,7 +56,7 @@ def test_recency_puts_the_last_used_first_and_leaves_out_what_is_used_or_another
 def test_where_impact_refuses_a_project_younger_than_the_training_is_told_the_mean_ranks(acme):
     past = make_past(8, artifacts=6, runs=8)
     train_now()
-    answer = advice.advice_for(fresh())
+    answer = advice.advice_for(fresh(), reach=None)
     assert (answer.status, answer.basis) == ("early", "mean_rank")
     assert answer.items[0].artifact_id == past.artifacts[0].pk
     assert answer.items[0].gain is None

@@ -209,5 +209,5 @@ def test_advice_of_a_project_takes_few_queries(acme, django_assert_max_num_queri
     train_now()
     fresh = Project.objects.create(slug="fresh", name="Fresh", problem_class="regression")
     with django_assert_max_num_queries(4):
-        answer = advice.advice_for(fresh)
+        answer = advice.advice_for(fresh, reach=None)
     assert answer.items

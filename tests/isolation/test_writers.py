@@ -16,8 +16,8 @@ from apps.tracking.exports import orders
 from apps.tracking.models import Dataset, Experiment, Export, ModelMetric, Run, RunInput, TagWriter
 from apps.tracking.runs import moves
 from apps.tracking.runs.selection import Doer
-from tests.isolation.two_projects import MARK, MLFLOW, Things, furnish, person_in, post, speaking_as
-from tests.registry.sending import send
+from tests.factories.sending import send
+from tests.factories.two_projects import MARK, MLFLOW, Things, furnish, person_in, post, speaking_as
 
 Api = Callable[..., Client]
 AT = datetime(2026, 5, 1, tzinfo=UTC)

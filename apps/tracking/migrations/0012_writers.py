@@ -6,52 +6,87 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('tracking', '0011_offers'),
+        ("tracking", "0011_offers"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='TagWriter',
+            name="TagWriter",
             fields=[
-                ('sees_all', models.BooleanField(db_default=False, default=False)),
-                ('sees', django.contrib.postgres.fields.ArrayField(base_field=models.UUIDField(), blank=True, help_text="projects within the writer's reach; null: nobody noted it", null=True, size=None)),
-                ('run', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, primary_key=True, related_name='+', serialize=False, to='tracking.run')),
-                ('digest', models.CharField(help_text='md5 of the text that they wrote', max_length=32)),
+                ("sees_all", models.BooleanField(db_default=False, default=False)),
+                (
+                    "sees",
+                    django.contrib.postgres.fields.ArrayField(
+                        base_field=models.UUIDField(),
+                        blank=True,
+                        help_text="projects within the writer's reach; null: nobody noted it",
+                        null=True,
+                        size=None,
+                    ),
+                ),
+                (
+                    "run",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        primary_key=True,
+                        related_name="+",
+                        serialize=False,
+                        to="tracking.run",
+                    ),
+                ),
+                ("digest", models.CharField(help_text="md5 of the text that they wrote", max_length=32)),
             ],
             options={
-                'abstract': False,
+                "abstract": False,
             },
         ),
         migrations.AddField(
-            model_name='dataset',
-            name='sees',
-            field=django.contrib.postgres.fields.ArrayField(base_field=models.UUIDField(), blank=True, help_text="projects within the writer's reach; null: nobody noted it", null=True, size=None),
+            model_name="dataset",
+            name="sees",
+            field=django.contrib.postgres.fields.ArrayField(
+                base_field=models.UUIDField(),
+                blank=True,
+                help_text="projects within the writer's reach; null: nobody noted it",
+                null=True,
+                size=None,
+            ),
         ),
         migrations.AddField(
-            model_name='dataset',
-            name='sees_all',
+            model_name="dataset",
+            name="sees_all",
             field=models.BooleanField(db_default=False, default=False),
         ),
         migrations.AddField(
-            model_name='runinput',
-            name='sees',
-            field=django.contrib.postgres.fields.ArrayField(base_field=models.UUIDField(), blank=True, help_text="projects within the writer's reach; null: nobody noted it", null=True, size=None),
+            model_name="runinput",
+            name="sees",
+            field=django.contrib.postgres.fields.ArrayField(
+                base_field=models.UUIDField(),
+                blank=True,
+                help_text="projects within the writer's reach; null: nobody noted it",
+                null=True,
+                size=None,
+            ),
         ),
         migrations.AddField(
-            model_name='runinput',
-            name='sees_all',
+            model_name="runinput",
+            name="sees_all",
             field=models.BooleanField(db_default=False, default=False),
         ),
         migrations.AddField(
-            model_name='runmodel',
-            name='sees',
-            field=django.contrib.postgres.fields.ArrayField(base_field=models.UUIDField(), blank=True, help_text="projects within the writer's reach; null: nobody noted it", null=True, size=None),
+            model_name="runmodel",
+            name="sees",
+            field=django.contrib.postgres.fields.ArrayField(
+                base_field=models.UUIDField(),
+                blank=True,
+                help_text="projects within the writer's reach; null: nobody noted it",
+                null=True,
+                size=None,
+            ),
         ),
         migrations.AddField(
-            model_name='runmodel',
-            name='sees_all',
+            model_name="runmodel",
+            name="sees_all",
             field=models.BooleanField(db_default=False, default=False),
         ),
     ]

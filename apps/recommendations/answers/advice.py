@@ -17,8 +17,6 @@ from apps.recommendations.answers.narrowing import Narrow, narrowest, refusal_of
 from apps.recommendations.answers.shapes import AdviceAnswer, Item
 from apps.recommendations.estimators import minimum_data
 from apps.recommendations.models import Advice, Forecast, ImpactModel
-from apps.registry.models import Usage
-from apps.recommendations.models import Advice, Forecast, ImpactModel, ImpactScore
 from apps.registry.models import Artifact, Usage
 from apps.tracking.models import DEFAULT_PROJECT_ID, Project
 from maestro.principals import Reach

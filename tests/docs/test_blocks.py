@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 from django.core.management import get_commands, load_command_class
 from django.test import Client
+from django.urls import resolve
 
 from apps.tenants.models import Tenant
-from apps.tracking.models import Experiment, Project
+from apps.tracking.models import Experiment, Project, Run
 from maestro.commands import MaestroCommand
 from tests.docs.blocks import ROOT, Block, blocks, pages
 from tests.factories.door import Door
@@ -79,6 +80,7 @@ def test_a_block_of_the_pages_does_what_it_says(
 ) -> None:
     a_project(Door(api(committed)))
     values = {"MAESTRO_URL": web.url, "MAESTRO_TOKEN": key_for(committed, "admin")}
+    values["MAESTRO_ADMIN_URL"] = f"{web.url_of(committed.slug)}/admin/"
     tools = a_folder(tmp_path, values)
     shell = ["bash", "-euo", "pipefail", "-c"] if block.kind != "python" else [sys.executable, "-c"]
     done = subprocess.run(
@@ -92,6 +94,8 @@ def test_a_block_of_the_pages_does_what_it_says(
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert not re.search(r'"status": ?[45]\d\d', done.stdout), done.stdout
+    for path in re.findall(r"^http://\S+?(/admin/tracking/\S+)$", done.stdout, re.MULTILINE):
+        assert resolve(path, urlconf="config.urls").kwargs["object_id"] == Run.objects.latest("pk").pk.hex
     for name, words in SAYS.items():
         if block.name.startswith(name):
             assert words in done.stdout, done.stdout
@@ -127,3 +131,19 @@ def test_every_command_that_the_page_for_operators_lists_is_there_and_answers_in
     for name in sorted(listed & set(commands)):
         command = load_command_class(commands[name], name)
         assert isinstance(command, MaestroCommand) is (name not in ("backtest", "check")), name
+
+
+def test_the_tour_of_a_demo_that_is_away_ends_with_one_line(tmp_path: Path) -> None:
+    values = {"MAESTRO_URL": "http://localhost:1", "MAESTRO_TOKEN": "mst_demo_x_y", "HOME": str(tmp_path)}
+    done = subprocess.run(
+        [sys.executable, str(ROOT / "docs" / "tour.py")],
+        env=os.environ | values,
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=ANSWER_SECONDS,
+    )
+    assert done.returncode == 1
+    assert "start `make demo`" in done.stderr.splitlines()[-1]
+    assert "Traceback" not in done.stderr

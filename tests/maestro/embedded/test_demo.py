@@ -15,11 +15,12 @@ import pytest
 
 from maestro.embedded import processes
 from maestro.embedded.home import read_env
-from maestro.embedded.ports import HOST, free_ports
+from maestro.embedded.ports import HOST
 from maestro.embedded.processes import Record
 from maestro.embedded.supervisor import PROJECT
 from tests.maestro.embedded.programs import kill, open_folder, wait_for
 from tests.patience import ANSWER_SECONDS, START_SECONDS
+from tests.ports import claim_ports
 
 # One demo for all of them, not one for each xdist worker.
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("demo")]
@@ -30,7 +31,7 @@ class RunningDemo:
 
     def __init__(self, folder: Path) -> None:
         self.home = folder / "home"
-        self.port = free_ports(1)[0]
+        self.port = claim_ports(1)[0]
         kept = {key: value for key, value in os.environ.items() if not key.startswith(("MAESTRO_", "DJANGO_"))}
         self.process = subprocess.Popen(
             [sys.executable, "-m", "maestro.embedded", "up", "--empty"],

@@ -1,11 +1,15 @@
 """Ports: free ones are found, a taken one is named with the way out."""
 
 import socket
+import subprocess
+import sys
 
 import pytest
 
 from maestro.embedded import ports
 from maestro.embedded.errors import CannotStart
+from maestro.embedded.supervisor import PROJECT
+from tests.ports import claim_ports
 
 
 def listening() -> socket.socket:
@@ -52,3 +56,15 @@ def test_the_port_of_the_last_run_is_kept_while_it_is_free() -> None:
     assert ports.same_or_free(port) == port
     with listening() as server:
         assert ports.same_or_free(server.getsockname()[1]) != server.getsockname()[1]
+
+
+def test_a_port_that_a_test_run_has_claimed_is_no_others_before_it_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    taken = claim_ports(3)
+    monkeypatch.setattr(ports, "LOWEST", taken[0])
+    monkeypatch.setattr(ports, "HIGHEST", taken[0] + 1)
+    assert ports.free_ports(1) == taken[:1]
+    asks = f"from tests.ports import claim; print(claim({taken[0]}), claim({taken[0]}))"
+    done = subprocess.run([sys.executable, "-c", asks], capture_output=True, text=True, check=True, cwd=PROJECT)
+    assert done.stdout.split() == ["False", "False"]
+    with pytest.raises(CannotStart, match="claimed"):
+        claim_ports(1)

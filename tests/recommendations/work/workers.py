@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from maestro.embedded.accounts import server_account
-from maestro.embedded.ports import free_ports
 from maestro.embedded.programs import binaries, valkey
 from tests import servers
 from tests.patience import START_SECONDS
+from tests.ports import claim_ports
 
 ROOT = Path(__file__).resolve().parents[3]
 BOOT = """
@@ -67,7 +67,7 @@ class Broker:
     """A Valkey that can be killed and comes back empty on the same port."""
 
     folder: Path
-    port: int = field(default_factory=lambda: free_ports(1)[0])
+    port: int = field(default_factory=lambda: claim_ports(1)[0])
     process: subprocess.Popen[bytes] | None = None
 
     @property

@@ -24,9 +24,9 @@ from apps.tenants.access.models import OidcProvider, role_of_person
 from apps.tenants.access.sign_in.sealing import seal
 from apps.tenants.models import Tenant
 from maestro.database.session import connection
-from maestro.embedded.ports import free_ports
 from tests.browser.conftest import apart, browser, new_page
 from tests.patience import START_SECONDS
+from tests.ports import claim_ports
 from tests.web import WebServer, start_web
 
 ROOT = Path(__file__).resolve().parents[4]
@@ -127,7 +127,7 @@ def erase(tenant: Tenant) -> None:
 def provider(server: WebServer, tmp_path_factory: pytest.TempPathFactory, django_db_blocker: Any) -> Iterator[Provider]:
     slug = f"people-{secrets.token_hex(3)}"
     redirect = f"{server.url_of(slug)}/sign-in/callback/"
-    made = Provider(tmp_path_factory.mktemp("provider"), free_ports(1)[0], redirect)
+    made = Provider(tmp_path_factory.mktemp("provider"), claim_ports(1)[0], redirect)
     made.write_key("key.pem"), made.write_key("old-next.pem")
     made.start()
     with django_db_blocker.unblock():

@@ -13,6 +13,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from apps.tenants import provisioning, routing
+from apps.tenants.actions import Act
 from apps.tenants.models import Job, OperatorEvent, Tenant
 from maestro import clearing, storage
 from maestro.clearing import Heap
@@ -24,6 +25,7 @@ MOST_ROUNDS = 20
 SIZE = """SELECT coalesce(sum(pg_total_relation_size(c.oid)), 0)::bigint, count(*) FILTER (WHERE c.relkind IN ('r', 'p'))
   FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = %s AND c.relkind IN ('r', 'p', 'm')"""
 State = Tenant.State
+ACTS = {State.SUSPENDED: Act.TENANT_SUSPEND, State.ACTIVE: Act.TENANT_RESUME}
 
 
 @dataclass(frozen=True)
@@ -63,7 +65,7 @@ def move(slug: str, before: Tenant.State, after: Tenant.State, kind: str, by: st
         if not Tenant.objects.filter(pk=tenant.pk, state=before).update(state=after):
             raise Conflict(f"{slug} is {tenant.state}, not {before}")
         keep(kind, tenant, f"{slug}: {before} to {after}, by {by}")
-        told(tenant, f"tenant.{kind.partition('_')[0]}", by, before={"state": before}, after={"state": after})
+        told(tenant, ACTS[after], by, before={"state": before}, after={"state": after})
     tenant.refresh_from_db()
     return tenant
 
@@ -79,7 +81,7 @@ def erase(slug: str, *, by: str, settle_seconds: float = SETTLE_SECONDS) -> Belo
     found, prefix = belongings_of(tenant), storage.prefix_of(tenant.id)
     with transaction.atomic():
         Tenant.objects.filter(pk=tenant.pk).update(state=State.ERASING)
-        told(tenant, "tenant.begin_erasing", by, before={"state": tenant.state}, after={"state": State.ERASING})
+        told(tenant, Act.TENANT_BEGIN_ERASING, by, before={"state": tenant.state}, after={"state": State.ERASING})
     time.sleep(settle_seconds)
     try:
         # The row goes last: until then the command can be repeated.
@@ -92,7 +94,7 @@ def erase(slug: str, *, by: str, settle_seconds: float = SETTLE_SECONDS) -> Belo
     with transaction.atomic():
         provisioning.forget_tenant(tenant)
         keep("erase_tenant", None, f"{slug} ({tenant.id}): {found.tables} tables, {heap}, by {by}")
-        told(tenant, "tenant.erase", by, before=gone)
+        told(tenant, Act.TENANT_ERASE, by, before=gone)
     return Belongings(found.tables, found.table_bytes, swept)
 
 
@@ -108,7 +110,7 @@ def sweep(prefix: str, settle_seconds: float) -> Heap:
     raise Unavailable("bytes keep arriving for this tenant; end its uploads and try again")
 
 
-def told(tenant: Tenant, action: str, by: str, *, before: Any = None, after: Any = None) -> None:
+def told(tenant: Tenant, action: Act, by: str, *, before: Any = None, after: Any = None) -> None:
     """Write down in the operators' log what one of them did to a tenant."""
     OperatorEvent.objects.record(
         action,

@@ -15,6 +15,7 @@ from django.db import IntegrityError, transaction
 from psycopg import sql
 
 from apps.tenants import template
+from apps.tenants.actions import Act
 from apps.tenants.models import Domain, OperatorEvent, Tenant
 from apps.tenants.models.tenants import check_slug, schema_for
 from maestro.database.base import role_of
@@ -58,7 +59,7 @@ def create(slug: str, *, name: str = "", domain: str = "", by: str = "") -> Tena
             tenant.save(update_fields=["state", "schema_head"])
             made = {"slug": slug, "id": str(tenant.pk), "host": host}
             OperatorEvent.objects.record(
-                "tenant.create", actor=actor(by), object_type="Tenant", object_id=slug, after=made
+                Act.TENANT_CREATE, actor=actor(by), object_type="Tenant", object_id=slug, after=made
             )
     except (IntegrityError, ValidationError, psycopg.errors.DuplicateSchema) as error:
         raise AlreadyExists(f"there is a tenant or a host named {slug!r} already") from error

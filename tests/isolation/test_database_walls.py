@@ -5,6 +5,7 @@ from django.db import ProgrammingError, connection, transaction
 from django.db.utils import Error
 from django_tenants.utils import schema_context, tenant_context
 
+from apps.tenants.access.actions import Act
 from apps.tenants.access.models import AuditEvent
 from apps.tenants.models import Tenant
 from apps.tracking.models import Experiment, Project
@@ -60,7 +61,7 @@ def test_no_tenant_table_stands_in_public(db: None) -> None:
 
 @pytest.mark.parametrize("statement", ["UPDATE access_auditevent SET actor = 'x'", "DELETE FROM access_auditevent"])
 def test_audit_events_can_not_be_changed(acme: Tenant, statement: str) -> None:
-    AuditEvent.objects.record("test", actor="me")
+    AuditEvent.objects.record(Act.PERSON_ADD, actor="me")
     with pytest.raises(ProgrammingError, match="permission denied"), transaction.atomic():
         connection.cursor().execute(statement)
     assert AuditEvent.objects.filter(actor="me").exists()

@@ -14,6 +14,7 @@ from django.db import DatabaseError, ProgrammingError, transaction
 from django.test import Client
 
 from apps.tenants import ending, provisioning
+from apps.tenants.actions import Act
 from apps.tenants.models import OperatorEvent, Tenant
 from apps.tenants.models.events import EventQuerySet
 from maestro.database.session import connection
@@ -111,7 +112,7 @@ def test_an_operators_sign_in_and_new_password_are_told(browser: Client) -> None
 
 def test_the_log_is_shown_to_operators_and_changed_by_nobody(browser: Client) -> None:
     connection.set_schema_to_public()
-    OperatorEvent.objects.record("tenant.create", actor="operator:ops", object_type="Tenant", object_id="shown-here")
+    OperatorEvent.objects.record(Act.TENANT_CREATE, actor="operator:ops", object_type="Tenant", object_id="shown-here")
     assert b"shown-here" in browser.get("/admin/tenants/operatorevent/").content
     connection.set_schema_to_public()
     event = OperatorEvent.objects.get(object_id="shown-here")
@@ -137,6 +138,6 @@ def test_the_application_can_not_touch_what_was_recorded(public: None, statement
         with pytest.raises(psycopg.Error, match="can not be changed"), owner.transaction():
             owner.execute(statement)
         owner.rollback()
-    OperatorEvent.objects.record("tenant.create", actor="operator:ops")
+    OperatorEvent.objects.record(Act.TENANT_CREATE, actor="operator:ops")
     with pytest.raises(ProgrammingError, match="permission denied"), transaction.atomic():
         connection.cursor().execute(statement)

@@ -13,6 +13,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_POST
 
 from apps.recommendations import tasks
+from apps.recommendations.actions import Act
 from apps.recommendations.models import ImpactModel, Training
 from apps.recommendations.work import leases, promotion
 from apps.tenants.access.audit.recording import record
@@ -53,7 +54,7 @@ def train_now(request: HttpRequest) -> HttpResponse:
     with transaction.atomic():
         training, is_new = leases.ask(why="asked", asked_by=request.user.get_username())
         if is_new:
-            record(request, "training.ask", subject=training, after={"why": "asked"})
+            record(request, Act.TRAINING_ASK, subject=training, after={"why": "asked"})
     if is_new:
         tasks.send(training)
         messages.success(request, "A worker will train now; this page follows it.")

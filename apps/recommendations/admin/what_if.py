@@ -11,6 +11,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from apps.recommendations import tasks
+from apps.recommendations.actions import Act
 from apps.recommendations.admin.facts import WhatIfForm, facts_of_project
 from apps.recommendations.answers.advice import UNIT_WORDS
 from apps.recommendations.models import WhatIf
@@ -37,7 +38,7 @@ def ask(request: HttpRequest) -> HttpResponse:
     if request.method == "POST" and form.is_valid():
         with transaction.atomic():
             question = WhatIf.objects.create(facts=form.facts(), asked_by=request.user.get_username()[:250])
-            record(request, "forecast.ask", subject=question, after=question.facts)
+            record(request, Act.FORECAST_ASK, subject=question, after=question.facts)
             tasks.send_question(question)
         return HttpResponseRedirect(reverse("admin:what_if_answer", args=[question.pk]))
     context: dict[str, Any] = {"title": "What if", "form": form}

@@ -10,6 +10,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from apps.recommendations import tasks
+from apps.recommendations.actions import Act
 from apps.recommendations.answers import calibration
 from apps.recommendations.api.serializers import CalibrationShown, WhatIfNew, WhatIfShown
 from apps.recommendations.models import WhatIf
@@ -54,7 +55,7 @@ class Questions(IdempotentPosts, GenericAPIView[WhatIf]):
         facts = plain(asked.validated_data)
         with transaction.atomic():
             question = WhatIf.objects.create(facts=facts, asked_by=str(request.user)[:250])
-            record(request, "forecast.ask", subject=question, after=facts)
+            record(request, Act.FORECAST_ASK, subject=question, after=facts)
         tasks.send_question(question)
         where = request.build_absolute_uri(f"/api/v1/forecasts/{question.pk}/")
         return Response(WhatIfShown(question).data, status=202, headers={"Location": where})

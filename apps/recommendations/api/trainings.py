@@ -10,6 +10,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from apps.recommendations import tasks
+from apps.recommendations.actions import Act
 from apps.recommendations.api.serializers import TrainingNew, TrainingShown
 from apps.recommendations.models import Training
 from apps.recommendations.work import leases, promotion
@@ -44,7 +45,7 @@ class TrainingList(IdempotentPosts, GenericAPIView[Training]):
         with transaction.atomic():
             training, made = leases.ask(why="asked", asked_by=str(request.user), **asked.validated_data)
             if made:
-                record(request, "training.ask", subject=training, after=asked.validated_data)
+                record(request, Act.TRAINING_ASK, subject=training, after=asked.validated_data)
             tasks.send(training)
         where = request.build_absolute_uri(f"/api/v1/trainings/{training.pk}/")
         return Response(TrainingShown(training).data, status=202, headers={"Location": where})

@@ -13,6 +13,7 @@ from datetime import datetime
 from django.db import transaction
 from django.db.models import F, Max, Min, Q
 
+from apps.recommendations.actions import Act
 from apps.recommendations.models import Training
 from apps.tenants.access.audit.recording import By, actor_of, record
 from apps.tracking.models import LatestMetric, Project, Run
@@ -79,7 +80,7 @@ def write(project: Project, success: float, *, by: By, at: datetime, source: str
         before = {"success": locked.success, "by": locked.outcome_set_by, "rule": locked.outcome_rule}
         locked.set_outcome(success, by=actor_of(by).name, at=at, source=source, rule=rule)
         after = {"success": success, "source": source, "rule": rule}
-        record(by, "project.outcome", subject=locked, before=before, after=after)
+        record(by, Act.PROJECT_OUTCOME, subject=locked, before=before, after=after)
     return locked
 
 

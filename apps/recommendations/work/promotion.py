@@ -10,6 +10,7 @@ from typing import Any
 
 from django.db import transaction
 
+from apps.recommendations.actions import Act
 from apps.recommendations.models import ImpactModel, Training
 from apps.tenants.access.audit.recording import By, actor_of, record
 from maestro.errors import Conflict
@@ -54,5 +55,5 @@ def step_back(model: ImpactModel, *, by: By, at: datetime) -> ImpactModel:
     model.withdraw(f"rolled back by {actor_of(by).name}", at=at)
     before.promote(at)
     was, now = {"champion": str(model.pk)}, {"champion": str(before.pk)}
-    record(by, "model.roll_back", subject=model, before=was, after=now)
+    record(by, Act.MODEL_ROLL_BACK, subject=model, before=was, after=now)
     return before

@@ -8,8 +8,9 @@ from django.db.models import Count, Max, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import URLPattern, path, reverse
 
+from apps.registry.actions import Act
 from apps.registry.models import Alias, Artifact, ArtifactVersion, Usage
-from apps.tenants.access.audit.admin import AuditedAdmin
+from apps.tenants.access.audit.admin import Acts, AuditedAdmin
 from apps.tenants.access.people.admin import ChangedByProject
 from apps.tenants.access.people.principal import looker
 from apps.tracking.scoping import projects_for, runs_for
@@ -23,6 +24,7 @@ VERSIONS_SHOWN, PROJECTS_SHOWN = 50, 20
 class ArtifactAdmin(ChangedByProject, AuditedAdmin):
     """The list, the form for words about it, and the artifact's own page."""
 
+    acts = Acts(Act.ARTIFACT_ADD, Act.ARTIFACT_CHANGE, Act.ARTIFACT_DELETE)
     list_display = ("name", "kind", "owner", "latest", "project_count")
     list_filter = ("kind", "owner")
     search_fields = ("name", "description")

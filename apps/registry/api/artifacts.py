@@ -8,6 +8,7 @@ from rest_framework.generics import GenericAPIView
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from apps.registry.actions import Act
 from apps.registry.aliases import fetch_alias, point
 from apps.registry.api.serializers import AliasNew, AliasShown, ArtifactFacts, ArtifactNew, ArtifactShown
 from apps.registry.models import Alias, Artifact, ArtifactTag, ArtifactVersion
@@ -65,7 +66,7 @@ def create(request: Request, fields: dict[str, Any]) -> dict[str, Any]:
     with transaction.atomic():
         artifact = make_artifact(at_ms=now_ms(), **fields)
         answer = shown(artifact)
-        record(request, "artifact.create", subject=artifact, after=answer)
+        record(request, Act.ARTIFACT_CREATE, subject=artifact, after=answer)
     return answer
 
 
@@ -150,7 +151,7 @@ class ArtifactDetail(GenericAPIView[Artifact]):
             check_match(request, before, required=True)
             change(found, fields)
             answer = shown(found)
-            record(request, "artifact.change", subject=found, before=before, after=answer)
+            record(request, Act.ARTIFACT_CHANGE, subject=found, before=before, after=answer)
         return tagged(request, answer)
 
 
@@ -206,7 +207,7 @@ class AliasDetail(GenericAPIView[Alias]):
             moved, before = point(found, alias, version)
             record(
                 request,
-                "alias.move" if before else "alias.set",
+                Act.ALIAS_MOVE if before else Act.ALIAS_SET,
                 object_type="Alias",
                 object_id=f"{found.name}@{alias}",
                 before={"version": before} if before else None,
@@ -222,6 +223,6 @@ class AliasDetail(GenericAPIView[Alias]):
             check_match(request, AliasShown(found).data, required=True)
             before = {"version": str(found.version.number)}
             name = f"{found.artifact.name}@{alias}"
-            record(request, "alias.delete", object_type="Alias", object_id=name, before=before)
+            record(request, Act.ALIAS_DELETE, object_type="Alias", object_id=name, before=before)
             found.delete()
         return Response(status=204)

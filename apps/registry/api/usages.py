@@ -9,6 +9,7 @@ from rest_framework.generics import GenericAPIView
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from apps.registry.actions import Act
 from apps.registry.api.serializers import UsageShown, UsagesNew, UsagesShown
 from apps.registry.models import Usage
 from apps.registry.scoping import artifacts_for, run_named, runs_named
@@ -55,7 +56,7 @@ class ProjectUsages(GenericAPIView[Usage]):
             )
             if outcome.added or outcome.removed:
                 after = {"added": outcome.added, "removed": outcome.removed}
-                record(request, "project.usages", subject=found, after=after)
+                record(request, Act.PROJECT_USAGES, subject=found, after=after)
         artifacts = {new.mention.artifact for new in news}
         shown = Usage.objects.for_page().filter(project=found, version__artifact__name__in=artifacts).order_by("id")
         return Response(UsagesShown({**vars(outcome), "usages": shown[:1000]}).data)

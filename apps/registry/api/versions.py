@@ -8,6 +8,7 @@ from rest_framework.generics import GenericAPIView
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from apps.registry.actions import Act
 from apps.registry.api.serializers import VersionFacts, VersionNew, VersionShown
 from apps.registry.models import ArtifactVersion
 from apps.registry.scoping import artifacts_for, changeable, run_named
@@ -51,7 +52,7 @@ def create(request: Request, artifact: str, new: NewVersion) -> Response:
         version, made = make_version(found, new, by=asking(request), at_ms=now_ms())
         answer = shown(version)
         if made:
-            record(request, "version.create", subject=version, after=answer)
+            record(request, Act.VERSION_CREATE, subject=version, after=answer)
     return tagged(request, answer, status=201 if made else 200)
 
 
@@ -132,5 +133,5 @@ class VersionDetail(GenericAPIView[ArtifactVersion]):
                 set_tags(found, fields.pop("tags"))
             ArtifactVersion.objects.filter(pk=found.pk).update(**fields, updated_ms=now_ms())
             answer = shown(found)
-            record(request, "version.change", subject=found, before=before, after=answer)
+            record(request, Act.VERSION_CHANGE, subject=found, before=before, after=answer)
         return tagged(request, answer)

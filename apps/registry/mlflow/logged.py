@@ -6,6 +6,7 @@ from django.db import transaction
 from django.http import HttpRequest
 
 from apps.registry import logged_models
+from apps.registry.actions import Act
 from apps.registry.mlflow.base import RegistryView, find_experiment, find_run, read_tags, run_or_none, searched
 from apps.registry.mlflow.shapes import logged_json
 from apps.registry.models import LoggedModel
@@ -90,7 +91,7 @@ class OneLoggedModel(RegistryView):
             model = logged_models.hold(model_for(request, model_id))
             model.deleted_ms = now_ms()
             model.save(update_fields=["deleted_ms"])
-            record(request, "logged_model.delete", subject=model, before={"name": model.name})
+            record(request, Act.LOGGED_MODEL_DELETE, subject=model, before={"name": model.name})
         return {}
 
 
@@ -113,7 +114,7 @@ class LoggedModelTag(RegistryView):
             model = model_for(request, model_id)
             before = {"tag": key, "value": str(model.tags.get(key, ""))[:1_000]}
             logged_models.drop_tag(model, key, at_ms=now_ms())
-            record(request, "logged_model.untag", subject=model, before=before)
+            record(request, Act.LOGGED_MODEL_UNTAG, subject=model, before=before)
         return {}
 
 

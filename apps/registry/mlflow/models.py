@@ -6,8 +6,9 @@ from django.db import transaction
 from django.http import HttpRequest
 
 from apps.registry import aliases, registered_models
+from apps.registry.actions import Act
 from apps.registry.mlflow.base import RegistryView, read_tags, searched
-from apps.registry.mlflow.notes import DeleteNote, Describe, OwnedView, SetNote
+from apps.registry.mlflow.notes import DeleteNote, Describe, NoteActs, OwnedView, SetNote
 from apps.registry.mlflow.shapes import model_json, version_json
 from apps.registry.models import Alias, Artifact, ArtifactVersion
 from apps.registry.scoping import artifacts_for
@@ -46,7 +47,7 @@ class CreateModel(RegistryView):
                 at_ms=now_ms(),
             )
             answer = shown(made)
-            record(request, "artifact.create", subject=made, after=answer["registered_model"])
+            record(request, Act.ARTIFACT_CREATE, subject=made, after=answer["registered_model"])
         return answer
 
 
@@ -60,7 +61,7 @@ class RenameModel(RegistryView):
             found = self.own_model(request, fields)
             before = found.name
             registered_models.rename(found, read.text(fields, "new_name", limits.NAME_CHARS), at_ms=now_ms())
-            record(request, "artifact.rename", subject=found, before={"name": before}, after={"name": found.name})
+            record(request, Act.ARTIFACT_RENAME, subject=found, before={"name": before}, after={"name": found.name})
         return shown(found)
 
 
@@ -71,7 +72,7 @@ class DeleteModel(RegistryView):
         """Delete a model and its versions, unless one is in use."""
         with transaction.atomic():
             found = self.own_model(request, self.fields(request))
-            record(request, "artifact.delete", subject=found, before=shown(found)["registered_model"])
+            record(request, Act.ARTIFACT_DELETE, subject=found, before=shown(found)["registered_model"])
             registered_models.delete(found, at_ms=now_ms())
         return {}
 
@@ -122,7 +123,7 @@ class LatestVersions(RegistryView):
 class ModelRow(OwnedView):
     """A call on a registered model."""
 
-    noun = "artifact"
+    acts = NoteActs(Act.ARTIFACT_CHANGE, Act.ARTIFACT_TAG, Act.ARTIFACT_UNTAG)
 
     def own(self, request: HttpRequest, fields: dict[str, Any]) -> Artifact:
         """Fetch the model to be changed. Raises NotFound or Forbidden."""
@@ -159,7 +160,7 @@ class ModelAlias(RegistryView):
             if before != str(version.number):
                 record(
                     request,
-                    "alias.move" if before else "alias.set",
+                    Act.ALIAS_MOVE if before else Act.ALIAS_SET,
                     object_type="Alias",
                     object_id=f"{found.name}@{name}",
                     before={"version": before} if before else None,
@@ -176,7 +177,7 @@ class ModelAlias(RegistryView):
             alias = Alias.objects.select_related("version").filter(artifact=found, name=name).first()
             if alias is not None and alias.delete()[0]:
                 before = {"version": str(alias.version.number)}
-                record(request, "alias.delete", object_type="Alias", object_id=f"{found.name}@{name}", before=before)
+                record(request, Act.ALIAS_DELETE, object_type="Alias", object_id=f"{found.name}@{name}", before=before)
         return {}
 
     def get(self, request: HttpRequest) -> dict[str, Any]:

@@ -1,10 +1,11 @@
 """The registry room's MLflow door: the calls that models and versions have alike: description and notes."""
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 from django.db import transaction
 from django.http import HttpRequest
 
+from apps.registry.actions import Act
 from apps.registry.mlflow.base import RegistryView, read_tag
 from apps.tenants.access.audit.recording import record
 from maestro import limits
@@ -14,10 +15,18 @@ from maestro.mlflow import fields as read
 AUDITED_CHARS = 1_000
 
 
+class NoteActs(NamedTuple):
+    """What changes of a row's description and notes are called in the log."""
+
+    change: Act
+    tag: Act
+    untag: Act
+
+
 class OwnedView(RegistryView):
     """A call that changes one row: a registered model or a version of one."""
 
-    noun: ClassVar[str]
+    acts: ClassVar[NoteActs]
 
     def own(self, request: HttpRequest, fields: dict[str, Any]) -> Any:
         """Fetch the row to be changed. Raises NotFound or Forbidden."""
@@ -38,8 +47,8 @@ class Describe(OwnedView):
             found = self.own(request, fields)
             before, after = found.description, read.text_or(fields, "description")
             type(found).objects.filter(pk=found.pk).update(description=after, updated_ms=now_ms())
-            action, old, new = f"{self.noun}.change", {"description": before}, {"description": after}
-            record(request, action, subject=found, before=old, after=new)
+            old, new = {"description": before}, {"description": after}
+            record(request, self.acts.change, subject=found, before=old, after=new)
         return self.shown(found)
 
 
@@ -56,7 +65,7 @@ class SetNote(OwnedView):
             if note is None or note.value != value:
                 found.tags.update_or_create(key=key, defaults={"value": value})
                 before = audited(key, note.value) if note else None
-                record(request, f"{self.noun}.tag", subject=found, before=before, after=audited(key, value))
+                record(request, self.acts.tag, subject=found, before=before, after=audited(key, value))
         return {}
 
 
@@ -72,7 +81,7 @@ class DeleteNote(OwnedView):
             note = held_note(found, key)
             if note is not None:
                 note.delete()
-                record(request, f"{self.noun}.untag", subject=found, before=audited(key, note.value))
+                record(request, self.acts.untag, subject=found, before=audited(key, note.value))
         return {}
 
 

@@ -7,9 +7,10 @@ from django.http import HttpRequest
 from django.utils import timezone
 
 from apps.registry import registered_models
+from apps.registry.actions import Act
 from apps.registry.mlflow.base import RegistryView, read_tags, run_or_none, searched
 from apps.registry.mlflow.logged import model_for
-from apps.registry.mlflow.notes import DeleteNote, Describe, OwnedView, SetNote
+from apps.registry.mlflow.notes import DeleteNote, Describe, NoteActs, OwnedView, SetNote
 from apps.registry.mlflow.shapes import version_json
 from apps.registry.models import ArtifactVersion
 from apps.registry.scoping import artifacts_for
@@ -72,7 +73,7 @@ class CreateVersion(RegistryView):
         with transaction.atomic():
             made = registered_models.add_version(found, new, by=asking(request), at_ms=now_ms())
             answer = shown(made)
-            record(request, "version.create", subject=made, after=answer["model_version"])
+            record(request, Act.VERSION_CREATE, subject=made, after=answer["model_version"])
         return answer
 
 
@@ -89,7 +90,7 @@ class TransitionStage(VersionView):
             found = self.own_version(request, fields)
             stage = registered_models.read_stage(read.text(fields, "stage", 60))
             registered_models.move_stage(found, stage, archive_others=archive, at_ms=now_ms())
-            record(request, "version.stage", subject=found, before={"stage": found.stage}, after={"stage": stage})
+            record(request, Act.VERSION_STAGE, subject=found, before={"stage": found.stage}, after={"stage": stage})
         return shown(found)
 
 
@@ -100,7 +101,7 @@ class DeleteVersion(VersionView):
         """Delete a version and its aliases, unless it is in use."""
         with transaction.atomic():
             found = self.own_version(request, self.fields(request))
-            record(request, "version.delete", subject=found, before=version_json(found))
+            record(request, Act.VERSION_DELETE, subject=found, before=version_json(found))
             registered_models.delete(found, at_ms=now_ms())
         return {}
 
@@ -142,7 +143,7 @@ class SearchVersions(RegistryView):
 class VersionRow(VersionView, OwnedView):
     """A call on a version."""
 
-    noun = "version"
+    acts = NoteActs(Act.VERSION_CHANGE, Act.VERSION_TAG, Act.VERSION_UNTAG)
 
     def own(self, request: HttpRequest, fields: dict[str, Any]) -> ArtifactVersion:
         """Fetch the version to be changed. Raises NotFound or Forbidden."""

@@ -18,6 +18,7 @@ from django.contrib.contenttypes.models import ContentType
 from django.contrib.sessions.models import Session
 from django.db import models, transaction
 
+from apps.tenants.access.actions import Act
 from apps.tenants.access.audit.recording import By, record
 from apps.tenants.access.models import OidcLink, ProjectRole, RefreshToken
 from apps.tenants.access.people.sessions import sessions_of
@@ -61,7 +62,7 @@ def erase(person: User, by: By) -> dict[str, object]:
             rows.filter(**{name: told}).update(**{name: f"person:{alias}"})
         ended = close(person, alias)
         after = {"username": alias, "rows": sum(changed.values()), "sessions": ended}
-        record(by, "person.erase", subject=person, after=after)
+        record(by, Act.PERSON_ERASE, subject=person, after=after)
     return {"pseudonym": alias, "sessions": ended, "rows": changed}
 
 

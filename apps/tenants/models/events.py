@@ -1,5 +1,6 @@
 """The tenants room: events that are written and never changed: the shape of each tenant's log, and the operators' own."""
 
+from enum import StrEnum
 from typing import Any
 
 from django.core.serializers.json import DjangoJSONEncoder
@@ -8,12 +9,16 @@ from django.db import models
 from maestro.clock import uuid7
 
 
+class Action(StrEnum):
+    """What an event says was done, as `noun.verb`. Each room lists its own once, in its `actions.py`."""
+
+
 class EventQuerySet(models.QuerySet[Any]):
     """Writing a log."""
 
     def record(
         self,
-        action: str,
+        action: Action,
         *,
         actor: str,
         object_type: str = "",
@@ -26,7 +31,7 @@ class EventQuerySet(models.QuerySet[Any]):
     ) -> Any:
         """Write one event, in the transaction of the change that it records."""
         return self.create(
-            action=action,
+            action=action.value,
             actor=actor[:250],
             role=role,
             object_type=object_type,

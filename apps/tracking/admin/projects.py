@@ -11,8 +11,9 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 
-from apps.tenants.access.audit.admin import AuditedAdmin
+from apps.tenants.access.audit.admin import Acts, AuditedAdmin
 from apps.tenants.access.people.admin import ChangedByProject
+from apps.tracking.actions import Act
 from apps.tracking.admin.experiments import count_shown, counted, with_run_counts
 from apps.tracking.models import LatestMetric, Member, Project, Run
 from maestro import charts
@@ -33,6 +34,7 @@ class MemberInline(admin.TabularInline):
 class ProjectAdmin(ChangedByProject, AuditedAdmin):
     """The list, the form, and the project's own page."""
 
+    acts = Acts(Act.PROJECT_ADD, Act.PROJECT_CHANGE, Act.PROJECT_DELETE)
     project_path = "pk"
     list_display = ("name", "problem_class", "team", "success_shown", "run_count", "starts_at")
     list_filter = ("problem_class", "team")

@@ -8,10 +8,11 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
 
-from apps.tenants.access.audit.admin import AuditedAdmin
+from apps.tenants.access.audit.admin import Acts, AuditedAdmin
 from apps.tenants.access.audit.recording import actor_of
 from apps.tenants.access.people.admin import ByProject
 from apps.tenants.access.people.principal import looker
+from apps.tracking.actions import Act
 from apps.tracking.admin.run_bulk import may
 from apps.tracking.models import LifeRule, Project, Run
 from apps.tracking.retention import rules
@@ -25,6 +26,7 @@ DELETES = "tracking.delete_run"
 class LifeRuleAdmin(ByProject, AuditedAdmin):
     """How long runs are kept; only admins say so, since it deletes: of the tenant, or of a project about its own."""
 
+    acts = Acts(Act.LIFERULE_ADD, Act.LIFERULE_CHANGE, Act.LIFERULE_DELETE)
     list_display = ("subject", "trash_days", "keep_runs_days", "lost_after_hours", "set_by", "set_at")
     autocomplete_fields = ("project",)
     fields = ("project", "trash_days", "keep_runs_days", "lost_after_hours")

@@ -14,6 +14,7 @@ from django.urls import reverse
 
 from apps.tenants.access.audit.recording import record
 from apps.tenants.access.people.principal import looker
+from apps.tracking.actions import Act
 from apps.tracking.admin.run_search import Scope
 from apps.tracking.models import SavedView
 from apps.tracking.models.saved_views import VIEW_NAME_CHARS
@@ -120,17 +121,17 @@ def act(request: HttpRequest, person: Principal, query: QueryDict) -> SavedView 
     action = request.POST.get("action", "")
     if action == "create":
         made = saved_views.create(person, fields_from(request, action, query))
-        record(request, "view.create", subject=made, after=made.state)
+        record(request, Act.VIEW_CREATE, subject=made, after=made.state)
         return made
     found = saved_views.own(person, request.POST.get("view", ""))
     if action == "delete":
-        record(request, "view.delete", subject=found, before=found.state)
+        record(request, Act.VIEW_DELETE, subject=found, before=found.state)
         saved_views.delete(person, found)
         return None
     before = {"name": found.name, "is_shared": found.is_shared, "is_default": found.is_default, "state": found.state}
     changed = saved_views.change(person, found, fields_from(request, action, query))
     after = {name: getattr(changed, name) for name in before}
-    record(request, "view.change", subject=changed, before=before, after=after)
+    record(request, Act.VIEW_CHANGE, subject=changed, before=before, after=after)
     return changed
 
 

@@ -12,6 +12,7 @@ from rest_framework.response import Response
 
 from apps.tenants.access.audit.recording import record
 from apps.tenants.access.idempotency import IdempotentPosts
+from apps.tracking.actions import Act
 from apps.tracking.api.serializers import (
     MemberNew,
     MemberShown,
@@ -56,13 +57,13 @@ def make_project(request: Request, fields: dict[str, Any]) -> Project:
     try:
         with transaction.atomic():
             project = Project.objects.create(**({"name": fields["slug"]} | fields))
-            record(request, "project.create", subject=project, after=ProjectShown(project).data)
+            record(request, Act.PROJECT_CREATE, subject=project, after=ProjectShown(project).data)
     except IntegrityError as error:
         raise AlreadyExists(f"the slug {fields['slug']!r} is taken") from error
     return project
 
 
-def change_project(request: Request, project: Project, fields: dict[str, Any], action: str) -> None:
+def change_project(request: Request, project: Project, fields: dict[str, Any], action: Act) -> None:
     """Write changed fields, and who changed them, if anything differs."""
     changed = {name: value for name, value in fields.items() if getattr(project, name) != value}
     if not changed:
@@ -142,7 +143,7 @@ class ProjectDetail(GenericAPIView[Project]):
             check_match(request, ProjectShown(found).data, required=False)
             asked = ProjectFacts(found, data=request.data, partial=True)
             asked.is_valid(raise_exception=True)
-            change_project(request, found, asked.validated_data, "project.change")
+            change_project(request, found, asked.validated_data, Act.PROJECT_CHANGE)
         return tagged(request, ProjectShown(found).data)
 
 
@@ -175,7 +176,7 @@ class ProjectOutcome(GenericAPIView[Project]):
             values = fields | said
             if any(getattr(found, name) != value for name, value in values.items()):
                 values |= {"outcome_set_by": str(asking(request)), "outcome_set_at": timezone.now()}
-                change_project(request, found, values, "project.outcome")
+                change_project(request, found, values, Act.PROJECT_OUTCOME)
         return tagged(request, ProjectShown(found).data)
 
 
@@ -214,7 +215,7 @@ class MemberDetail(GenericAPIView[Member]):
             member, made = Member.objects.update_or_create(project=found, user=user, defaults=asked.validated_data)
             after = MemberShown(member).data
             if before != after:
-                record(request, "member.put", subject=member, before=before, after=after)
+                record(request, Act.MEMBER_PUT, subject=member, before=before, after=after)
         return Response(MemberShown(member).data, status=201 if made else 200)
 
     @extend_schema(operation_id="members_delete", responses={204: None})
@@ -225,6 +226,6 @@ class MemberDetail(GenericAPIView[Member]):
             member = Member.objects.filter(project=found, user__username=username).first()
             if member is None:
                 raise NotFound("there is no such member")
-            record(request, "member.delete", subject=member, before=MemberShown(member).data)
+            record(request, Act.MEMBER_DELETE, subject=member, before=MemberShown(member).data)
             member.delete()
         return Response(status=204)

@@ -14,6 +14,7 @@ from rest_framework.views import APIView
 from apps.tenants.access.audit.recording import record
 from apps.tenants.access.idempotency import IdempotentPosts
 from apps.tracking import experiments
+from apps.tracking.actions import Act
 from apps.tracking.api.runs_shown import (
     ExperimentFacts,
     ExperimentNew,
@@ -89,7 +90,7 @@ class ExperimentList(IdempotentPosts, GenericAPIView[Experiment]):
         with transaction.atomic():
             number = experiments.create(name, location="", tags=tags, projects=asking(request).projects, now=now_ms())
             made = Experiment.objects.select_related("project").get(pk=number)
-            record(request, "experiment.create", subject=made, after=ExperimentShown(made).data)
+            record(request, Act.EXPERIMENT_CREATE, subject=made, after=ExperimentShown(made).data)
         return tagged(request, ExperimentShown(made).data, status=201)
 
 
@@ -120,7 +121,7 @@ class ExperimentDetail(GenericAPIView[Experiment]):
             name = asked.validated_data["name"]
             experiments.rename(before["id"], name, projects=asking(request).projects, now=now_ms())
             found = self.find(request, experiment)
-            record(request, "experiment.rename", subject=found, before={"name": before["name"]}, after={"name": name})
+            record(request, Act.EXPERIMENT_RENAME, subject=found, before={"name": before["name"]}, after={"name": name})
         return tagged(request, ExperimentShown(found).data)
 
 
@@ -182,7 +183,7 @@ class RunDetail(GenericAPIView[Run]):
                 now=now_ms(),
             )
             if before != dict(fields):
-                record(request, "run.change", subject=found, before=before, after=dict(fields))
+                record(request, Act.RUN_CHANGE, subject=found, before=before, after=dict(fields))
         return tagged(request, RunWhole(self.find(request, run)).data)
 
 

@@ -11,6 +11,7 @@ from rest_framework.response import Response
 
 from apps.tenants.access.audit.recording import record
 from apps.tenants.access.idempotency import IdempotentPosts
+from apps.tracking.actions import Act
 from apps.tracking.models import SavedView
 from apps.tracking.models.saved_views import VIEW_NAME_CHARS
 from apps.tracking.search import saved_views
@@ -132,7 +133,7 @@ class ViewList(IdempotentPosts, GenericAPIView[SavedView]):
         with transaction.atomic():
             made = saved_views.create(asking(request), asked.validated_data)
             shown = ViewShown(made).data
-            record(request, "view.create", subject=made, after=shown)
+            record(request, Act.VIEW_CREATE, subject=made, after=shown)
         return tagged(request, shown, status=201)
 
 
@@ -157,7 +158,7 @@ class ViewDetail(GenericAPIView[SavedView]):
             before = ViewShown(found).data
             check_match(request, before, required=False)
             shown = ViewShown(saved_views.change(asking(request), found, asked.validated_data)).data
-            record(request, "view.change", subject=found, before=before, after=shown)
+            record(request, Act.VIEW_CHANGE, subject=found, before=before, after=shown)
         return tagged(request, shown)
 
     @extend_schema(operation_id="views_delete", responses={204: None})
@@ -165,6 +166,6 @@ class ViewDetail(GenericAPIView[SavedView]):
         """Forget a view."""
         with transaction.atomic():
             found = saved_views.own(asking(request), view)
-            record(request, "view.delete", subject=found, before=ViewShown(found).data)
+            record(request, Act.VIEW_DELETE, subject=found, before=ViewShown(found).data)
             saved_views.delete(asking(request), found)
         return Response(status=204)

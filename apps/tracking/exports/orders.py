@@ -15,6 +15,7 @@ from django.conf import settings
 from django.db import transaction
 
 from apps.tenants.access.audit.recording import By, actor_of, record
+from apps.tracking.actions import Act
 from apps.tracking.models import Experiment, Export
 from apps.tracking.runs.selection import Wanted
 from maestro.errors import Conflict, NotFound
@@ -45,7 +46,7 @@ def ask(kind: str, wanted: Wanted, columns: list[str], *, owner: str, by: By, re
             raise Conflict(f"{MOST_OPEN} exports are still being written; ask again later", "too_many_exports")
         made = Export.objects.create(owner=owner, asked_by=actor_of(by).name[:250], format=kind, question=question)
         shown = {"format": kind} | {name: value for name, value in question.items() if name not in HIDDEN}
-        record(by, "export.ask", subject=made, after=shown | {"experiments": len(wanted.experiments)})
+        record(by, Act.EXPORT_ASK, subject=made, after=shown | {"experiments": len(wanted.experiments)})
     return made
 
 

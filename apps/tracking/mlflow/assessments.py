@@ -5,6 +5,7 @@ from typing import Any
 from django.db import transaction
 
 from apps.tenants.access.audit.recording import record
+from apps.tracking.actions import Act
 from apps.tracking.mlflow.base import TrackingView
 from apps.tracking.mlflow.trace_fields import assessment_info, notes, part, read_assessment, read_value
 from apps.tracking.models import Assessment
@@ -51,7 +52,11 @@ class OneAssessment(TrackingView):
             gone = assessments.take_back(trace, assessment_id)
             if gone is not None:
                 record(
-                    request, "assessment.delete", object_type="Trace", object_id=trace.pk, before=assessment_info(gone)
+                    request,
+                    Act.ASSESSMENT_DELETE,
+                    object_type="Trace",
+                    object_id=trace.pk,
+                    before=assessment_info(gone),
                 )
         return {}
 

@@ -6,6 +6,7 @@ from django.db import transaction
 
 from apps.tenants.access.audit.recording import record
 from apps.tracking import evaluation_datasets, evaluation_search
+from apps.tracking.actions import Act
 from apps.tracking.mlflow.base import TrackingView, as_experiment_number
 from apps.tracking.mlflow.evaluation_fields import dataset_info, read_json_notes, read_records, record_info
 from apps.tracking.mlflow.searches import experiment_numbers
@@ -38,7 +39,7 @@ class DatasetView(TrackingView):
         return {"dataset": dataset_info(dataset, seen.order_by("pk").values_list("pk", flat=True))}
 
 
-def note(request: MlflowRequest, action: str, identity: str, *, before: Any = None, after: Any = None) -> None:
+def note(request: MlflowRequest, action: Act, identity: str, *, before: Any = None, after: Any = None) -> None:
     """Write down what was done to a dataset."""
     record(request, action, object_type="EvaluationDataset", object_id=identity, before=before, after=after)
 
@@ -62,7 +63,7 @@ class CreateDataset(DatasetView):
             made = evaluation_datasets.create(
                 name, tags=tags, experiments=experiments, projects=projects, by=by, now=now_ms()
             )
-            note(request, "dataset.create", made.pk, after={"name": name, "tags": tags})
+            note(request, Act.DATASET_CREATE, made.pk, after={"name": name, "tags": tags})
         return self.shown(request, made)
 
 
@@ -78,7 +79,7 @@ class OneDataset(DatasetView):
         with transaction.atomic():
             dataset = self.dataset(request, dataset_id)
             before = {"name": dataset.name, "records": dataset.record_count}
-            note(request, "dataset.delete", dataset.pk, before=before)
+            note(request, Act.DATASET_DELETE, dataset.pk, before=before)
             dataset.delete()
         return {}
 
@@ -135,7 +136,7 @@ class Records(DatasetView):
         datasets, by = evaluation_datasets_for(request.user), str(request.user)[:250]
         with transaction.atomic():
             fresh, updated = evaluation_datasets.put_records(datasets, dataset_id, given, by=by, now=now_ms())
-            note(request, "records.put", dataset_id, after={"inserted": fresh, "updated": updated})
+            note(request, Act.RECORDS_PUT, dataset_id, after={"inserted": fresh, "updated": updated})
         return {"inserted_count": fresh, "updated_count": updated}
 
     def delete(self, request: MlflowRequest, dataset_id: str) -> dict[str, Any]:
@@ -146,7 +147,7 @@ class Records(DatasetView):
             gone = evaluation_datasets.remove_records(datasets, dataset_id, identities, now=now_ms())
             if gone:
                 before = {"records": gone, "ids": identities[:100]}
-                note(request, "records.delete", dataset_id, before=before)
+                note(request, Act.RECORDS_DELETE, dataset_id, before=before)
         return {"deleted_count": gone}
 
 
@@ -161,7 +162,7 @@ class DatasetTags(DatasetView):
         tags, by = read_json_notes(fields, "tags"), str(request.user)[:250]
         with transaction.atomic():
             evaluation_datasets.note(evaluation_datasets_for(request.user), dataset_id, tags, by=by, now=now_ms())
-            note(request, "dataset.tag", dataset_id, after=tags)
+            note(request, Act.DATASET_TAG, dataset_id, after=tags)
         return {}
 
 
@@ -172,7 +173,7 @@ class OneDatasetTag(DatasetView):
         """Take a note off a dataset."""
         with transaction.atomic():
             if evaluation_datasets.drop_tag(evaluation_datasets_for(request.user), dataset_id, key):
-                note(request, "dataset.untag", dataset_id, before={"key": key})
+                note(request, Act.DATASET_UNTAG, dataset_id, before={"key": key})
         return {}
 
 
@@ -186,7 +187,7 @@ class AddExperiments(DatasetView):
         with transaction.atomic():
             added = evaluation_datasets.link(dataset, chosen)
             if added:
-                note(request, "dataset.link", dataset.pk, after={"experiments": added})
+                note(request, Act.DATASET_LINK, dataset.pk, after={"experiments": added})
         return self.shown(request, dataset)
 
 
@@ -200,7 +201,7 @@ class RemoveExperiments(DatasetView):
         with transaction.atomic():
             removed = evaluation_datasets.unlink(dataset, chosen)
             if removed:
-                note(request, "dataset.unlink", dataset.pk, before={"experiments": removed})
+                note(request, Act.DATASET_UNLINK, dataset.pk, before={"experiments": removed})
         return self.shown(request, dataset)
 
 

@@ -6,6 +6,7 @@ from django.db import transaction
 
 from apps.tenants.access.audit.recording import record
 from apps.tracking import experiments
+from apps.tracking.actions import Act
 from apps.tracking.mlflow.base import TrackingView, experiment_number
 from maestro import limits
 from maestro.clock import now_ms
@@ -29,7 +30,7 @@ class CreateExperiment(TrackingView):
             identity = experiments.create(
                 name, location=location, tags=tags, projects=request.user.projects, now=now_ms()
             )
-            note(request, "create", identity, after={"name": name, "tags": tags})
+            note(request, Act.EXPERIMENT_CREATE, identity, after={"name": name, "tags": tags})
         return {"experiment_id": str(identity)}
 
 
@@ -63,7 +64,7 @@ class UpdateExperiment(TrackingView):
             with transaction.atomic():
                 before = experiments.fetch(number, request.user.projects)["name"]
                 experiments.rename(number, name, projects=request.user.projects, now=now_ms())
-                note(request, "rename", number, before={"name": before}, after={"name": name})
+                note(request, Act.EXPERIMENT_RENAME, number, before={"name": before}, after={"name": name})
         else:
             experiments.fetch(number, request.user.projects)
         return {}
@@ -77,7 +78,13 @@ class DeleteExperiment(TrackingView):
         number = experiment_number(self.fields(request))
         with transaction.atomic():
             experiments.throw_away(number, projects=request.user.projects, now=now_ms())
-            note(request, "delete", number, before={"lifecycle_stage": "active"}, after={"lifecycle_stage": "deleted"})
+            note(
+                request,
+                Act.EXPERIMENT_DELETE,
+                number,
+                before={"lifecycle_stage": "active"},
+                after={"lifecycle_stage": "deleted"},
+            )
         return {}
 
 
@@ -89,7 +96,13 @@ class RestoreExperiment(TrackingView):
         number = experiment_number(self.fields(request))
         with transaction.atomic():
             experiments.bring_back(number, projects=request.user.projects, now=now_ms())
-            note(request, "restore", number, before={"lifecycle_stage": "deleted"}, after={"lifecycle_stage": "active"})
+            note(
+                request,
+                Act.EXPERIMENT_RESTORE,
+                number,
+                before={"lifecycle_stage": "deleted"},
+                after={"lifecycle_stage": "active"},
+            )
         return {}
 
 
@@ -104,7 +117,7 @@ class SetExperimentTag(TrackingView):
         with transaction.atomic():
             before = tag_of(experiments.fetch(number, request.user.projects), key)
             experiments.set_tag(number, key, value, projects=request.user.projects, now=now_ms())
-            note(request, "tag", number, before=before, after={"tag": key, "value": value[:1_000]})
+            note(request, Act.EXPERIMENT_TAG, number, before=before, after={"tag": key, "value": value[:1_000]})
         return {}
 
 
@@ -119,20 +132,20 @@ class DeleteExperimentTag(TrackingView):
         with transaction.atomic():
             before = tag_of(experiments.fetch(number, request.user.projects), key)
             experiments.drop_tag(number, key, projects=request.user.projects)
-            note(request, "untag", number, before=before)
+            note(request, Act.EXPERIMENT_UNTAG, number, before=before)
         return {}
 
 
 def note(
     request: MlflowRequest,
-    act: str,
+    action: Act,
     number: int,
     *,
     before: dict[str, Any] | None = None,
     after: dict[str, Any] | None = None,
 ) -> None:
     """Record what happened to an experiment, in the transaction of it."""
-    record(request, f"experiment.{act}", object_type="Experiment", object_id=number, before=before, after=after)
+    record(request, action, object_type="Experiment", object_id=number, before=before, after=after)
 
 
 def tag_of(experiment: dict[str, Any], key: str) -> dict[str, Any] | None:

@@ -9,6 +9,7 @@ from django.urls import URLPattern, path
 from django.views import View
 
 from apps.tenants.access.audit.recording import record
+from apps.tracking.actions import Act
 from apps.tracking.files import blobs, folders
 from apps.tracking.files.paths import clean_artifact_path, clean_directory
 from apps.tracking.mlflow.base import TrackingView
@@ -40,7 +41,7 @@ class ProxiedFile(TrackingView):
             folders.put(root, rest, blob)
             folders.touch(root, now_ms())
             if before not in (None, blob.sha256):
-                self.note(request, "replace", root, {"path": rest, "sha256": before}, {"sha256": blob.sha256})
+                self.note(request, Act.FILES_REPLACE, root, {"path": rest, "sha256": before}, {"sha256": blob.sha256})
         return {}
 
     def get(self, request: HttpRequest, path: str) -> HttpResponseBase:
@@ -61,12 +62,12 @@ class ProxiedFile(TrackingView):
         with transaction.atomic():
             gone = folders.remove(root, rest)
             if gone:
-                self.note(request, "delete", root, {"path": rest, "files": gone}, None)
+                self.note(request, Act.FILES_DELETE, root, {"path": rest, "files": gone}, None)
         return {}
 
-    def note(self, request: HttpRequest, act: str, root: folders.Root, before: Any, after: Any) -> None:
+    def note(self, request: HttpRequest, action: Act, root: folders.Root, before: Any, after: Any) -> None:
         """Record what happened to files that were there."""
-        record(request, f"files.{act}", object_type="Files", object_id=root.uri, before=before, after=after)
+        record(request, action, object_type="Files", object_id=root.uri, before=before, after=after)
 
 
 class ProxiedFolder(TrackingView):

@@ -6,6 +6,7 @@ from uuid import UUID
 from django.db import transaction
 
 from apps.tenants.access.audit.recording import record
+from apps.tracking.actions import Act
 from apps.tracking.metrics import ingest
 from apps.tracking.metrics.batch import Batch
 from apps.tracking.mlflow.base import TrackingView, experiment_number
@@ -60,7 +61,7 @@ class UpdateRun(TrackingView):
             before, _ = held(request, run_id)
             answer = self.change(request, run_id, fields, name)
             if before != name:
-                note(request, "rename", run_id, before={"name": before}, after={"name": name})
+                note(request, Act.RUN_RENAME, run_id, before={"name": before}, after={"name": name})
         return answer
 
     def change(self, request: MlflowRequest, run_id: UUID, fields: dict[str, Any], name: str = "") -> dict[str, Any]:
@@ -86,7 +87,7 @@ class DeleteRun(TrackingView):
             _, was_deleted = held(request, run_id)
             life.throw_away(run_id, projects=request.user.projects, now=now_ms())
             if not was_deleted:
-                note(request, "delete", run_id, before={"lifecycle_stage": "active"})
+                note(request, Act.RUN_DELETE, run_id, before={"lifecycle_stage": "active"})
         return {}
 
 
@@ -100,7 +101,7 @@ class RestoreRun(TrackingView):
             _, was_deleted = held(request, run_id)
             life.bring_back(run_id, projects=request.user.projects)
             if was_deleted:
-                note(request, "restore", run_id, before={"lifecycle_stage": "deleted"})
+                note(request, Act.RUN_RESTORE, run_id, before={"lifecycle_stage": "deleted"})
         return {}
 
 
@@ -170,7 +171,7 @@ class DeleteTag(TrackingView):
         run_id = self.run_in(fields)
         with transaction.atomic():
             ingest.drop_tag(run_id, key, projects=request.user.projects, now=now_ms())
-            note(request, "untag", run_id, before={"tag": key})
+            note(request, Act.RUN_UNTAG, run_id, before={"tag": key})
         return {}
 
 
@@ -187,7 +188,7 @@ def held(request: MlflowRequest, run_id: UUID) -> tuple[str, bool]:
 
 
 def note(
-    request: MlflowRequest, act: str, run_id: UUID, *, before: dict[str, Any], after: dict[str, Any] | None = None
+    request: MlflowRequest, action: Act, run_id: UUID, *, before: dict[str, Any], after: dict[str, Any] | None = None
 ) -> None:
     """Record what happened to a run, in the transaction of it. What runs log of themselves is not recorded."""
-    record(request, f"run.{act}", object_type="Run", object_id=run_id.hex, before=before, after=after)
+    record(request, action, object_type="Run", object_id=run_id.hex, before=before, after=after)

@@ -5,6 +5,7 @@ from typing import Any
 from django.db import transaction
 
 from apps.tenants.access.audit.recording import record
+from apps.tracking.actions import Act
 from apps.tracking.mlflow.base import TrackingView, as_experiment_number, experiment_number
 from apps.tracking.mlflow.batches import run_uuid
 from apps.tracking.mlflow.searches import experiment_numbers
@@ -167,7 +168,7 @@ class DeleteTraces(TrackingView):
             gone = recording.delete(chosen, most=min(most, recording.MOST_DELETED))
             if gone:
                 before = {"traces": gone, "ids": identities[:100], "until_ms": until}
-                record(request, "traces.delete", object_type="Experiment", object_id=number, before=before)
+                record(request, Act.TRACES_DELETE, object_type="Experiment", object_id=number, before=before)
         return {"traces_deleted": gone}
 
 

@@ -15,6 +15,7 @@ from django.db import transaction
 from django.db.models import PROTECT, Exists, OuterRef, ProtectedError, QuerySet
 
 from apps.tenants.access.audit.recording import record
+from apps.tracking.actions import Act
 from apps.tracking.models import Experiment, Run, Trace
 from apps.tracking.retention.rules import IN_FORCE
 from apps.tracking.traces import recording
@@ -73,7 +74,7 @@ def expire(now: int) -> int:
     """Put ended runs into the trash that are older than their project keeps them; returns how many."""
     spared = sorted({run_id for sparer in SPARERS for run_id in sparer()})
     statement = TAKE.format(home=HOME, condition=OLD, most=AT_ONCE)
-    return in_steps(statement, {"now": now, "spared": spared}, "run.expire", lambda runs: throw(runs, now))
+    return in_steps(statement, {"now": now, "spared": spared}, Act.RUN_EXPIRE, lambda runs: throw(runs, now))
 
 
 def throw(runs: Sequence[UUID], now: int) -> None:
@@ -87,7 +88,7 @@ def prune(now: int, *, days: float | None = None) -> int:
     Too long is what their project says, or `days` for every one.
     """
     statement = TAKE.format(home=HOME, condition=TRASHED, most=AT_ONCE)
-    return in_steps(statement, {"now": now, "days": days}, "run.prune", delete)
+    return in_steps(statement, {"now": now, "days": days}, Act.RUN_PRUNE, delete)
 
 
 def delete(runs: Sequence[UUID]) -> None:
@@ -122,13 +123,13 @@ def delete_experiment(number: int, name: str) -> bool:
     try:
         with transaction.atomic():
             Experiment.objects.filter(pk=number).delete()
-            record(ACTOR, "experiment.prune", object_type="Experiment", object_id=str(number), before={"name": name})
+            record(ACTOR, Act.EXPERIMENT_PRUNE, object_type="Experiment", object_id=str(number), before={"name": name})
     except ProtectedError:
         return False
     return True
 
 
-def in_steps(statement: str, params: dict[str, Any], action: str, work: Callable[[Sequence[UUID]], None]) -> int:
+def in_steps(statement: str, params: dict[str, Any], action: Act, work: Callable[[Sequence[UUID]], None]) -> int:
     """Do something to all runs that a statement takes, some in a transaction, each step written down."""
     done, after = 0, UUID(int=0)
     while True:

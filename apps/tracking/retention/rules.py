@@ -9,6 +9,7 @@ from django.db import transaction
 from django.db.models import Q
 
 from apps.tenants.access.audit.recording import By, actor_of, record
+from apps.tracking.actions import Act
 from apps.tracking.models import DEFAULT_PROJECT_ID, LifeRule, Project
 
 TRASH_DAYS = 30
@@ -71,5 +72,5 @@ def set_rule(project: Project | None, values: Mapping[str, Any], *, by: By) -> L
             project=project, defaults=wanted | {"set_by": actor_of(by).name[:250]}
         )
         subject = project if project is not None else rule
-        record(by, "retention.change", subject=subject, before=before, after=wanted)
+        record(by, Act.RETENTION_CHANGE, subject=subject, before=before, after=wanted)
     return rule

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from apps.tenants.access.audit.recording import record
+from apps.tracking.actions import Act
 from apps.tracking.runs.selection import Doer, in_pages
 
 LOGGED_AT_ONCE = 1_000
@@ -12,7 +13,7 @@ LOGGED_AT_ONCE = 1_000
 
 def note_bulk(
     doer: Doer,
-    action: str,
+    action: Act,
     runs: Sequence[uuid.UUID],
     *,
     after: Mapping[str, Any] | None = None,

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from django.db import transaction
 
+from apps.tracking.actions import Act
 from apps.tracking.models import Experiment
 from apps.tracking.runs.events import note_bulk
 from apps.tracking.runs.selection import Doer
@@ -137,4 +138,4 @@ def files_elsewhere(what: str) -> Conflict:
 def note(home: int, target: Experiment, runs: list[uuid.UUID], doer: Doer) -> None:
     """Record which runs went from where to where."""
     after = {"experiment": target.pk, "project": str(target.project_id)}
-    note_bulk(doer, "run.move", runs, before={"experiment": home}, after=after)
+    note_bulk(doer, Act.RUN_MOVE, runs, before={"experiment": home}, after=after)

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 
 from django.db import transaction
 
+from apps.tracking.actions import Act
 from apps.tracking.runs.events import note_bulk
 from apps.tracking.runs.selection import Doer, hold
 from apps.tracking.writers import NAMING_TAG, WRITER
@@ -47,7 +48,7 @@ def tag(runs: Sequence[uuid.UUID], doer: Doer, *, put: Mapping[str, str], droppe
         sql = CHANGED.format(writer=WROTE if NAMING_TAG in put else "")
         changed = sorted(row[0] for row in execute(sql, params))
         after = {"tags": dict(put), "dropped": list(dropped)}
-        note_bulk(doer, "run.tag", changed, after=after, before={"tags": before})
+        note_bulk(doer, Act.RUN_TAG, changed, after=after, before={"tags": before})
     return len(changed)
 
 

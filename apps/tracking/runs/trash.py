@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from django.db import transaction
 
+from apps.tracking.actions import Act
 from apps.tracking.models import Run
 from apps.tracking.runs.events import note_bulk
 from apps.tracking.runs.selection import Doer, hold, in_pages
@@ -23,7 +24,7 @@ def throw_away(runs: Sequence[uuid.UUID], doer: Doer, *, now: int) -> int:
         doer.require("contributor", {run.project_id for run in held})
         going = [run.id for run in held if run.deleted_ms is None]
         execute(THROW, {"runs": going, "now": now})
-        note_bulk(doer, "run.trash", going)
+        note_bulk(doer, Act.RUN_TRASH, going)
     return len(going)
 
 
@@ -39,7 +40,7 @@ def bring_back(runs: Sequence[uuid.UUID], doer: Doer) -> int:
                 )
         coming = [run.id for run in held if run.deleted_ms is not None]
         execute(BRING, {"runs": coming})
-        note_bulk(doer, "run.restore", coming)
+        note_bulk(doer, Act.RUN_RESTORE, coming)
     return len(coming)
 
 
@@ -51,7 +52,7 @@ def delete_for_ever(runs: Sequence[uuid.UUID], doer: Doer) -> int:
         for run in held:
             if run.deleted_ms is None:
                 raise Conflict(f"the run {run.id.hex} is not in the trash; nothing was deleted", "not_in_trash")
-        note_bulk(doer, "run.delete", list(runs))
+        note_bulk(doer, Act.RUN_DELETE, list(runs))
         for some in in_pages(runs, RUNS_AT_ONCE):
             Run.objects.filter(pk__in=some).delete()
     return len(held)

@@ -2,7 +2,8 @@
 
 from django.http import HttpRequest
 
-from apps.tenants.access.audit.admin import AuditedAdmin
+from apps.tenants.access.actions import Act
+from apps.tenants.access.audit.admin import Acts, AuditedAdmin
 from apps.tenants.access.factors.models import FactorRule
 from apps.tenants.access.pages.second_factor import Enter, Manage, gate
 from apps.tenants.access.pages.sign_ins import page_of
@@ -12,6 +13,7 @@ from maestro.admin.sites import operator_site, tenant_site
 class FactorRuleAdmin(AuditedAdmin):
     """Whether people who sign in by password must have a second factor."""
 
+    acts = Acts(Act.FACTORRULE_ADD, Act.FACTORRULE_CHANGE, Act.FACTORRULE_DELETE)
     list_display = ("__str__", "is_required")
     fields = ("is_required",)
 

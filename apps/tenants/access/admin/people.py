@@ -13,7 +13,8 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.decorators import method_decorator
 from django.views.decorators.debug import sensitive_post_parameters
 
-from apps.tenants.access.audit.admin import AuditedAdmin
+from apps.tenants.access.actions import Act
+from apps.tenants.access.audit.admin import Acts, AuditedAdmin
 from apps.tenants.access.audit.recording import record
 from apps.tenants.access.models import ProjectRole
 from apps.tenants.access.people.principal import is_bound
@@ -29,6 +30,7 @@ HAS_FACTOR, HAS_NONE = {"has_factor": True}, {"has_factor": False}
 class PersonAdmin(AuditedAdmin, UserAdmin):
     """People. Only a superuser makes superusers or grants single permissions; roles are groups."""
 
+    acts = Acts(Act.USER_ADD, Act.USER_CHANGE, Act.USER_DELETE)
     list_display = ("username", "email", "first_name", "last_name", "is_active", "last_login")
     list_filter = ("is_active", "groups")
     actions = ("reset_second_factor",)
@@ -53,7 +55,7 @@ class PersonAdmin(AuditedAdmin, UserAdmin):
         """Let people who lost theirs in by password alone, until they set up a new one."""
         for person in people:
             if self.has_change_permission(request, person) and second_factor.remove(person):
-                record(request, "second_factor.reset", subject=person, before=HAS_FACTOR, after=HAS_NONE)
+                record(request, Act.SECOND_FACTOR_RESET, subject=person, before=HAS_FACTOR, after=HAS_NONE)
                 messages.success(request, f"{person} signs in by password alone now.")
 
     @method_decorator(sensitive_post_parameters())
@@ -76,7 +78,7 @@ def own_password_on(site: MaestroSite) -> Callable[[HttpRequest], HttpResponse]:
             if request.method == "POST" and answer.status_code == REDIRECT:
                 person: Any = request.user
                 end_all(User.objects.get(pk=person.pk))
-                record(request, "person.new_password", subject=person, after={"told": "changed by themselves"})
+                record(request, Act.PERSON_NEW_PASSWORD, subject=person, after={"told": "changed by themselves"})
             return answer
 
     return own_password
@@ -109,15 +111,17 @@ class TenantPersonAdmin(PersonAdmin):
         """Write down each role that is given, changed or taken back."""
         super().save_formset(request, form, formset, change)
         for row in formset.new_objects:
-            record(request, "project_role.grant", subject=row, after=told(row))
+            record(request, Act.PROJECT_ROLE_GRANT, subject=row, after=told(row))
         for row, _ in formset.changed_objects:
-            record(request, "project_role.change", subject=row, after=told(row))
+            record(request, Act.PROJECT_ROLE_CHANGE, subject=row, after=told(row))
         for row in formset.deleted_objects:
-            record(request, "project_role.withdraw", object_type="ProjectRole", before=told(row))
+            record(request, Act.PROJECT_ROLE_WITHDRAW, object_type="ProjectRole", before=told(row))
 
 
 class RoleAdmin(AuditedAdmin, GroupAdmin):
     """Roles, and further groups."""
+
+    acts = Acts(Act.GROUP_ADD, Act.GROUP_CHANGE, Act.GROUP_DELETE)
 
 
 tenant_site.binds = is_bound

@@ -7,7 +7,8 @@ from django.contrib import admin
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest
 
-from apps.tenants.access.audit.admin import AuditedAdmin
+from apps.tenants.access.actions import Act
+from apps.tenants.access.audit.admin import Acts, AuditedAdmin
 from apps.tenants.access.models import OidcProvider, TrustedPublisher
 from apps.tenants.access.sign_in.sealing import seal
 from maestro.admin.sites import LookOnlyAdmin, tenant_site
@@ -46,6 +47,7 @@ class ProviderForm(forms.ModelForm[OidcProvider]):
 class OidcProviderAdmin(AuditedAdmin):
     """Where people of this tenant sign in."""
 
+    acts = Acts(Act.OIDCPROVIDER_ADD, Act.OIDCPROVIDER_CHANGE, Act.OIDCPROVIDER_DELETE)
     form = ProviderForm
     list_display = ("name", "slug", "issuer", "is_enabled")
 

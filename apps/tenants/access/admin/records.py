@@ -7,7 +7,8 @@ from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 
-from apps.tenants.access.audit.admin import AuditedAdmin
+from apps.tenants.access.actions import Act
+from apps.tenants.access.audit.admin import Acts, AuditedAdmin
 from apps.tenants.access.audit.search import EXACT, before, matching
 from apps.tenants.access.models import ApiKey, AuditEvent, AuditRetention
 from maestro.admin.sites import LookOnlyAdmin, tenant_site
@@ -65,6 +66,7 @@ class AuditEventAdmin(LookOnlyAdmin):
 class AuditRetentionAdmin(AuditedAdmin):
     """How long the log is kept. Without a row, for ever."""
 
+    acts = Acts(Act.AUDITRETENTION_ADD, Act.AUDITRETENTION_CHANGE, Act.AUDITRETENTION_DELETE)
     list_display = ("__str__",)
 
     def has_add_permission(self, request: HttpRequest) -> bool:

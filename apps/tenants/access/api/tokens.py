@@ -12,6 +12,7 @@ from rest_framework.generics import GenericAPIView
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from apps.tenants.access.actions import Act
 from apps.tenants.access.api.serializers import PairShown, Refresh, SignIn, Whoami
 from apps.tenants.access.audit.recording import record
 from apps.tenants.access.keys import tokens
@@ -49,7 +50,7 @@ class Token(OpenView):
         with transaction.atomic():
             pair = tokens.issue(person, timezone.now())
             request._request.user = person
-            record(request._request, "person.token", subject=person)
+            record(request._request, Act.PERSON_TOKEN, subject=person)
         return Response(asdict(pair))
 
 
@@ -98,7 +99,7 @@ class TokenRevoke(OpenView):
             person = tokens.revoke(asked.validated_data["refresh"], timezone.now())
             if person is not None:
                 request._request.user = person
-                record(request._request, "person.sign_out", subject=person)
+                record(request._request, Act.PERSON_SIGN_OUT, subject=person)
         return Response(status=204)
 
 

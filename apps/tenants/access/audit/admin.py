@@ -1,16 +1,27 @@
 """The access room: a ModelAdmin whose changes go to the audit log, beside Django's own admin log."""
 
-from typing import Any
+from typing import Any, ClassVar, NamedTuple
 
 from django.db import models, transaction
 from django.http import HttpRequest, HttpResponse
 
 from apps.tenants.access.audit.recording import HIDDEN, fields_of, record
+from apps.tenants.models import Action
 from maestro.admin.sites import ListedAdmin
+
+
+class Acts(NamedTuple):
+    """What a form's three acts are called."""
+
+    add: Action
+    change: Action
+    delete: Action
 
 
 class AuditedAdmin(ListedAdmin):
     """Records additions, changes and deletions with what was before and after: a tenant's, or the operators'."""
+
+    acts: ClassVar[Acts]
 
     def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
         """Keep what the row was before the form touches it."""
@@ -24,13 +35,15 @@ class AuditedAdmin(ListedAdmin):
         with transaction.atomic():
             return super().response_action(request, *args, **kwargs)
 
-    def note(self, request: HttpRequest, act: str, row: models.Model, *, before: Any = None, after: Any = None) -> None:
+    def note(
+        self, request: HttpRequest, action: Action, row: models.Model, *, before: Any = None, after: Any = None
+    ) -> None:
         """Record what happened to a row."""
-        record(request, f"{row._meta.model_name}.{act}", subject=row, before=before, after=after)
+        record(request, action, subject=row, before=before, after=after)
 
     def log_addition(self, request: HttpRequest, obj: models.Model, message: Any) -> Any:
         """Record an addition."""
-        self.note(request, "add", obj, after=fields_of(obj) | parts_of(message))
+        self.note(request, self.acts.add, obj, after=fields_of(obj) | parts_of(message))
         return super().log_addition(request, obj, message)
 
     def log_change(self, request: HttpRequest, obj: models.Model, message: Any) -> Any:
@@ -40,13 +53,13 @@ class AuditedAdmin(ListedAdmin):
         if parts or before != after:
             secrets = [name for name in after if name in HIDDEN and before.get(name) != after[name]]
             parts |= {"new_secrets": secrets} if secrets else {}
-            self.note(request, "change", obj, before=before, after=after | parts)
+            self.note(request, self.acts.change, obj, before=before, after=after | parts)
         return super().log_change(request, obj, message)
 
     def log_deletions(self, request: HttpRequest, queryset: Any) -> Any:
         """Record each deletion."""
         for row in queryset:
-            self.note(request, "delete", row, before=fields_of(row))
+            self.note(request, self.acts.delete, row, before=fields_of(row))
         return super().log_deletions(request, queryset)
 
 

@@ -13,7 +13,7 @@ from django.http import HttpRequest
 from rest_framework.request import Request
 
 from apps.tenants.access.models import AuditEvent, role_of_person
-from apps.tenants.models import OperatorEvent
+from apps.tenants.models import Action, OperatorEvent
 from apps.tenants.models.events import Event
 from maestro.database.base import PUBLIC
 from maestro.database.session import connection
@@ -57,7 +57,7 @@ def actor_of(by: By) -> Actor:
 
 def record(
     by: By,
-    action: str,
+    action: Action,
     *,
     subject: models.Model | None = None,
     object_type: str = "",
@@ -65,7 +65,7 @@ def record(
     before: Any = None,
     after: Any = None,
 ) -> Event:
-    """Write one event in the transaction of the change. `action` is `noun.verb`: "version.promote".
+    """Write one event in the transaction of the change. `action` is a member of the room's enum.
 
     In the public schema it goes to the operators' log.
 

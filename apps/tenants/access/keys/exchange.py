@@ -11,6 +11,7 @@ from typing import Any
 from django.db import transaction
 from django.http import HttpRequest
 
+from apps.tenants.access.actions import Act
 from apps.tenants.access.audit.recording import actor_of, record
 from apps.tenants.access.keys.publishers import claim, mismatch
 from apps.tenants.access.models import ApiKey, TrustedPublisher, UsedToken
@@ -109,7 +110,7 @@ def mint(
             )
             told = {"publisher": publisher.name, "subject": claims["sub"], "expires_at": key.expires_at}
             job = replace(actor_of(request), name=f"job:{key.name}", role=key.role)
-            record(job, "job.admit", subject=key, after=told)
+            record(job, Act.JOB_ADMIT, subject=key, after=told)
     except UntrustedJob:
         refuse(request, f"{publisher.name}: the token was used before, or the trust just taken back", token)
         raise
@@ -143,7 +144,7 @@ def refuse(request: HttpRequest, why: str, token: str) -> None:
     with transaction.atomic():
         subject = str(peek(token).get("sub"))[:250]
         after = {"why": why[:500], "subject": subject}
-        record(request, "job.refuse", object_type="Job", object_id=subject, after=after)
+        record(request, Act.JOB_REFUSE, object_type="Job", object_id=subject, after=after)
 
 
 def forget_used(before: datetime) -> int:

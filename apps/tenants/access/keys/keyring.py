@@ -12,6 +12,7 @@ from django.contrib.auth.models import User
 from django.db import transaction
 from django.utils import timezone
 
+from apps.tenants.access.actions import Act
 from apps.tenants.access.audit.recording import By, record
 from apps.tenants.access.keys.authentication import forget_keys
 from apps.tenants.access.models import ApiKey
@@ -111,7 +112,7 @@ def mint(by: By, issuer: Principal, wish: Wish, *, origin: Origin, at: datetime)
         created_by=str(issuer)[:250],
         origin=origin,
     )
-    record(by, "key.issue", subject=key, after=shown(key))
+    record(by, Act.KEY_ISSUE, subject=key, after=shown(key))
     return key, text
 
 
@@ -134,7 +135,7 @@ def rotate(
         until = min(old.expires_at, origin.until or old.expires_at)
         key, text = mint(by, issuer, wish, origin=replace(origin, family=old.family, until=until), at=at)
         old.revoke(min(old.expires_at, at + timedelta(hours=overlap_hours)))
-        record(by, "key.rotate", subject=old, after={"replaced_by": key.pk, "works_until": old.revoked_at})
+        record(by, Act.KEY_ROTATE, subject=old, after={"replaced_by": key.pk, "works_until": old.revoked_at})
     forget_keys()
     return key, text
 
@@ -156,7 +157,7 @@ def end(by: By, keys: ApiKeyQuerySet, at: datetime) -> int:
         for one in open_keys:
             one.revoke(at)
             record(
-                by, "key.revoke", subject=one, before=shown(one), after={"came_of_an_ended_key": one.pk not in first}
+                by, Act.KEY_REVOKE, subject=one, before=shown(one), after={"came_of_an_ended_key": one.pk not in first}
             )
     forget_keys()
     return len(open_keys)

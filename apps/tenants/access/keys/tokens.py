@@ -22,6 +22,7 @@ from django.contrib.auth.models import User
 from django.db import transaction
 from django.http import HttpRequest
 
+from apps.tenants.access.actions import Act
 from apps.tenants.access.audit.recording import record
 from apps.tenants.access.models import RefreshToken
 from apps.tenants.access.people.principal import principal_of_person
@@ -100,7 +101,7 @@ def renew(text: str, *, by: HttpRequest, at: datetime) -> tuple[User, Pair]:
             return person, issue(person, at, token.family)
         if token.used_at is not None and revoke_family(token.family, at):
             by.user = person
-            record(by, "person.token_reuse", subject=person, after={"ended": "all tokens of that sign-in"})
+            record(by, Act.PERSON_TOKEN_REUSE, subject=person, after={"ended": "all tokens of that sign-in"})
     raise Unauthenticated(REFUSAL)
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from django.db import transaction
 
+from apps.tenants.access.actions import Act
 from apps.tenants.access.audit.recording import By, record
 from apps.tenants.access.keys import keyring
 from apps.tenants.access.keys.publishers import RULES, check_publisher
@@ -30,7 +31,7 @@ def trust(by: By, who: Principal, project_id: uuid.UUID, wish: dict[str, Any]) -
     fields = wish | {"issuer": issuer, "audience": wish.get("audience") or f"maestro:{this_tenant().slug}"}
     with transaction.atomic():
         row = TrustedPublisher.objects.create(project_id=project_id, **fields)
-        record(by, "publisher.create", subject=row, after=told(row))
+        record(by, Act.PUBLISHER_CREATE, subject=row, after=told(row))
     return row
 
 
@@ -41,7 +42,7 @@ def distrust(by: By, row: TrustedPublisher, at: datetime) -> None:
         if held is None:
             return
         ended = keyring.end(by, ApiKey.objects.filter(publisher=held), at)
-        record(by, "publisher.delete", subject=held, before=told(held), after={"keys_ended": ended})
+        record(by, Act.PUBLISHER_DELETE, subject=held, before=told(held), after={"keys_ended": ended})
         held.delete()
 
 

@@ -15,6 +15,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.generic import View
 from kombu.exceptions import OperationalError
 
+from apps.tenants.access.actions import Act
 from apps.tenants.access.audit.recording import record
 from apps.tenants.access.sign_in.resets import end_all
 from apps.tenants.access.tasks import send_reset_letters
@@ -82,7 +83,7 @@ class Confirm(PasswordResetConfirmView):
             person: Any = self.user
             end_all(person)
             self.request.user = person
-            record(self.request, "person.new_password", subject=person, after={"told": "by the letter's link"})
+            record(self.request, Act.PERSON_NEW_PASSWORD, subject=person, after={"told": "by the letter's link"})
         return answer
 
 

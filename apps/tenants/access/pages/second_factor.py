@@ -20,6 +20,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.generic import View
 from qrcode.image.svg import SvgPathFillImage
 
+from apps.tenants.access.actions import Act
 from apps.tenants.access.audit.recording import record
 from apps.tenants.access.models import RefreshToken
 from apps.tenants.access.sign_in import second_factor
@@ -29,6 +30,8 @@ from maestro.database.session import connection
 from maestro.errors import TooMany
 
 WRONG = "That code is not right, or it was used before. Wait for the next one and try again."
+
+CODES = {"app": Act.PERSON_CODE_APP, "recovery": Act.PERSON_CODE_RECOVERY}
 
 
 class Page(View):
@@ -77,7 +80,7 @@ class Enter(Page):
             with transaction.atomic():
                 how = second_factor.check(request, person, request.POST.get("code", "")[:40], timezone.now())
                 if how is not None:
-                    note(request, f"person.code_{how}", after={"code": how})
+                    note(request, CODES[how], after={"code": how})
         except TooMany as refusal:
             problem = f"Too many wrong codes. Try again in {refusal.retry_after // 60 + 1} minutes."
         if how is None:
@@ -130,7 +133,7 @@ class Manage(Page):
         with transaction.atomic():
             codes = second_factor.confirm(person, request.POST.get("code", "")[:40], timezone.now())
             if codes is not None:
-                note(request, "second_factor.begin", before={"has_factor": False}, after={"has_factor": True})
+                note(request, Act.SECOND_FACTOR_BEGIN, before={"has_factor": False}, after={"has_factor": True})
                 end_tokens(person)
         if codes is None:
             secret = second_factor.waiting_secret(person)
@@ -146,10 +149,10 @@ class Manage(Page):
                 how = second_factor.check(request, person, request.POST.get("code", "")[:40], timezone.now())
                 if how and action == "renew":
                     codes = second_factor.renew_codes(person)
-                    note(request, "second_factor.renew", after={"recovery_codes": len(codes)})
+                    note(request, Act.SECOND_FACTOR_RENEW, after={"recovery_codes": len(codes)})
                 elif how:
                     second_factor.remove(person)
-                    note(request, "second_factor.remove", before={"has_factor": True}, after={"has_factor": False})
+                    note(request, Act.SECOND_FACTOR_REMOVE, before={"has_factor": True}, after={"has_factor": False})
         except TooMany:
             how = None
         if how is None:
@@ -181,7 +184,7 @@ def picture(text: str) -> str:
     return "data:image/svg+xml;base64," + base64.b64encode(drawn.getvalue()).decode()
 
 
-def note(request: HttpRequest, action: str, *, before: Any = None, after: Any = None) -> None:
+def note(request: HttpRequest, action: Act, *, before: Any = None, after: Any = None) -> None:
     """Write down what happened to the person who asks."""
     person: Any = request.user
     record(request, action, subject=person, before=before, after=after)

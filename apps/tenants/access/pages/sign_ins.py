@@ -10,6 +10,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils import timezone
 
+from apps.tenants.access.actions import Act
 from apps.tenants.access.audit.recording import record
 from apps.tenants.access.models import RefreshToken
 from apps.tenants.access.people.sessions import handle, sessions_of
@@ -60,7 +61,7 @@ def end(request: HttpRequest, wanted: str) -> None:
         if connection.schema_name != PUBLIC:
             ended += end_programs(person, wanted)
         if ended:
-            record(request, "person.sign_out", subject=person, after={"ended": ended})
+            record(request, Act.PERSON_SIGN_OUT, subject=person, after={"ended": ended})
 
 
 def end_programs(person: Any, wanted: str) -> int:

@@ -12,6 +12,7 @@ from django.contrib.auth.models import Group, User
 from django.db import transaction
 from django.http import HttpRequest
 
+from apps.tenants.access.actions import Act
 from apps.tenants.access.audit.recording import record
 from apps.tenants.access.models import OidcLink, OidcProvider, role_of_person
 from maestro.oidc import BadToken
@@ -31,7 +32,7 @@ def enter(request: HttpRequest, provider: OidcProvider, claims: dict[str, Any]) 
         if is_let_in:
             person.is_staff = True
             person.save(update_fields=["is_staff"])
-            record(request, "person.sign_in", subject=person, after={"provider": provider.slug, "role": role})
+            record(request, Act.PERSON_SIGN_IN, subject=person, after={"provider": provider.slug, "role": role})
     if not is_let_in:
         raise BadToken("no group of this person has a role here")
     return person
@@ -86,7 +87,7 @@ def free_name(claims: dict[str, Any]) -> str:
 def link(request: HttpRequest, person: User, claims: dict[str, Any]) -> User:
     """Join a person to (iss, sub)."""
     OidcLink.objects.create(user=person, issuer=claims["iss"], subject=claims["sub"])
-    record(request, "person.link", subject=person, after={"issuer": claims["iss"], "subject": claims["sub"]})
+    record(request, Act.PERSON_LINK, subject=person, after={"issuer": claims["iss"], "subject": claims["sub"]})
     return person
 
 

@@ -8,6 +8,7 @@ import uuid
 from django.contrib.auth.models import User
 from django.db import connection, transaction
 
+from apps.tenants.access.actions import Act
 from apps.tenants.access.audit.recording import By, record
 from apps.tenants.access.models import ApiKey, ProjectRole
 from maestro.errors import Forbidden, NotFound
@@ -61,7 +62,7 @@ def grant(by: By, giver: Principal, username: str, *, project: uuid.UUID, role: 
             User.objects.filter(pk=person.pk).update(is_staff=True)
         if before is None or before.role != role:
             was = {"role": before.role} if before else None
-            record(by, "project_role.grant", subject=row, before=was, after=told(row))
+            record(by, Act.PROJECT_ROLE_GRANT, subject=row, before=was, after=told(row))
     return row, is_new
 
 
@@ -73,7 +74,7 @@ def withdraw(by: By, giver: Principal, username: str, *, project: uuid.UUID) -> 
             raise NotFound("this person has no role in this project")
         if giver.kind == "job" or not giver.has_role(row.role, project):
             raise Forbidden("you can't take back a role that you do not have yourself")
-        record(by, "project_role.withdraw", subject=row, before=told(row))
+        record(by, Act.PROJECT_ROLE_WITHDRAW, subject=row, before=told(row))
         row.delete()
 
 

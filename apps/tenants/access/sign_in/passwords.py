@@ -9,6 +9,7 @@ from django.contrib.auth.models import User
 from django.db import transaction
 from django.http import HttpRequest
 
+from apps.tenants.access.actions import Act
 from apps.tenants.access.audit.recording import Actor, record
 from apps.tenants.access.people.known import KnownPermissions, known
 from maestro.database.session import connection
@@ -63,7 +64,7 @@ class PasswordBackend(KnownPermissions):
             note_lock_out(request, username, tries)
             return None
         limiter.forget(tries[0][0], seconds=LOCK_SECONDS)
-        note(request, "person.password", person.get_username())
+        note(request, Act.PERSON_PASSWORD, person.get_username())
         return person
 
     def has_perm(self, user_obj: Any, perm: str, obj: Any = None) -> bool:
@@ -73,7 +74,7 @@ class PasswordBackend(KnownPermissions):
         return obj is None and perm in SEEN_IN_PROJECTS and user_obj.is_active and bool(known(user_obj).project_roles)
 
 
-def note(request: HttpRequest | None, action: str, username: str) -> None:
+def note(request: HttpRequest | None, action: Act, username: str) -> None:
     """Write a sign-in, or a lock-out, into the log."""
     if request is None:
         return
@@ -88,4 +89,4 @@ def note_lock_out(request: HttpRequest | None, username: str, tries: list[tuple[
     try:
         limiter.check(name, limit, seconds=LOCK_SECONDS)
     except TooMany:
-        note(request, "person.lock_out", username[:150])
+        note(request, Act.PERSON_LOCK_OUT, username[:150])

@@ -10,6 +10,7 @@ from django.core.mail import EmailMessage
 from django.db import transaction
 from django.utils import timezone
 
+from apps.tenants.access.actions import Act
 from apps.tenants.access.models import AuditEvent, RefreshToken
 from apps.tenants.routing import this_tenant
 from maestro.database.base import PUBLIC
@@ -42,7 +43,7 @@ class Letters(PasswordResetForm):
         EmailMessage(TITLE.format(name=this_tenant().name), body, from_email, [to_email]).send()
         with transaction.atomic():
             AuditEvent.objects.record(
-                "person.reset_mail", actor="anonymous", object_type="User", object_id=str(person.pk)
+                Act.PERSON_RESET_MAIL, actor="anonymous", object_type="User", object_id=str(person.pk)
             )
 
 

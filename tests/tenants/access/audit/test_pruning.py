@@ -13,6 +13,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from apps.tenants.access.actions import Act
 from apps.tenants.access.audit import pruning
 from apps.tenants.access.models import AuditEvent, AuditRetention
 from apps.tenants.access.tasks import prune_audit
@@ -58,7 +59,7 @@ def test_the_application_can_not_touch_what_was_recorded(acme: Tenant, statement
 
 @pytest.mark.parametrize("statement", ["UPDATE {} SET actor = 'x'", "DELETE FROM {}", "TRUNCATE {}"])
 def test_not_even_the_owner_changes_the_log_by_a_slip(committed: Tenant, statement: str) -> None:
-    AuditEvent.objects.record("thing.make", actor="me")
+    AuditEvent.objects.record(Act.PERSON_ADD, actor="me")
     with psycopg.connect(settings.OWNER_DATABASE_URL) as owner, pytest.raises(psycopg.errors.InsufficientPrivilege):
         owner.execute(statement.format(f'"{committed.schema_name}".access_auditevent'))
     assert AuditEvent.objects.filter(actor="me").exists()

@@ -7,6 +7,7 @@ from django.contrib.auth.models import User
 from django.core.management.base import CommandParser
 from django.db import transaction
 
+from apps.tenants.access.actions import Act
 from apps.tenants.access.audit.recording import record
 from apps.tenants.management.asking import operator
 from maestro.commands import MaestroCommand
@@ -41,6 +42,6 @@ class Command(MaestroCommand):
             user.is_staff = user.is_superuser = user.is_active = True
             user.set_password(password)
             user.save()
-            action = "operator.add" if created else "operator.new_password"
+            action = Act.OPERATOR_ADD if created else Act.OPERATOR_NEW_PASSWORD
             record(f"operator:{operator()}", action, subject=user, after={"username": username})
         return {"username": username, "password": password, "created": created}

@@ -9,6 +9,7 @@ from django.db import transaction
 from django_tenants.utils import tenant_context
 
 from apps.tenants import provisioning
+from apps.tenants.access.actions import Act
 from apps.tenants.access.models import ApiKey, AuditEvent, ProjectRole
 from apps.tenants.access.sign_in.resets import end_all
 from maestro.commands import MaestroCommand
@@ -49,7 +50,7 @@ class Command(MaestroCommand):
             else:
                 person.groups.set([*person.groups.exclude(name__in=ROLES), Group.objects.get(name=role)])
             AuditEvent.objects.record(
-                "person.add" if created else "person.reset",
+                Act.PERSON_ADD if created else Act.PERSON_RESET,
                 actor="operator",
                 object_type="User",
                 object_id=str(person.pk),

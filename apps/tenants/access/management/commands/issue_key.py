@@ -8,6 +8,7 @@ from django.utils import timezone
 from django_tenants.utils import tenant_context
 
 from apps.tenants import provisioning
+from apps.tenants.access.actions import Act
 from apps.tenants.access.models import ApiKey, AuditEvent
 from apps.tenants.access.models.keys import DEFAULT_DAYS, MOST_DAYS
 from maestro.commands import MaestroCommand
@@ -48,7 +49,7 @@ class Command(MaestroCommand):
                 created_by="operator",
             )
             AuditEvent.objects.record(
-                "key.issue",
+                Act.KEY_ISSUE,
                 actor="operator",
                 object_type="ApiKey",
                 object_id=key.pk,

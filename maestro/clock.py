@@ -32,3 +32,17 @@ def uuid7() -> uuid.UUID:
     value = (value & ~(0xF << 76)) | (0x7 << 76)
     value = (value & ~(0x3 << 62)) | (0x2 << 62)
     return uuid.UUID(int=value)
+
+
+SPANS = ((1.0, "days"), (24.0, "hours"), (1_440.0, "minutes"), (86_400.0, "seconds"))
+
+
+def span_unit(days: float) -> tuple[float, str]:
+    """The unit in which a number of days can be read: how many of it make a day, and its name."""
+    return next((span for span in SPANS if abs(days) * span[0] >= 1), SPANS[-1] if days else SPANS[0])
+
+
+def span_words(days: float) -> str:
+    """A number of days as people say it: 0.00007 -> 6.05 seconds, 0.04 -> 57.6 minutes, 30 -> 30 days."""
+    many, name = span_unit(days)
+    return f"{days * many:,.3g} {name}" if abs(days) < 1_000 else f"{days:,.0f} {name}"

@@ -13,6 +13,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
 
 from maestro.charts import Chart
+from maestro.clock import span_words
 from maestro.prose import rendered
 
 register = template.Library()
@@ -78,6 +79,14 @@ def sig(value: object) -> str:
     if value is None or value == "":
         return "–"
     return significant(float(value)) if isinstance(value, int | float) and is_number(value) else str(value)
+
+
+@register.filter
+def amount(value: object, unit: str) -> str:
+    """A number with its unit; days in a unit that can be read: 0.00007 days -> 6.05 seconds."""
+    if unit == "days" and is_number(value):
+        return span_words(float(value))  # type: ignore[arg-type]
+    return f"{sig(value)} {unit}".strip()
 
 
 @register.filter
@@ -247,7 +256,9 @@ def short_id(value: object, length: int = 8) -> dict[str, str]:
 
 @register.inclusion_tag("maestro/stat.html")
 def stat(label: str, value: object, unit: str = "", note: str = "") -> dict[str, str]:
-    """A stat tile."""
+    """A stat tile. Days are shown in a unit that can be read."""
+    if unit == "days" and is_number(value):
+        value, unit = amount(value, unit), ""
     return {"label": label, "value": sig(value), "unit": unit, "note": note}
 
 

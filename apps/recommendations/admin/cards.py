@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from apps.recommendations import tasks
 from apps.recommendations.admin.impact import SHORT_UNITS, UNITS, forest_of, pooled_words
+from apps.recommendations.admin.ranges import UNITS_OF_TARGETS, range_chart, reasons_unit
 from apps.recommendations.answers.advice import (
     PENDING,
     UNIT_WORDS,
@@ -29,7 +30,6 @@ from maestro import charts
 from maestro.admin.sites import Part, tenant_site
 from maestro.principals import Reach
 
-UNITS_OF_TARGETS = {"success": "points of success", "duration": "days", "cost": "cost", "effort": "hours"}
 BASES = {
     "impact": "what each is associated with here",
     "model": "what goes with the runs seen here",
@@ -159,9 +159,8 @@ def forecast_state(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
 
 def interval_chart(row: Forecast) -> charts.Chart:
     """One forecast's range, with what came of it if known."""
-    unit = UNITS_OF_TARGETS.get(row.target, "")
-    spread = (row.target, row.p10 or 0.0, row.p50 or 0.0, row.p90 or 0.0, row.actual)
-    return charts.intervals(f"Expected {row.target}", [spread], unit)
+    spread = (row.p10 or 0.0, row.p50 or 0.0, row.p90 or 0.0, row.actual)
+    return range_chart(row.target, spread)
 
 
 def why_chart(row: Forecast) -> charts.Chart | None:
@@ -171,7 +170,7 @@ def why_chart(row: Forecast) -> charts.Chart | None:
         for part in row.contributions
         if isinstance(part, dict) and {"covariate", "amount"} <= part.keys()
     ]
-    return charts.contributions("Reasons", parts[:FEW], UNITS_OF_TARGETS.get(row.target, "")) if parts else None
+    return charts.contributions("Reasons", parts[:FEW], reasons_unit(row.target)) if parts else None
 
 
 def artifact_card(request: HttpRequest, artifact: Artifact) -> dict[str, Any]:

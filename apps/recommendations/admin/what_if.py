@@ -13,6 +13,7 @@ from django.utils import timezone
 from apps.recommendations import tasks
 from apps.recommendations.actions import Act
 from apps.recommendations.admin.facts import WhatIfForm, facts_of_project
+from apps.recommendations.admin.ranges import UNITS_OF_TARGETS, range_chart, reasons_unit
 from apps.recommendations.answers.advice import UNIT_WORDS
 from apps.recommendations.models import WhatIf
 from apps.tenants.access.audit.recording import record
@@ -21,7 +22,6 @@ from apps.tracking.models import Project
 from maestro import charts
 from maestro.admin.sites import tenant_site
 
-UNITS_OF_TARGETS = {"success": "points of success", "duration": "days", "cost": "cost", "effort": "hours"}
 MAY = "recommendations.view_forecast"
 
 
@@ -97,14 +97,8 @@ def expected(one: dict[str, Any]) -> dict[str, Any]:
     has_range = one["low"] is not None and one["high"] is not None
     return one | {
         "unit_text": unit,
-        "why": charts.contributions("Reasons", parts, unit if one["target"] == "success" else "log scale")
-        if parts
-        else None,
-        "interval": charts.intervals(
-            f"Expected {one['target']}", [(one["target"], one["low"], one["value"], one["high"], None)], unit
-        )
-        if has_range
-        else None,
+        "why": charts.contributions("Reasons", parts, reasons_unit(one["target"])) if parts else None,
+        "interval": range_chart(one["target"], (one["low"], one["value"], one["high"], None)) if has_range else None,
         "why_id": f"why-{one['target']}",
     }
 

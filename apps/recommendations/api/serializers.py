@@ -134,11 +134,21 @@ class ContributionShown(serializers.Serializer[Any]):
     factor = serializers.FloatField(required=False, help_text="the same as a factor, for time, money and effort")
 
 
+class OutsideShown(serializers.Serializer[Any]):
+    """A fact of the project that past projects do not reach."""
+
+    fact = serializers.CharField()
+    value = serializers.JSONField(help_text="the project's")
+    low = serializers.FloatField(allow_null=True, help_text="the least that past projects had; null where none had it")
+    high = serializers.FloatField(allow_null=True)
+
+
 class ForecastShown(serializers.ModelSerializer[Forecast]):
     """One expectation: the middle with its interval, or why there is none."""
 
     needs = Need(many=True)
     contributions = ContributionShown(many=True)
+    outside = OutsideShown(many=True)
     value = serializers.FloatField(source="p50", allow_null=True)
     low = serializers.FloatField(source="p10", allow_null=True)
     high = serializers.FloatField(source="p90", allow_null=True)
@@ -147,7 +157,7 @@ class ForecastShown(serializers.ModelSerializer[Forecast]):
     class Meta:
         model = Forecast
         fields = ("target", "unit", "status", "code", "reason", "needs", "basis", "value", "low", "high", "level",
-                  "planned", "contributions", "actual", "training", "made_at")  # fmt: skip
+                  "planned", "pooled", "outside", "contributions", "actual", "training", "made_at")  # fmt: skip
 
 
 class ForecastsShown(serializers.Serializer[Any]):

@@ -19,8 +19,9 @@ from apps.recommendations.estimators.forecasting import (
     train_forecast,
 )
 from apps.recommendations.estimators.ranking import Ranker, RankingData, train_ranker
+from apps.recommendations.estimators.scope import scope_of
 from apps.recommendations.estimators.tables import Floats, table_from_rows
-from apps.recommendations.past.arrays import forecast_covariates, forecast_data, in_unit, plans_of
+from apps.recommendations.past.arrays import PLAN_COLUMNS, forecast_covariates, forecast_data, in_unit, plans_of
 from apps.recommendations.past.history import TARGETS, History, ProjectRow
 from apps.recommendations.training.holdout import NO_RIVAL, Losses, Rival, split
 from apps.recommendations.training.impact import Judged, Meter, elapsed_ms, ids_of
@@ -53,10 +54,12 @@ class ForecastFinding:
     reasons: tuple[tuple[dict[str, Any], ...], ...]
     projects: tuple[UUID, ...] = ()
     failed: float | None = None
+    scope: Mapping[str, Any] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
-        """The model as text, with the projects it was trained on."""
-        return self.forecast.to_json() | {"projects": [str(one) for one in self.projects]}
+        """The model as text, with the projects it was trained on and how far these reach."""
+        projects = [str(one) for one in self.projects]
+        return self.forecast.to_json() | {"projects": projects, "scope": dict(self.scope)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +121,7 @@ def find_forecast(history: History, target: str, *, seed: int, meter: Meter, riv
         reasons,
         ids_of(known),
         failed,
+        scope_of([row.known for row in known], came_of(known), [row.problem_class for row in known]),
     )
 
 
@@ -166,6 +170,11 @@ def judge_forecast(
     covered = float(np.mean(inside)) if inside else None
     losses = forecast_losses(before, later, target, median=median)
     return Judged(losses, judge, len(earlier), len(later), rival, frozenset(ids_of(later))), covered, ""
+
+
+def came_of(rows: Sequence[ProjectRow]) -> dict[str, list[float | None]]:
+    """A plan's name -> what such things came to in past projects."""
+    return {column: [row.actual[target] for row in rows] for target, column in PLAN_COLUMNS.items()}
 
 
 def predictions_of(forecast: Forecast, rows: Sequence[ProjectRow], target: str) -> tuple[Prediction, ...]:

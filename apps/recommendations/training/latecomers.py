@@ -34,11 +34,14 @@ def foresee_target(model: ImpactModel, waiting: tuple[ProjectRow, ...], *, at: d
     if not rows:
         return 0
     try:
-        forecast = forecast_from_json(unseal(model))
+        document = unseal(model)
+        forecast = forecast_from_json(document)
     except (Conflict, ValueError):
         return 0
     predictions, reasons = ask(forecast, rows, model.target)
-    finding = ForecastFinding(model.target, forecast, None, "", None, 0, rows, predictions, reasons)
+    finding = ForecastFinding(
+        model.target, forecast, None, "", None, 0, rows, predictions, reasons, scope=document.get("scope", {})
+    )
     made = list(forecast_rows(model, finding, at=at))
     Forecast.objects.bulk_create(made, batch_size=500, ignore_conflicts=True)
     return len(made)

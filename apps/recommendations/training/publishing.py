@@ -10,6 +10,7 @@ import numpy as np
 from apps.recommendations.estimators.impact import Effect
 from apps.recommendations.estimators.ranking import Advice as Ranked
 from apps.recommendations.estimators.ranking import Ranker, rank
+from apps.recommendations.estimators.scope import hedged
 from apps.recommendations.estimators.verdicts import Verdict, refused
 from apps.recommendations.models import Forecast, ImpactModel, ImpactScore, Training
 from apps.recommendations.past.arrays import UNITS
@@ -95,7 +96,8 @@ def forecast_figures(finding: ForecastFinding) -> dict[str, object]:
 def forecast_rows(model: ImpactModel, finding: ForecastFinding, *, at: datetime) -> Iterator[Forecast]:
     """One row for each open project; a refusal has no number."""
     for row, said, why in zip(finding.rows, finding.predictions, finding.reasons, strict=True):
-        verdict = said.verdict
+        hedge = hedged(said.verdict, finding.scope, row.known, row.problem_class)
+        verdict = hedge.verdict
         known = not verdict.is_refused
         yield Forecast(
             model=model,
@@ -112,6 +114,8 @@ def forecast_rows(model: ImpactModel, finding: ForecastFinding, *, at: datetime)
             p50=said.value if known else None,
             p90=said.hi if known else None,
             planned=row.planned[finding.target],
+            pooled=hedge.pooled,
+            outside=list(hedge.outside),
             contributions=list(why),
             made_at=at,
         )

@@ -1,11 +1,13 @@
 """The recommendations room: what may a project expect that does not exist yet. Loads LightGBM: never in a web process."""
 
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 from apps.recommendations.answers.narrowing import Narrow, narrowest
 from apps.recommendations.estimators.forecasting import Forecast, Prediction, contributions, forecast_from_json, predict
 from apps.recommendations.estimators.minimum_data import FORECAST_OUTCOMES
+from apps.recommendations.estimators.scope import hedged
 from apps.recommendations.estimators.tables import table_from_rows
 from apps.recommendations.estimators.verdicts import Need, refused
 from apps.recommendations.models import ImpactModel, WhatIf
@@ -57,16 +59,19 @@ def expected(target: str, model: ImpactModel | None, known: dict[str, Any], plan
     if model is None:
         return shell | refusal(target)
     try:
-        forecast = forecast_from_json(unseal(model))
+        document = unseal(model)
+        forecast = forecast_from_json(document)
     except (Conflict, ValueError) as error:
         return shell | withheld("model_changed", str(error), [])
     table = table_from_rows([known]).without([PLAN_COLUMNS.get(target, "")])
     planned = None if plan is None else numbers([plan]) * SCALES.get(target, 1.0)
     (found,) = predict(forecast, table, planned=planned)
-    said = in_unit(found, target)
+    hedge = hedged(found.verdict, document.get("scope", {}), known, known["problem_class"] or "")
+    said = replace(in_unit(found, target), verdict=hedge.verdict)
     (why,) = contributions(forecast, table, planned=planned)
     reasons = [told(forecast, one) for one in why[:TOP_REASONS]]
-    return shell | shown(forecast, said, reasons) | {"planned": plan}
+    beyond = {"planned": plan, "pooled": hedge.pooled, "outside": list(hedge.outside)}
+    return shell | shown(forecast, said, reasons) | beyond
 
 
 def shown(forecast: Forecast, said: Prediction, reasons: list[dict[str, Any]]) -> dict[str, Any]:
@@ -145,4 +150,6 @@ def withheld(code: str, reason: str, needs: list[dict[str, Any]]) -> dict[str, A
         "needs": needs,
         "basis": "",
         "contributions": [],
+        "pooled": False,
+        "outside": [],
     } | nothing

@@ -1,10 +1,13 @@
 """Forecasts, advice and what came of both, on a database."""
 
 import random
+import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import User
+from django.test import Client
 from django.utils import timezone
 
 from apps.recommendations.answers import calibration, followup
@@ -223,3 +226,30 @@ def test_short_projects_are_forecast_in_days_all_the_same(acme):
     train_now()
     said = Forecast.objects.get(project=project, target="duration")
     assert 1 / 86_400 < said.p10 < said.p50 < said.p90 < 1000 / 86_400
+
+
+def test_a_plan_beyond_the_history_is_named_in_forecasts_and_what_if_by_api_and_page(acme, api):
+    past = make_past(60)
+    for k, one in enumerate(past.projects):
+        Project.objects.filter(pk=one.pk).update(actual_duration_days=(k + 5) / 86_400, planned_duration_days=None)
+    project = open_project(planned_duration_days=30, complexity=50, problem_class="vision")
+    train_now()
+    body = api(acme, "viewer").get(f"/api/v1/projects/{project.pk}/forecasts/").json()
+    (duration,) = [one for one in body["results"] if one["target"] == "duration"]
+    assert (duration["status"], duration["pooled"]) == ("early", True)
+    assert [one["fact"] for one in duration["outside"]] == ["planned_duration_days"]
+    words = "planned duration 30 days (seen: 5 seconds to 1.07 minutes)"
+    assert words in duration["reason"]
+    assert "0 of the 60 projects behind it are vision projects" in duration["reason"]
+    asked = WhatIf.objects.create(facts={"planned_duration_days": 30, "problem_class": "regression"})
+    what_if.answer(asked, at=timezone.now())
+    (said,) = [one for one in asked.answer["results"] if one["target"] == "duration"]
+    assert words in said["reason"]
+    assert (said["outside"][0]["value"], said["pooled"]) == (30, False)
+    User.objects.create_superuser("ada", "ada@example.org", "a long test passphrase")
+    client = Client(headers={"host": f"{acme.slug}.localhost"})
+    client.force_login(User.objects.get(username="ada"))
+    for page in (f"/admin/tracking/project/{project.pk}/change/", f"/admin/what-if/{asked.pk}/"):
+        shown = client.get(page).content.decode()
+        assert words in shown
+        assert re.search(r"80 % interval [\d.]+ seconds to [\d.]+ (seconds|minutes)", shown)

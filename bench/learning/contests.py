@@ -4,10 +4,12 @@ usage: python -m bench.learning.contests [--tenants 60]
 
 Each simulated tenant has 150 projects and 8 artifacts; models are trained on 120 and compared on the other 30. Printed:
 the share refused by one standard error alone, and by the rule that serves (apps/recommendations/training/holdout.py).
+Then how often a model makes no claim, since its error is above that of assuming no effect: where effects are as simulated,
+and where outcomes were shuffled, so that there are none.
 """
 
 import argparse
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -24,12 +26,28 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--tenants", type=int, default=60)
     found: dict[str, list[tuple[bool, bool]]] = {}
-    for seed in range(FIRST_SEED, FIRST_SEED + parser.parse_args().tenants):
+    tenants = parser.parse_args().tenants
+    for seed in range(FIRST_SEED, FIRST_SEED + tenants):
         for name, refused in contests(seed):
             found.setdefault(name, []).append(refused)
     print("| new model | contests | refused by one standard error | refused by the rule |\n| --- | --- | --- | --- |")
     for name, rows in found.items():
         print(f"| {name} | {len(rows)} | " + " | ".join(f"{share:.2f}" for share in np.mean(rows, axis=0)) + " |")
+    print("\n| tenant | tenants | makes no claim |\n| --- | --- | --- |")
+    for name, silent in silences(range(FIRST_SEED, FIRST_SEED + tenants)).items():
+        print(f"| {name} | {len(silent)} | {np.mean(silent):.2f} |")
+
+
+def silences(seeds: Iterable[int]) -> dict[str, list[bool]]:
+    """Whether a tenant's own earlier model foresees its later projects worse than no effect would."""
+    found: dict[str, list[bool]] = {"effects as simulated": [], "no effect at all": []}
+    for seed in seeds:
+        made = tenant(PROJECTS, ARTIFACTS, seed=seed).data
+        without = replace(made, outcome=np.random.default_rng(seed).permutation(made.outcome))
+        for silent, data in zip(found.values(), (made, without), strict=True):
+            train, test = data.take(np.arange(TRAINED)), data.take(np.arange(TRAINED, PROJECTS))
+            silent.append(losses(train, train, test).lose)
+    return found
 
 
 def contests(seed: int) -> Iterator[tuple[str, tuple[bool, bool]]]:

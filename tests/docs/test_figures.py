@@ -8,7 +8,7 @@ import pytest
 
 from tests.docs.blocks import ROOT, agree, number, tables
 
-GROWTH, SIMULATIONS, FILES = (f"bench/results/{name}.md" for name in ("growth", "simulations", "files"))
+GROWTH, SIMULATIONS, FILES, DEMO = (f"bench/results/{name}.md" for name in ("growth", "simulations", "files", "demo"))
 
 
 def measured(page: str, heading: str, row: str, column: str) -> float:
@@ -111,6 +111,18 @@ SENTENCES: list[tuple[str, str, list[Cell]]] = [
         [(GROWTH, TENANTS, "1,000 900", "of it catalog MB", 1000)],
     ),
     ("docs/scaling.md", "a new column {} ms a tenant", [(GROWTH, FLEET, "a new column", "ms a tenant", 1)]),
+    (
+        "docs/learning.md",
+        "the run unit serves with {}; finished projects come to {} on",
+        [(DEMO, "Backtests", f"impact by {unit}", "error ratio", 1) for unit in ("runs", "finished projects")],
+    ),
+    (
+        "docs/learning.md",
+        "do have effects, {} make no claim",
+        [(DEMO, "How often", "effects as simulated", "no claim", 1)],
+    ),
+    ("docs/learning.md", "nothing to claim, {} make none", [(DEMO, "How often", "no effect", "no claim", 1)]),
+    ("docs/learning.md", "on the demo, {} claims, none", [(DEMO, "Claims against", "demo", "claims", 1)]),
     (
         "docs/learning.md",
         "The error itself falls ({}, {}, {} points",

@@ -1,6 +1,8 @@
 """Nobody is told more than the narrowest honest estimate: of his class alone, else pooled and called so, else nothing."""
 
 import random
+import subprocess
+import sys
 from datetime import UTC, datetime
 from typing import Any
 
@@ -15,6 +17,7 @@ from apps.recommendations.training import run, what_if
 from apps.recommendations.work import leases
 from apps.registry.models import Artifact, Usage
 from apps.tracking.models import Project
+from tests.docs.blocks import blocks
 from tests.factories.learning import make_artifacts, make_runs, past_project
 
 # How many projects there are of each class. Twelve are looked at alone, fewer are not.
@@ -189,3 +192,22 @@ def test_where_there_is_but_one_class_its_estimates_are_its_own(acme, api, artif
     assert body["items"]
     assert not any(item["pooled"] for item in body["items"])
     assert api(acme, "viewer").get("/api/v1/impact/?problem_class=vision").json()["results"]
+
+
+def gate(body: bytes) -> "subprocess.CompletedProcess[str]":
+    """Run the gate of docs/learning.md on an answer."""
+    (block,) = [one for one in blocks() if one.page == "docs/learning.md" and "missed" in one.text]
+    code = block.text.partition("python3 -c '")[2].rpartition("'")[0]
+    return subprocess.run(
+        [sys.executable, "-c", code], input=body.decode(), capture_output=True, text=True, check=False
+    )
+
+
+def test_the_gate_of_the_page_fails_a_project_for_what_its_own_class_shows_alone(acme, api, artifacts):
+    client, fails = api(acme, "viewer"), {}
+    for name in CLASSES:
+        fails[name] = gate(client.get(f"/api/v1/projects/open-{name}/advice/").content)
+    assert fails["classification"].returncode == 1
+    assert artifacts[0].name in fails["classification"].stderr
+    assert all(artifacts[0].name not in fails[name].stderr for name in CLASSES if name != "classification")
+    assert [fails[name].returncode for name in ("regression", "forecasting", "vision")] == [0, 0, 0]

@@ -5,6 +5,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from django.apps import apps
+from django.db.models import CASCADE, PROTECT, ForeignKey, ProtectedError
 from django.test import Client
 
 from apps.recommendations.answers import advice
@@ -13,7 +15,7 @@ from apps.registry.models import Artifact, ArtifactVersion, Edge, LoggedModel, U
 from apps.registry.observations import observe
 from apps.tenants.models import Tenant
 from apps.tracking.exports import orders
-from apps.tracking.models import Dataset, Experiment, Export, ModelMetric, Run, RunInput, TagWriter
+from apps.tracking.models import Dataset, Experiment, Export, ModelMetric, Project, Run, RunInput, TagWriter
 from apps.tracking.runs import moves
 from apps.tracking.runs.selection import Doer
 from tests.factories.sending import send
@@ -259,3 +261,21 @@ def test_an_export_leaves_out_what_has_left_the_askers_projects(
     Experiment.objects.filter(pk=own_run["experiment_id"]).update(project=things.theirs)
     assert orders.wanted_of(question).experiments == []
     assert orders.wanted_of(question | {"projects": None}).experiments == [int(own_run["experiment_id"])]
+
+
+def test_a_project_with_artifacts_of_its_own_is_not_deleted_from_under_them(acme: Tenant) -> None:
+    """Without a project an artifact is everybody's, so a deletion must not take the project away (R46)."""
+    project = Project.objects.create(slug="leaving", name="leaving")
+    Artifact.objects.create(name="private", project=project, created_ms=1, updated_ms=1)
+    with pytest.raises(ProtectedError):
+        project.delete()
+    assert Artifact.objects.get(name="private").project_id == project.pk
+
+
+def test_no_deletion_writes_a_null_where_a_project_stood() -> None:
+    links = [
+        field for model in apps.get_models() for field in model._meta.get_fields() if field.related_model is Project
+    ]
+    written = [field for field in links if isinstance(field, ForeignKey)]
+    assert len(written) > 5
+    assert [str(field) for field in written if field.remote_field.on_delete not in (CASCADE, PROTECT)] == []

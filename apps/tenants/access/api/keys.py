@@ -12,6 +12,7 @@ from rest_framework.response import Response
 from apps.tenants.access.api.serializers import KeyIssued, KeyNew, KeyShown, KeyTurn
 from apps.tenants.access.keys import keyring
 from apps.tenants.access.models import ApiKey
+from apps.tenants.access.people.project_roles import project_within
 from maestro.api.permissions import asking, reading_and_writing
 
 
@@ -51,7 +52,7 @@ class KeyList(GenericAPIView[ApiKey]):
             name=fields["name"],
             role=fields["role"],
             days=fields["days"],
-            project_id=ApiKey.objects.project_id_of(project) if project else None,
+            project_id=project_within(asking(request), project) if project else None,
             scopes=tuple(fields.get("scopes", ())),
         )
         return issued(*keyring.issue(request, asking(request), wish, timezone.now()))

@@ -14,7 +14,8 @@ from apps.tenants.access.api.tokens import OpenView
 from apps.tenants.access.idempotency import IdempotentPosts
 from apps.tenants.access.keys import exchange, trusting
 from apps.tenants.access.keys.publishers import snippet
-from apps.tenants.access.models import ApiKey, TrustedPublisher
+from apps.tenants.access.models import TrustedPublisher
+from apps.tenants.access.people.project_roles import project_within
 from apps.tenants.routing import this_tenant
 from maestro.api.permissions import asking, public_route, reading_and_writing
 from maestro.api.serializers import Mapped, StrictSerializer, Text, Whole
@@ -132,7 +133,7 @@ class PublisherList(IdempotentPosts, GenericAPIView[TrustedPublisher]):
         asked = PublisherNew(data=request.data)
         asked.is_valid(raise_exception=True)
         wish = dict(asked.validated_data)
-        project_id = ApiKey.objects.project_id_of(wish.pop("project"))
+        project_id = project_within(asking(request), wish.pop("project"))
         row = trusting.trust(request, asking(request), project_id, wish)
         return Response(shown(request, row), status=201)
 

@@ -1,0 +1,111 @@
+"""Fields of the doors that name no thing which might be another project's: words, numbers, choices, and names to be given.
+
+A name that is to be given (`new_name`, a new artifact's or experiment's `name`, `slug`, a new trace's `trace_id`) may be
+taken by another project: such names are unique in the tenant, as MLflow has it, and a taken one is told as taken.
+"""
+
+MLFLOW = {
+    "registry.mlflow.base": "key tags value",
+    "registry.mlflow.logged": "allow_deleted artifact_directory_path ascending dataset_digest dataset_name datasets field_name key"
+    " model_type name order_by params status step value",
+    "registry.mlflow.models": "alias description new_name order_by registered_model stages version",
+    "registry.mlflow.notes": "description key",
+    "registry.mlflow.versions": "archive_existing_versions description model_version order_by run_link stage version",
+    "tracking.mlflow.assessments": "assessment_name expectation feedback metadata name paths rationale update_mask",
+    "tracking.mlflow.batches": "dataset_digest dataset_name",
+    "tracking.mlflow.bodies": "dataset_digest dataset_name key params step timestamp",
+    "tracking.mlflow.evaluation": "dataset filter_string name next_page_token order_by tags",
+    # The source of a record is kept as its client tells it; nothing looks it up. asks.py tries one all the same.
+    "tracking.mlflow.evaluation_fields": "expectations inputs outputs source_data source_id source_type",
+    "tracking.mlflow.experiments": "artifact_location key name new_name",
+    "tracking.mlflow.inputs": "digest key name tags value",
+    "tracking.mlflow.metrics": "end_step max_results metric_key next_page_token page_token start_step",
+    "tracking.mlflow.runs": "end_time key run_name start_time status user_id",
+    "tracking.mlflow.searches": "next_page_token order_by",
+    # A span is one of its own trace.
+    "tracking.mlflow.trace_fields": "assessment_name assessments client_request_id create_time error execution_duration expectation"
+    " feedback metadata rationale request_preview request_time response_preview serialization_format serialized_value"
+    " source_id source_type span_id state type valid",
+    "tracking.mlflow.traces": "key max_timestamp_millis max_traces next_page_token order_by traces value",
+}
+FACTS = (
+    "name description problem_class complexity dataset_facts team team_size starts_at ends_at planned_duration_days planned_cost"
+    " planned_effort_hours actual_duration_days actual_cost actual_effort_hours goal_metric goal_maximize goal_worst goal_best labels"
+)
+PLANS = "problem_class complexity team team_size starts_at dataset_facts planned_duration_days planned_cost planned_effort_hours"
+VIEW = "is_default is_shared name"
+SHAPES = {
+    "tenants.access.api.serializers.KeyNew": "days name role scopes",
+    "tenants.access.api.serializers.KeyTurn": "days overlap_hours",
+    "tenants.access.api.serializers.SignIn": "code password username",
+    "tenants.access.api.serializers.Refresh": "refresh",
+    "tenants.access.api.publishers.PublisherNew": "audience claims issuer jwks jwks_url kind minutes name role",
+    "tenants.access.api.publishers.ExchangeNew": "token",
+    "tenants.access.api.roles.RoleGiven": "role",
+    "tracking.api.run_bulk.BulkAsked": "action drop_tags expected status",
+    "tracking.api.exports.ExportAsked": "column format order_by status view",
+    "tracking.api.exports.ExportNew": "columns format order_by status view",
+    "tracking.api.serializers.ProjectFacts": FACTS,
+    "tracking.api.serializers.ProjectNew": f"{FACTS} slug",
+    "tracking.api.serializers.OutcomeNew": "actual_cost actual_duration_days actual_effort_hours business_value model_performance"
+    " rule source success",
+    "tracking.api.serializers.MemberNew": "title",
+    "tracking.api.retention.RuleAsked": "keep_runs_days lost_after_hours trash_days",
+    "tracking.api.runs_shown.RunFacts": "end_ms status",
+    "tracking.api.saved_views.ViewStateFields": "columns layout log_axis smoothing sort status x_axis",
+    "tracking.api.saved_views.ViewFacts": VIEW,
+    "tracking.api.saved_views.ViewNew": VIEW,
+    "registry.api.serializers.ArtifactFacts": "card description kind owner tags",
+    "registry.api.serializers.ArtifactNew": "card description kind name owner tags",
+    "registry.api.serializers.FileNew": "path text",
+    "registry.api.serializers.VersionNew": "description tags",
+    "registry.api.serializers.VersionFacts": "description state tags",
+    "registry.api.serializers.UsageNew": "at observed role",
+    "registry.api.serializers.UsagesNew": "replace",
+    "recommendations.api.serializers.TrainingNew": "force seed",
+    "recommendations.api.serializers.WhatIfNew": PLANS,
+}
+QUERIES = {
+    "recommendations.api.impact": "problem_class unit",
+    "registry.api.artifacts": "kind",
+    "registry.api.files": "RUN_HEADER",  # a header: x-maestro-run in asks.py
+    "registry.api.lineage": "depth direction",
+    "tenants.access.api.audit": "cursor limit name since until",
+    "tracking.api.exports": "column format order_by status view",
+    "tracking.api.projects": "finished problem_class team",
+    "tracking.api.run_bulk": "dry_run",
+    "tracking.api.runs": "deleted status",
+}
+# Routes that refuse even one's own things, from within a project, and why.
+TENANTS = "belongs to the whole tenant"
+NOT_OFFERED = "says that it is not offered"
+REFUSED = {
+    "POST api/v1/forecasts/": TENANTS,
+    "GET api/v1/forecasts/<uuid:question>/": TENANTS,
+    "GET api/v1/calibration/": TENANTS,
+    "GET api/v1/impact/": TENANTS,
+    "GET api/v1/trainings/": TENANTS,
+    "POST api/v1/trainings/": TENANTS,
+    "GET api/v1/trainings/<uuid:training>/": TENANTS,
+    "POST api/v1/trainings/<uuid:training>/rollback/": TENANTS,
+    "POST api/v1/projects/": TENANTS,
+    "PUT api/v1/retention/": TENANTS,
+    "POST api/v1/projects/<str:project>/outcome/derive/": "has no goal",
+    "GET api/v1/runs/exports/<uuid:export>/file/": "is not written yet",
+    "GET api/v1/audit/": TENANTS,
+    "GET api/v1/audit/export/": TENANTS,
+    "POST api/2.0/mlflow-artifacts/mpu/<path:path>": NOT_OFFERED,
+    "GET api/2.0/mlflow-artifacts/presigned/<path:path>": NOT_OFFERED,
+    "POST api/2.0/mlflow/artifacts/presigned-upload-url": NOT_OFFERED,
+    "POST api/2.0/mlflow/artifacts/presigned-download-url": NOT_OFFERED,
+    "POST v1/traces": NOT_OFFERED,
+}
+# Where a name is given, which may be taken.
+GIVEN = {("PUT api/v1/artifacts/<str:artifact>/", "artifact")}
+# Routes that are tried elsewhere, or that name nothing but oneself.
+APART = {
+    "PUT api/v1/blobs/<str:sha256>/": "registry/test_contents.py: the bytes are sent with their digest",
+    "PUT api/v1/projects/<str:project>/": "gives a name",
+    "DELETE api/v1/keys/self/": "oneself",
+    "POST api/v1/keys/self/rotate/": "oneself",
+}

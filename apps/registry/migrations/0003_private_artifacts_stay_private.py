@@ -5,16 +5,21 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('registry', '0002_logged_model_run_hex'),
-        ('tracking', '0012_writers'),
+        ("registry", "0002_logged_model_run_hex"),
+        ("tracking", "0012_writers"),
     ]
 
     operations = [
         migrations.AlterField(
-            model_name='artifact',
-            name='project',
-            field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='tracking.project'),
+            model_name="artifact",
+            name="project",
+            field=models.ForeignKey(
+                blank=True,
+                null=True,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="+",
+                to="tracking.project",
+            ),
         ),
     ]

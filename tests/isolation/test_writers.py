@@ -232,7 +232,9 @@ def test_advice_names_what_the_reader_sees(
     acme: Tenant, api: Api, things: Things, ours: Client, is_stored: bool
 ) -> None:
     training = Training.objects.create(why="test", state=Training.State.DONE)
-    model = ImpactModel.objects.create(training=training, target="impact", unit="project", state="champion")
+    figures = {"classes": {things.mine.problem_class: 9}}
+    kind = {"target": "impact", "unit": "project", "state": "champion", "figures": figures}
+    model = ImpactModel.objects.create(training=training, **kind)
     artifact = Artifact.objects.get(name=things.ids["artifact"])
     numbers = {"status": "ok", "low": 1.0, "high": 3.0, "n_projects": 9}
     ImpactScore.objects.create(model=model, artifact=artifact, effect=2.0, n_used=5, n_unused=5, **numbers)

@@ -38,12 +38,24 @@ window.Maestro = window.Maestro || {};
   }
 
   function line(series, shown) {
-    const place = { step: (point) => point[0], time: (point) => point[2], clock: (point) => (series.startMs || 0) + point[2] * 1000 }[shown.x];
+    const place = {
+      step: (point) => point[0],
+      time: (point) => point[2],
+      clock: (point) => (series.startMs || 0) + point[2] * 1000,
+    }[shown.x];
     const drop = shown.log ? (value) => (value > 0 ? value : null) : (value) => value;
     const pick = (points) => points.map((point) => [place(point), drop(point[1])]);
     if (!shown.smooth) return [{ ...series, data: pick(series.data) }];
-    const faint = { ...series, id: `${series.id} raw`, data: pick(series.data), silent: true, tooltip: { show: false },
-      lineStyle: { ...series.lineStyle, opacity: 0.22, width: 1, type: "solid" }, showSymbol: false, z: 1 };
+    const faint = {
+      ...series,
+      id: `${series.id} raw`,
+      data: pick(series.data),
+      silent: true,
+      tooltip: { show: false },
+      lineStyle: { ...series.lineStyle, opacity: 0.22, width: 1, type: "solid" },
+      showSymbol: false,
+      z: 1,
+    };
     return [faint, { ...series, data: pick(smoothed(series.data, shown.smooth)), z: 2 }];
   }
 
@@ -66,14 +78,22 @@ window.Maestro = window.Maestro || {};
       grid: { left: 8, right: 28, top: 12, bottom: 12, containLabel: true },
       tooltip: { trigger: "item" },
       xAxis: { type: "value", scale: true },
-      yAxis: { type: "category", data: given.map((series) => series.name), axisTick: { show: false }, splitLine: { show: true } },
+      yAxis: {
+        type: "category",
+        data: given.map((series) => series.name),
+        axisTick: { show: false },
+        splitLine: { show: true },
+      },
       series: [{ type: "scatter", name: "value", data, symbolSize: 11 }],
     };
   }
 
   /** The server's curve options as the reader wants to see them. */
   function curveOptions(options, shown) {
-    if (options.series.some((series) => series.data.length) && options.series.every((series) => series.data.length < 2)) {
+    if (
+      options.series.some((series) => series.data.length) &&
+      options.series.every((series) => series.data.length < 2)
+    ) {
       return valueDots(options);
     }
     const say = { step: (value) => `step ${window.Maestro.sig(value)}`, time: seconds, clock: moment }[shown.x];
@@ -93,11 +113,15 @@ window.Maestro = window.Maestro || {};
   /** Columns and rows of a curve chart, one row a step and a column a run. */
   function curveRows(options) {
     const steps = new Map();
-    options.series.forEach((series, index) => series.data.forEach(([step, value]) => {
-      if (!steps.has(step)) steps.set(step, Array(options.series.length).fill(null));
-      steps.get(step)[index] = value;
-    }));
-    const rows = [...steps.entries()].sort((left, right) => left[0] - right[0]).map(([step, values]) => [step, ...values]);
+    options.series.forEach((series, index) =>
+      series.data.forEach(([step, value]) => {
+        if (!steps.has(step)) steps.set(step, Array(options.series.length).fill(null));
+        steps.get(step)[index] = value;
+      }),
+    );
+    const rows = [...steps.entries()]
+      .sort((left, right) => left[0] - right[0])
+      .map(([step, values]) => [step, ...values]);
     return { columns: ["Step", ...options.series.map((series) => series.name)], rows };
   }
 
@@ -110,7 +134,9 @@ window.Maestro = window.Maestro || {};
     smooth.value = shown.smooth;
     log.checked = shown.log;
     x.value = shown.x;
-    const say = () => { form.querySelector("output").textContent = Number(smooth.value) ? Number(smooth.value).toFixed(2) : "off"; };
+    const say = () => {
+      form.querySelector("output").textContent = Number(smooth.value) ? Number(smooth.value).toFixed(2) : "off";
+    };
     say();
     form.hidden = false;
     form.addEventListener("input", () => {

@@ -45,7 +45,10 @@ window.Maestro = window.Maestro || {};
 
   function fromTable(twin) {
     const rows = [...twin.querySelectorAll("tr")].map((row) =>
-      [...row.cells].map((item) => (item.dataset.value === undefined ? item.textContent.trim() : Number(item.dataset.value))));
+      [...row.cells].map((item) =>
+        item.dataset.value === undefined ? item.textContent.trim() : Number(item.dataset.value),
+      ),
+    );
     return { columns: rows[0] || [], rows: rows.slice(1) };
   }
 

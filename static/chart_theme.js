@@ -30,11 +30,14 @@ window.Maestro = window.Maestro || {};
     const [low, high] = [api.coord([api.value(0), api.value(2)]), api.coord([api.value(1), api.value(2)])];
     const stroke = { stroke: api.visual("color"), lineWidth: 2, fill: null };
     const line = (x1, y1, x2, y2) => ({ type: "line", shape: { x1, y1, x2, y2 }, style: stroke });
-    return { type: "group", children: [
-      line(low[0], low[1], high[0], high[1]),
-      line(low[0], low[1] - 4, low[0], low[1] + 4),
-      line(high[0], high[1] - 4, high[0], high[1] + 4),
-    ] };
+    return {
+      type: "group",
+      children: [
+        line(low[0], low[1], high[0], high[1]),
+        line(low[0], low[1] - 4, low[0], low[1] + 4),
+        line(high[0], high[1] - 4, high[0], high[1] + 4),
+      ],
+    };
   }
 
   const BOX = { width: 172, height: 34 };
@@ -43,12 +46,24 @@ window.Maestro = window.Maestro || {};
   function box(params, api) {
     const [x, y] = api.coord([api.value(0), api.value(1)]);
     const shape = { x: x - BOX.width / 2, y: y - BOX.height / 2, ...BOX, r: 6 };
-    const label = { text: api.value(2), x, y, align: "center", verticalAlign: "middle", width: BOX.width - 16, overflow: "truncate",
-      fill: token("text"), font: `12px ${getComputedStyle(document.body).fontFamily}` };
-    return { type: "group", children: [
-      { type: "rect", shape, style: { fill: token("surface"), stroke: token(api.value(3)), lineWidth: 1.5 } },
-      { type: "text", style: label, silent: true },
-    ] };
+    const label = {
+      text: api.value(2),
+      x,
+      y,
+      align: "center",
+      verticalAlign: "middle",
+      width: BOX.width - 16,
+      overflow: "truncate",
+      fill: token("text"),
+      font: `12px ${getComputedStyle(document.body).fontFamily}`,
+    };
+    return {
+      type: "group",
+      children: [
+        { type: "rect", shape, style: { fill: token("surface"), stroke: token(api.value(3)), lineWidth: 1.5 } },
+        { type: "text", style: label, silent: true },
+      ],
+    };
   }
 
   /** What leads from one thing to another: a curve with an arrow's head. */
@@ -58,18 +73,30 @@ window.Maestro = window.Maestro || {};
     const [start, end] = [x1 + BOX.width / 2, x2 - BOX.width / 2 - 2];
     const bend = Math.max((end - start) / 2, 16);
     const stroke = { stroke: api.visual("color"), fill: null, lineWidth: 1.2 };
-    const head = [[end - 7, y2 - 4], [end, y2], [end - 7, y2 + 4]];
-    return { type: "group", children: [
-      { type: "bezierCurve", shape: { x1: start, y1, x2: end, y2, cpx1: start + bend, cpy1: y1, cpx2: end - bend, cpy2: y2 }, style: stroke },
-      { type: "polygon", shape: { points: head }, style: { fill: api.visual("color") } },
-    ] };
+    const head = [
+      [end - 7, y2 - 4],
+      [end, y2],
+      [end - 7, y2 + 4],
+    ];
+    return {
+      type: "group",
+      children: [
+        {
+          type: "bezierCurve",
+          shape: { x1: start, y1, x2: end, y2, cpx1: start + bend, cpy1: y1, cpx2: end - bend, cpy2: y2 },
+          style: stroke,
+        },
+        { type: "polygon", shape: { points: head }, style: { fill: api.visual("color") } },
+      ],
+    };
   }
 
   const renderers = { interval: intervalBar, box, link };
 
   /** A copy of server-made options with `token:` colours and named functions put in. */
   function resolve(value, key) {
-    if (Array.isArray(value)) return value.length > 3 && typeof value[0] === "number" ? value : value.map((item) => resolve(item));
+    if (Array.isArray(value))
+      return value.length > 3 && typeof value[0] === "number" ? value : value.map((item) => resolve(item));
     if (value && typeof value === "object") {
       return Object.fromEntries(Object.entries(value).map(([name, item]) => [name, resolve(item, name)]));
     }
@@ -102,10 +129,21 @@ window.Maestro = window.Maestro || {};
       timeAxis: axisStyle(false),
       parallelAxis: axisStyle(false),
       parallel: { parallelAxisDefault: axisStyle(false) },
-      legend: { textStyle: { color: token("text") }, pageTextStyle: { color: token("muted") }, itemWidth: 24, itemHeight: 12,
-        pageIconColor: token("accent"), pageIconInactiveColor: token("border") },
-      tooltip: { backgroundColor: token("surface"), borderColor: token("border"), borderWidth: 1, padding: 8,
-        textStyle: { color: token("text"), fontSize: 12, fontFamily: font } },
+      legend: {
+        textStyle: { color: token("text") },
+        pageTextStyle: { color: token("muted") },
+        itemWidth: 24,
+        itemHeight: 12,
+        pageIconColor: token("accent"),
+        pageIconInactiveColor: token("border"),
+      },
+      tooltip: {
+        backgroundColor: token("surface"),
+        borderColor: token("border"),
+        borderWidth: 1,
+        padding: 8,
+        textStyle: { color: token("text"), fontSize: 12, fontFamily: font },
+      },
     };
   }
 

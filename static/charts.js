@@ -1,4 +1,4 @@
-/* Draws every `[data-chart]`: options by json_script or, when it comes into view, from `data-source`; live by polling. */
+/* Draws every `[data-chart]`: options by json_script, or from `data-source` when it comes into view; live by polling. */
 "use strict";
 
 (() => {
@@ -31,16 +31,20 @@
 
   function shownOptions(state) {
     const isCurve = state.figure.dataset.kind === "curve";
-    if (isCurve && state.options.legend && document.querySelector("[data-dots-tell]")) state.options.legend.show = false;
+    if (isCurve && state.options.legend && document.querySelector("[data-dots-tell]"))
+      state.options.legend.show = false;
     return resolve(common(isCurve ? curveOptions(seenSeries(state.options), view()) : state.options));
   }
 
   /** The dots beside names take the looks that the server gave the drawn runs. */
   function paintDots(options) {
-    options.series.forEach((series) => document.querySelectorAll(`[data-dot="${CSS.escape(String(series.id))}"]`).forEach((dot) => {
-      const color = /^token:series-(\d)$/.exec(series.itemStyle.color);
-      if (color) dot.className = `dot dot-${color[1]}${series.lineStyle.type === "solid" ? "" : ` dot-${series.lineStyle.type}`}`;
-    }));
+    options.series.forEach((series) =>
+      document.querySelectorAll(`[data-dot="${CSS.escape(String(series.id))}"]`).forEach((dot) => {
+        const color = /^token:series-(\d)$/.exec(series.itemStyle.color);
+        if (color)
+          dot.className = `dot dot-${color[1]}${series.lineStyle.type === "solid" ? "" : ` dot-${series.lineStyle.type}`}`;
+      }),
+    );
   }
 
   function draw(state) {
@@ -174,15 +178,23 @@
   }
 
   function redrawCurves() {
-    figures.forEach((state) => { if (state.figure.dataset.kind === "curve") draw(state); });
+    figures.forEach((state) => {
+      if (state.figure.dataset.kind === "curve") draw(state);
+    });
   }
 
-  const seen = new IntersectionObserver((entries) => entries.filter((entry) => entry.isIntersecting).forEach((entry) => {
-    const state = figures.get(entry.target);
-    seen.unobserve(entry.target);
-    if (state.figure.dataset.source) load(state);
-    else draw(state);
-  }), { rootMargin: "200px" });
+  const seen = new IntersectionObserver(
+    (entries) =>
+      entries
+        .filter((entry) => entry.isIntersecting)
+        .forEach((entry) => {
+          const state = figures.get(entry.target);
+          seen.unobserve(entry.target);
+          if (state.figure.dataset.source) load(state);
+          else draw(state);
+        }),
+    { rootMargin: "200px" },
+  );
 
   /** A chart wider than its place can be scrolled by keys too, and says so; one that fits is no stop of the Tab key. */
   function nameScroll(figure) {
@@ -190,15 +202,19 @@
     const title = figure.querySelector(".chart-title").textContent;
     const told = { tabindex: "0", role: "region", "aria-label": `${title}, scrollable` };
     const isWide = box.scrollWidth > box.clientWidth;
-    Object.entries(told).forEach(([name, value]) => (isWide ? box.setAttribute(name, value) : box.removeAttribute(name)));
+    Object.entries(told).forEach(([name, value]) =>
+      isWide ? box.setAttribute(name, value) : box.removeAttribute(name),
+    );
   }
 
-  const sizes = new ResizeObserver((entries) => entries.forEach((entry) => {
-    const state = figures.get(entry.target.closest("[data-chart]"));
-    if (!state) return;
-    if (state.chart && entry.contentRect.width) state.chart.resize();
-    nameScroll(state.figure);
-  }));
+  const sizes = new ResizeObserver((entries) =>
+    entries.forEach((entry) => {
+      const state = figures.get(entry.target.closest("[data-chart]"));
+      if (!state) return;
+      if (state.chart && entry.contentRect.width) state.chart.resize();
+      nameScroll(state.figure);
+    }),
+  );
 
   function add(figure) {
     const script = figure.querySelector("script[type='application/json']");
@@ -221,5 +237,8 @@
   document.addEventListener("runs:drawn", (event) => drawRuns(event.detail.ids));
   document.addEventListener("runs:hidden", redrawCurves);
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redrawAll);
-  new MutationObserver(redrawAll).observe(document.documentElement, { attributes: true, attributeFilter: ["data-theme"] });
+  new MutationObserver(redrawAll).observe(document.documentElement, {
+    attributes: true,
+    attributeFilter: ["data-theme"],
+  });
 })();

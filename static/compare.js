@@ -20,8 +20,11 @@
 
   document.addEventListener("submit", (event) => {
     const form = event.target;
-    ["smooth", "log", "x", "hide"].forEach((name) => new URLSearchParams(location.search).getAll(name).forEach((value) => {
-      if (!form.querySelector(`[name="${name}"]`)) form.append(Object.assign(document.createElement("input"), { type: "hidden", name, value }));
-    }));
+    ["smooth", "log", "x", "hide"].forEach((name) =>
+      new URLSearchParams(location.search).getAll(name).forEach((value) => {
+        if (!form.querySelector(`[name="${name}"]`))
+          form.append(Object.assign(document.createElement("input"), { type: "hidden", name, value }));
+      }),
+    );
   });
 })();

@@ -2,7 +2,20 @@
 "use strict";
 
 (() => {
-  const FIXED = ["AND", "OR", "NOT", "LIKE", "ILIKE", "IN", "IS NULL", "attributes.status", "attributes.state", "attributes.run_name", "attributes.start_time", "attributes.user_id"];
+  const FIXED = [
+    "AND",
+    "OR",
+    "NOT",
+    "LIKE",
+    "ILIKE",
+    "IN",
+    "IS NULL",
+    "attributes.status",
+    "attributes.state",
+    "attributes.run_name",
+    "attributes.start_time",
+    "attributes.user_id",
+  ];
   const MOST = 8;
 
   function quoted(word) {
@@ -66,22 +79,31 @@
       if (!answer.ok) return;
       (await answer.json()).names.forEach((item) => words.add(quoted(`${KINDS[item.kind]}.${item.name}`)));
       const now = token();
-      if (now && now[1].toLowerCase() === typed && document.activeElement === box && at < 0 && since === dismissed) open();
+      if (now && now[1].toLowerCase() === typed && document.activeElement === box && at < 0 && since === dismissed)
+        open();
     }
 
     function open() {
       const found = token();
       const typed = found ? found[1].toLowerCase() : "";
       if (typed) ask(typed);
-      const fitting = typed.length < 1 ? [] : [...words].filter((word) => word.toLowerCase().includes(typed) && word.toLowerCase() !== typed);
-      list.replaceChildren(...fitting.slice(0, MOST).map((word, index) => {
-        const item = document.createElement("li");
-        item.id = `completion-${index}`;
-        item.setAttribute("role", "option");
-        item.textContent = word;
-        item.addEventListener("mousedown", (event) => { event.preventDefault(); choose(word); });
-        return item;
-      }));
+      const fitting =
+        typed.length < 1
+          ? []
+          : [...words].filter((word) => word.toLowerCase().includes(typed) && word.toLowerCase() !== typed);
+      list.replaceChildren(
+        ...fitting.slice(0, MOST).map((word, index) => {
+          const item = document.createElement("li");
+          item.id = `completion-${index}`;
+          item.setAttribute("role", "option");
+          item.textContent = word;
+          item.addEventListener("mousedown", (event) => {
+            event.preventDefault();
+            choose(word);
+          });
+          return item;
+        }),
+      );
       list.hidden = !list.children.length;
       box.setAttribute("aria-expanded", String(!list.hidden));
       at = -1;
@@ -95,8 +117,10 @@
       if (event.key === "ArrowDown") mark(at >= last ? 0 : at + 1);
       else if (event.key === "ArrowUp") mark(at <= 0 ? last : at - 1);
       else if ((event.key === "Enter" || event.key === "Tab") && at >= 0) choose(list.children[at].textContent);
-      else if (event.key === "Escape") { dismissed += 1; close(); }
-      else return;
+      else if (event.key === "Escape") {
+        dismissed += 1;
+        close();
+      } else return;
       event.preventDefault();
     });
   }

@@ -41,13 +41,19 @@
     if (!place) return;
     clearTimeout(unsaying);
     place.textContent = text;
-    unsaying = setTimeout(() => { place.textContent = ""; }, 4000);
+    unsaying = setTimeout(() => {
+      place.textContent = "";
+    }, 4000);
   }
 
   function moveRow(step) {
     const all = rows();
     if (!all.length) {
-      say(document.querySelector(".empty, .filter-box, #changelist") ? "This list is empty: there is no row to go to." : "This page has no list.");
+      say(
+        document.querySelector(".empty, .filter-box, #changelist")
+          ? "This list is empty: there is no row to go to."
+          : "This page has no list.",
+      );
       return;
     }
     const at = all.findIndex((row) => row.classList.contains("is-at"));
@@ -78,18 +84,22 @@
   }
 
   const NO_ROW = "No row is marked; j marks the first.";
-  const tickRow = () => press("tr.is-at input[type=checkbox]") || say(document.querySelector("tr.is-at") ? "This row can't be selected." : NO_ROW);
+  const tickRow = () =>
+    press("tr.is-at input[type=checkbox]") ||
+    say(document.querySelector("tr.is-at") ? "This row can't be selected." : NO_ROW);
 
   function focusHeads() {
     const head = document.querySelector("a[data-sort], #result_list th.sortable .text a");
     if (head) head.focus();
-    else say(rows().length ? "This list has no columns to order by." : "There is nothing to order: this list is empty.");
+    else
+      say(rows().length ? "This list has no columns to order by." : "There is nothing to order: this list is empty.");
   }
 
   /** Space and arrows belong to the page until a row is marked, and to whatever has the focus if it takes them. */
   function onRows(act) {
     return (event) => {
-      const isFree = document.querySelector("tr.is-at") && !event.target.closest("button, summary, input, .chart-scroll");
+      const isFree =
+        document.querySelector("tr.is-at") && !event.target.closest("button, summary, input, .chart-scroll");
       if (!isFree) return;
       event.preventDefault();
       act();
@@ -122,18 +132,32 @@
     " ": onRows(tickRow),
     Enter: openRow,
     x: tickRow,
-    e: () => press("tr.is-at [data-eye]") || say(document.querySelector("tr.is-at") ? "This row has no line to hide." : NO_ROW),
+    e: () =>
+      press("tr.is-at [data-eye]") ||
+      say(document.querySelector("tr.is-at") ? "This row has no line to hide." : NO_ROW),
     s: focusHeads,
     v: () => press("[data-layout][aria-pressed=false]") || say("This page has no other layout."),
     o: openViews,
     c: () => press("[data-compare]") || say("There is nothing to compare here."),
     r: () => press("[data-runs]") || say("No runs belong to this page; g then r lists all."),
     n: () => press("a[rel=next]") || say("There is no next page."),
-    g: () => { waitingForGo = true; setTimeout(() => { waitingForGo = false; }, 1200); },
+    g: () => {
+      waitingForGo = true;
+      setTimeout(() => {
+        waitingForGo = false;
+      }, 1200);
+    },
   };
 
   document.addEventListener("keydown", (event) => {
-    if (event.ctrlKey || event.metaKey || event.altKey || isTyping(event.target) || document.querySelector("dialog[open]")) return;
+    if (
+      event.ctrlKey ||
+      event.metaKey ||
+      event.altKey ||
+      isTyping(event.target) ||
+      document.querySelector("dialog[open]")
+    )
+      return;
     if (waitingForGo) {
       waitingForGo = false;
       go(event.key);
@@ -180,10 +204,19 @@
     if (!use) return;
     use.setAttribute("href", "#i-check");
     button.title = "Copied";
-    setTimeout(() => { use.setAttribute("href", "#i-copy"); button.title = "Copy"; }, 1500);
+    setTimeout(() => {
+      use.setAttribute("href", "#i-copy");
+      button.title = "Copy";
+    }, 1500);
   }
 
-  const UNITS = [[31557600, "y"], [2629800, "mo"], [86400, "d"], [3600, "h"], [60, "min"]];
+  const UNITS = [
+    [31557600, "y"],
+    [2629800, "mo"],
+    [86400, "d"],
+    [3600, "h"],
+    [60, "min"],
+  ];
 
   function refreshTimes() {
     document.querySelectorAll("time[datetime]:not([data-fixed])").forEach((node) => {
@@ -218,13 +251,18 @@
   /** `[data-poll]` asks its address every two seconds and shows `fields` until the answer says `live: false`. */
   async function poll(node) {
     try {
-      const answer = await fetch(node.dataset.poll, { headers: { Accept: "application/json" }, credentials: "same-origin" });
+      const answer = await fetch(node.dataset.poll, {
+        headers: { Accept: "application/json" },
+        credentials: "same-origin",
+      });
       if (!answer.ok) return;
       const body = await answer.json();
-      Object.entries(body.fields || {}).forEach(([name, value]) => node.querySelectorAll(`[data-field="${CSS.escape(name)}"]`).forEach((place) => {
-        if (place.tagName === "PROGRESS") place.value = Number(value);
-        else if (place.textContent !== String(value)) place.textContent = String(value);
-      }));
+      Object.entries(body.fields || {}).forEach(([name, value]) =>
+        node.querySelectorAll(`[data-field="${CSS.escape(name)}"]`).forEach((place) => {
+          if (place.tagName === "PROGRESS") place.value = Number(value);
+          else if (place.textContent !== String(value)) place.textContent = String(value);
+        }),
+      );
       if (body.live) setTimeout(() => poll(node), POLL_MS);
       else if (node.dataset.reloadWhenDone) location.reload();
     } catch {
@@ -246,7 +284,9 @@
   }
 
   window.addEventListener("load", () => setTimeout(nameWidgets, 0));
-  document.querySelectorAll("form[data-submit-on-change]").forEach((form) => form.addEventListener("change", () => form.requestSubmit()));
+  document
+    .querySelectorAll("form[data-submit-on-change]")
+    .forEach((form) => form.addEventListener("change", () => form.requestSubmit()));
   document.querySelectorAll("[data-poll]").forEach((node) => setTimeout(() => poll(node), POLL_MS));
   bindDrawer();
   markAgain();

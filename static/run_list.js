@@ -8,7 +8,9 @@
   const boxes = () => [...form.querySelectorAll("input[type=checkbox][name=run]")];
   const chosen = () => [
     ...[...form.querySelectorAll("input[type=hidden][name=run]")].map((field) => field.value),
-    ...boxes().filter((box) => box.checked).map((box) => box.value),
+    ...boxes()
+      .filter((box) => box.checked)
+      .map((box) => box.value),
   ];
   const hidden = () => [...form.querySelectorAll("input[name=hide]")].map((field) => field.value);
 
@@ -36,14 +38,17 @@
     place.textContent = ` (${many})`;
     place.hidden = !many;
     const words = form.querySelector("[data-chosen-words]");
-    if (words) words.textContent = many ? `${many} selected ${many === 1 ? "run" : "runs"}.` : "The first runs of the list.";
+    if (words)
+      words.textContent = many ? `${many} selected ${many === 1 ? "run" : "runs"}.` : "The first runs of the list.";
   }
 
   let waiting = 0;
   function draw() {
     clearTimeout(waiting);
     waiting = setTimeout(() => {
-      const first = boxes().slice(0, 10).map((box) => box.value);
+      const first = boxes()
+        .slice(0, 10)
+        .map((box) => box.value);
       const ids = chosen().length ? chosen() : first;
       document.dispatchEvent(new CustomEvent("runs:drawn", { detail: { ids: ids.slice(0, MOST_DRAWN) } }));
     }, 250);
@@ -63,19 +68,29 @@
     eye.setAttribute("aria-pressed", String(!isShown));
     eye.closest("tr").classList.toggle("is-hidden", isShown);
     if (isShown) {
-      const field = Object.assign(document.createElement("input"), { type: "hidden", name: "hide", value: eye.dataset.eye });
+      const field = Object.assign(document.createElement("input"), {
+        type: "hidden",
+        name: "hide",
+        value: eye.dataset.eye,
+      });
       form.append(field);
     } else {
-      form.querySelectorAll(`input[name=hide][value="${CSS.escape(eye.dataset.eye)}"]`).forEach((field) => field.remove());
+      form
+        .querySelectorAll(`input[name=hide][value="${CSS.escape(eye.dataset.eye)}"]`)
+        .forEach((field) => field.remove());
     }
     remember();
     document.dispatchEvent(new CustomEvent("runs:hidden"));
   });
 
-  document.addEventListener("click", (event) => {
-    const link = event.target.closest("a[data-keep]");
-    if (link) link.href = current(link.href);
-  }, true);
+  document.addEventListener(
+    "click",
+    (event) => {
+      const link = event.target.closest("a[data-keep]");
+      if (link) link.href = current(link.href);
+    },
+    true,
+  );
 
   form.addEventListener("submit", () => {
     const query = new URLSearchParams(location.search);
@@ -98,7 +113,9 @@
       picker.querySelectorAll("fieldset[data-kind]").forEach((group) => {
         const list = group.querySelector(".choices");
         const kept = [...list.querySelectorAll("label")].filter((label) => label.querySelector("input").checked);
-        const found = names.filter((item) => item.kind === group.dataset.kind && !ticked.has(`${item.kind}.${item.name}`));
+        const found = names.filter(
+          (item) => item.kind === group.dataset.kind && !ticked.has(`${item.kind}.${item.name}`),
+        );
         list.replaceChildren(...kept, ...found.map(choice));
         group.hidden = !list.children.length;
       });
@@ -107,7 +124,11 @@
 
     function choice(item) {
       const label = document.createElement("label");
-      const field = Object.assign(document.createElement("input"), { type: "checkbox", name: "c", value: `${item.kind}.${item.name}` });
+      const field = Object.assign(document.createElement("input"), {
+        type: "checkbox",
+        name: "c",
+        value: `${item.kind}.${item.name}`,
+      });
       label.append(field, ` ${item.name}`);
       return label;
     }
@@ -123,15 +144,22 @@
     picker.addEventListener("toggle", () => {
       if (picker.open && !picker.querySelector("fieldset[data-kind] label")) find();
     });
-    box.addEventListener("input", () => { clearTimeout(timer); timer = setTimeout(find, 150); });
-    box.addEventListener("keydown", (event) => { if (event.key === "Enter") event.preventDefault(); });
+    box.addEventListener("input", () => {
+      clearTimeout(timer);
+      timer = setTimeout(find, 150);
+    });
+    box.addEventListener("keydown", (event) => {
+      if (event.key === "Enter") event.preventDefault();
+    });
   }
 
-  document.querySelectorAll("[data-view-form]").forEach((menu) => menu.addEventListener("submit", (event) => {
-    const button = event.submitter;
-    if (button && button.dataset.confirm && !confirm(button.dataset.confirm)) event.preventDefault();
-    menu.elements.query.value = current(location.href).search.slice(1);
-  }));
+  document.querySelectorAll("[data-view-form]").forEach((menu) =>
+    menu.addEventListener("submit", (event) => {
+      const button = event.submitter;
+      if (button && button.dataset.confirm && !confirm(button.dataset.confirm)) event.preventDefault();
+      menu.elements.query.value = current(location.href).search.slice(1);
+    }),
+  );
 
   bindColumns();
   count();

@@ -68,6 +68,7 @@ class Maestro:
 
 
 def step(text: str) -> None:
+    """Say what comes next."""
     print(f"\n== {text}", flush=True)
 
 
@@ -223,6 +224,7 @@ def show_links(admin: str, maestro: Maestro, run_id: str) -> None:
 
 
 def main() -> None:
+    """Walk the tour."""
     found = settings()
     maestro = Maestro(found["MAESTRO_URL"], found["MAESTRO_TOKEN"])
     os.environ["MLFLOW_TRACKING_TOKEN"] = found["MAESTRO_TOKEN"]

@@ -117,6 +117,7 @@ def read(key: str, start: int, stop: int) -> Iterator[bytes]:
 
 
 def read_file(handle: Any, start: int, stop: int) -> Iterator[bytes]:
+    """Stream a part of an open file and close it."""
     with handle:
         handle.seek(start)
         left = stop - start
@@ -206,6 +207,7 @@ def located(store: S3Storage, key: str) -> str:
 
 
 def bucket_object(store: S3Storage, key: str) -> Any:
+    """Address an object of the bucket."""
     return store.bucket.Object(located(store, key))
 
 

@@ -33,6 +33,7 @@ def by_slug(slug: str) -> Tenant | None:
 
 
 def row_of_host(host: str) -> Tenant | None:
+    """Read the tenant of a host, as it stands in the table."""
     row = Domain.objects.select_related("tenant").filter(domain=host).first()
     return row.tenant if row else None
 

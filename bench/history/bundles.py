@@ -28,6 +28,7 @@ class Piece:
 
 
 def piece(name: str, kind: str, about: str, *versions: dict[str, Any], needs: str = "any") -> Piece:
+    """Name an artifact by its kind and by what it is about."""
     return Piece(name, kind, name.partition("-")[0], about, versions, needs)
 
 

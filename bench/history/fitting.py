@@ -86,6 +86,7 @@ def fit(table: Table, settings: Settings, train: np.ndarray, test: np.ndarray, s
 
 
 def finite(values: Any) -> np.ndarray:
+    """Put zero where a number is missing or endless."""
     return np.nan_to_num(np.asarray(values, dtype=float), nan=0.0, posinf=0.0, neginf=0.0)
 
 
@@ -105,6 +106,7 @@ def boost(estimator: Any, settings: Settings, training: tuple[Any, ...], held_ou
 
 
 def stratum(target: np.ndarray) -> np.ndarray | None:
+    """Classes are dealt evenly; numbers are not."""
     return None if target.dtype.kind == "f" else target
 
 
@@ -123,6 +125,7 @@ def resampled(table: Table, settings: Settings, train: np.ndarray, seed: int) ->
 
 
 def class_weights(target: np.ndarray) -> np.ndarray:
+    """Weigh each row by how rare its class is."""
     labels, counts = np.unique(target, return_counts=True)
     weight = dict(zip(labels, len(target) / (len(labels) * counts), strict=True))
     return np.array([weight[label] for label in target])

@@ -41,6 +41,7 @@ class Progress:
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def say(self, text: str) -> None:
+        """Tell how far it is, with the seconds since the beginning."""
         if self.shown:
             print(f"{text} ({time.monotonic() - self.began:.0f} s)", flush=True)
 
@@ -115,6 +116,7 @@ class Loader:
         return whole
 
     def make_project(self, project: Json) -> None:
+        """Make the project, or change it to what the history says."""
         self.api.need("PUT", f"{REST}/projects/{project['project']}/", facts_of(project))
 
     def set_outcome(self, project: Json) -> None:
@@ -218,6 +220,7 @@ class Loader:
 
 
 def arguments() -> argparse.Namespace:
+    """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--url", default=os.environ.get("MAESTRO_URL"), help="or MAESTRO_URL")
     parser.add_argument(
@@ -234,6 +237,7 @@ def arguments() -> argparse.Namespace:
 
 
 def main() -> int:
+    """Load a history; returns the exit code."""
     given = arguments()
     try:
         history = read_history(given.file, given.limit)

@@ -36,6 +36,7 @@ LIBRARIES = ("lightgbm", "scikit-learn", "numpy", "pandas", "mlflow-skinny")
 
 
 def arguments() -> argparse.Namespace:
+    """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--tracking-uri", default=os.environ.get("MLFLOW_TRACKING_URI"), help="any mlflow store")
     parser.add_argument("--projects", type=int, default=180, help="stop after this many projects")
@@ -161,6 +162,7 @@ def make(given: argparse.Namespace) -> list[dict[str, Any]]:
 
 
 def main() -> None:
+    """Make the history, on one thread."""
     warnings.simplefilter("ignore")
     given = arguments()
     with threadpool_limits(1):

@@ -26,6 +26,7 @@ class History:
 
     @property
     def n_runs(self) -> int:
+        """Count the runs of all projects."""
         return sum(len(project["runs"]) for project in self.projects)
 
 
@@ -65,4 +66,5 @@ def usages_of(run: Json, run_id: str) -> list[Json]:
 
 
 def moment(ms: int) -> str:
+    """Write epoch milliseconds as an ISO time in UTC."""
     return datetime.fromtimestamp(ms / 1000, UTC).isoformat()

@@ -44,15 +44,18 @@ class FrequencyEncoder(BaseEstimator, TransformerMixin):  # type: ignore[misc]
     """Each level becomes its share of the training rows; an unseen level is 0."""
 
     def fit(self, features: pd.DataFrame, target: object = None) -> FrequencyEncoder:
+        """Learn how frequent each value is."""
         self.shares_ = {name: features[name].value_counts(normalize=True) for name in features.columns}
         return self
 
     def transform(self, features: pd.DataFrame) -> np.ndarray:
+        """Put the frequency of each value in its place."""
         columns = [features[name].map(self.shares_[name]).astype(float).fillna(0.0) for name in features.columns]
         return np.column_stack(columns)
 
 
 def encoder(settings: Settings, is_class: bool, seed: int) -> BaseEstimator:
+    """Choose how text becomes numbers."""
     kind = "auto" if is_class else "continuous"
     match settings.get("encode"):
         case "onehot":
@@ -69,6 +72,7 @@ def encoder(settings: Settings, is_class: bool, seed: int) -> BaseEstimator:
 
 
 def imputer(settings: Settings) -> BaseEstimator:
+    """Choose what stands for a missing value."""
     match settings.get("impute"):
         case "median":
             return SimpleImputer(strategy="median", keep_empty_features=True)
@@ -80,6 +84,7 @@ def imputer(settings: Settings) -> BaseEstimator:
 
 
 def scaler(settings: Settings, n_rows: int, seed: int) -> BaseEstimator | str:
+    """Choose how columns are scaled."""
     match settings.get("scale"):
         case "standard":
             return StandardScaler()
@@ -91,6 +96,7 @@ def scaler(settings: Settings, n_rows: int, seed: int) -> BaseEstimator | str:
 
 
 def builder(settings: Settings, is_class: bool, n_features: int, seed: int) -> BaseEstimator | str:
+    """Choose how features are built or picked."""
     score = f_classif if is_class else f_regression
     match settings.get("features"):
         case "components":

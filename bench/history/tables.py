@@ -37,6 +37,7 @@ class Choice:
 
     @property
     def is_series(self) -> bool:
+        """Say whether rows are ordered in time."""
         return self.left_out == ("series",)
 
 
@@ -106,6 +107,7 @@ def prepare_rows(slug: str, raw: pd.DataFrame, name: str, choice: Choice, origin
 
 
 def is_numeric(values: pd.Series) -> bool:
+    """Say whether a column holds numbers, truth values aside."""
     return pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_bool_dtype(values)
 
 
@@ -127,10 +129,12 @@ def clean(features: pd.DataFrame, target: pd.Series) -> pd.DataFrame:
 
 
 def text_or_none(value: str | float | None) -> str | None:
+    """Write a value as text; None where it is missing."""
     return None if pd.isna(value) else str(value)
 
 
 def categorical_columns(features: pd.DataFrame) -> list[str]:
+    """Name the columns that hold no numbers."""
     return [name for name in features.columns if not is_numeric(features[name])]
 
 

@@ -85,10 +85,12 @@ def way_to_bad_text(value: Any) -> list[str] | None:
 
 
 def refuse_constant(token: str) -> Any:
+    """Refuse NaN and the infinities, which JSON does not have."""
     raise Invalid(f"{token} is not JSON; send it as text", "bad_number")
 
 
 def parse_float(token: str) -> float:
+    """Read a number with a point. Raises Invalid beyond the range of doubles."""
     value = float(token)
     if value in (float("inf"), float("-inf")):
         raise Invalid(f"the number {token[:32]} is out of range", "bad_number")
@@ -96,12 +98,14 @@ def parse_float(token: str) -> float:
 
 
 def parse_int(token: str) -> int:
+    """Read a whole number. Raises Invalid beyond 64 bits."""
     if len(token) > 20 or not limits.INT64_MIN <= int(token) <= limits.INT64_MAX:
         raise Invalid(f"the number {token[:32]} is out of range", "bad_number")
     return int(token)
 
 
 def unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Refuse an object that says one key twice."""
     document = dict(pairs)
     if len(document) != len(pairs):
         raise Invalid("a key stands twice in one object", "duplicate_key")

@@ -5,6 +5,7 @@ another tenant's table is refused by Postgres itself. A failed switch raises; it
 """
 
 import select
+from typing import Any
 
 import psycopg
 from django.conf import settings
@@ -90,7 +91,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
         silence.watch(made)
         return made
 
-    def _handle_search_path(self, cursor=None) -> None:
+    def _handle_search_path(self, cursor: Any = None) -> None:
         if self._setting_search_path or self.search_path_set_schemas:
             return
         if not self.schema_name:
@@ -114,7 +115,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
         finally:
             self._setting_search_path = False
 
-    def _send(self, statement: str, cursor) -> None:
+    def _send(self, statement: str, cursor: Any) -> None:
         if cursor is not None:
             cursor.execute(statement)
             return

@@ -64,6 +64,7 @@ def read_upload(request: HttpRequest) -> Upload:
 
 
 def is_chunked(request: HttpRequest) -> bool:
+    """Say whether a body comes in chunks, without a length."""
     return "chunked" in request.META.get("HTTP_TRANSFER_ENCODING", "").lower()
 
 

@@ -16,7 +16,7 @@ class Action(StrEnum):
 class EventQuerySet(models.QuerySet[Any]):
     """Writing a log."""
 
-    def record(
+    def record(  # noqa: PLR0913 an event is all of these
         self,
         action: Action,
         *,

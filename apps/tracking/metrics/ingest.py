@@ -192,6 +192,7 @@ def add_series(batch: Batch, params: dict[str, Any]) -> list[str]:
 
 
 def add_points(batch: Batch, params: dict[str, Any]) -> None:
+    """Lay short series out as rows, one a point."""
     few = [series for series in batch.series if len(series.steps) < PACK_FROM]
     params["p_names"] = TextArray([series.name for series in few for _ in series.steps])
     params["p_steps"] = Int8Array([step for series in few for step in series.steps])
@@ -200,6 +201,7 @@ def add_points(batch: Batch, params: dict[str, Any]) -> None:
 
 
 def add_chunks(batch: Batch, params: dict[str, Any]) -> None:
+    """Lay long series out as packed chunks."""
     many = [series for series in batch.series if len(series.steps) >= PACK_FROM]
     steps: list[int] = []
     times: list[int] = []
@@ -226,6 +228,7 @@ def add_chunks(batch: Batch, params: dict[str, Any]) -> None:
 
 
 def add_of_models(points: list[ModelPoint], params: dict[str, Any]) -> None:
+    """Lay out what was measured of logged models."""
     params["m_models"] = [point.model_id for point in points]
     params["m_keys"] = [point.key for point in points]
     params["m_names"] = [point.dataset_name for point in points]

@@ -67,6 +67,7 @@ def is_key(key: str) -> bool:
 
 
 def one_series(name: str, group: Sequence[AnyMetric], metrics: Sequence[AnyMetric]) -> Series:
+    """Lay the points of one metric out as columns. Raises Invalid for a value that is no number."""
     if len(group) == 1 and isinstance(value := group[0].value, float):
         return Series(name, [group[0].step], [group[0].timestamp], [value], True)
     steps = [metric.step for metric in group]

@@ -192,6 +192,7 @@ def check_counts(metrics: int, params: int, tags: int) -> None:
 
 
 def too_many(name: str, count: int, most: int) -> Invalid:
+    """Say in MLflow's words that a batch is too long."""
     return Invalid(
         f"A batch logging request can contain at most {most} {name}. Got {count} {name}. "
         f"Please split up {name} across multiple requests and try again.",

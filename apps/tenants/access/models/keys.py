@@ -113,7 +113,7 @@ class ApiKeyQuerySet(models.QuerySet["ApiKey"]):
             raise NotFound(f"there is no project {identity!r}")
         return row[0]
 
-    def issue(
+    def issue(  # noqa: PLR0913 a key is all of these
         self,
         *,
         slug: str,

@@ -3,6 +3,8 @@
 The page answers alike and does the same work for every address; whether somebody has it is found out by a worker.
 """
 
+from typing import Any
+
 from django.conf import settings
 from django.contrib.auth.forms import PasswordResetForm
 from django.contrib.auth.models import User
@@ -26,8 +28,14 @@ class Letters(PasswordResetForm):
     """Writes the letters: to active people with a password of ours, at the address that their row has."""
 
     def send_mail(
-        self, subject_template_name, email_template_name, context, from_email, to_email, html_email_template_name=None
-    ):  # type: ignore[no-untyped-def]
+        self,
+        subject_template_name: str,
+        email_template_name: str,
+        context: dict[str, Any],
+        from_email: str | None,
+        to_email: str,
+        html_email_template_name: str | None = None,
+    ) -> None:
         """Send one, unless this person had too many in the last hour; and write it down."""
         person: User = context["user"]
         try:

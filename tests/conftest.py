@@ -26,7 +26,7 @@ from apps.tenants.access.keys.authentication import forget_keys
 from apps.tenants.access.models import ApiKey
 from apps.tenants.models import Tenant
 from maestro import storage
-from tests import servers
+from tests import servers, template_cache
 from tests.web import WebServer, start_web
 
 # A shell starts what it puts in the background with interrupts ignored, and so would be all that the tests start.
@@ -64,6 +64,9 @@ def make_template(folder: Path) -> None:
         if mark.exists():
             return
         servers.create_database(TEMPLATE)
+        if template_cache.restore(TEMPLATE):
+            mark.touch()
+            return
         tenants = ["--ensure-tenant", "acme", "--ensure-tenant", "globex"]
         done = subprocess.run(
             [sys.executable, str(ROOT / "manage.py"), "migrate_tenants", *tenants],
@@ -73,6 +76,7 @@ def make_template(folder: Path) -> None:
             check=False,
         )
         assert done.returncode == 0, done.stderr
+        template_cache.keep(TEMPLATE)
         mark.touch()
 
 

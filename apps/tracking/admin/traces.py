@@ -31,11 +31,6 @@ MOST_RUNS, MOST_SAID, MOST_NOTES, OF_A_RUN, MOST_FILES = 20, 50, 60, 6, 20
 COLUMNS = ("span", "parent", "depth", "name", "kind", "state", "began_ms", "lasted_ms")
 
 
-def trace_url(trace: Trace) -> str:
-    """A trace's page."""
-    return reverse("admin:tracking_trace_change", args=[trace.pk])
-
-
 @admin.register(Trace, site=tenant_site)
 class TraceAdmin(ByProject, LookOnlyAdmin):
     """Applications record their requests; people look for what went wrong."""

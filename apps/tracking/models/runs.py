@@ -3,9 +3,8 @@
 import uuid
 from typing import Self
 
-from django.apps import apps
 from django.db import models
-from django.db.models import OuterRef, Subquery, TextChoices
+from django.db.models import TextChoices
 from django.db.models.functions import Left
 
 from apps.tracking.models.experiments import Experiment
@@ -21,15 +20,6 @@ class RunQuerySet(models.QuerySet["Run"]):
     def active(self) -> Self:
         """Keep those that are not in the trash."""
         return self.filter(deleted_ms=None)
-
-    def finished(self) -> Self:
-        """Keep those that ended well."""
-        return self.filter(status=Run.Status.FINISHED)
-
-    def with_latest(self, metric: str) -> Self:
-        """Annotate `latest_value`: the last value logged for `metric`, or None."""
-        values = apps.get_model("tracking", "LatestMetric").objects.filter(run=OuterRef("pk"), key__name=metric)
-        return self.annotate(latest_value=Subquery(values.values("value")[:1]))
 
     def fetch(self, identity: str) -> "Run":
         """Fetch by 32 hex digits or UUID text, deleted ones as well. Raises NotFound."""

@@ -12,7 +12,7 @@ from apps.tracking.metrics import history, sampling
 from apps.tracking.metrics import points as columns
 from apps.tracking.metrics.points import Points
 from apps.tracking.mlflow.batches import run_uuid
-from apps.tracking.models import MetricChunk, Run
+from apps.tracking.models import MetricChunk
 from apps.tracking.runs import folding
 from maestro.clock import now_ms
 from tests.factories.door import Door
@@ -176,11 +176,3 @@ def test_a_metric_that_was_never_logged_has_no_points(door: Door, run: str) -> N
 def test_a_bad_page_is_refused(door: Door, run: str, wrong: dict[str, Any]) -> None:
     status, answer = door.look("metrics/get-history", **({"run_id": run, "metric_key": "a"} | wrong))
     assert (status, answer["error_code"]) == (400, "INVALID_PARAMETER_VALUE")
-
-
-def test_runs_are_listed_with_a_latest_value(door: Door, run: str) -> None:
-    door.run()
-    assert sorted(Run.objects.with_latest("a").values_list("latest_value", flat=True), key=str) == [
-        pytest.approx(math.sin(2999 / 50)),
-        None,
-    ]

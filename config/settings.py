@@ -184,7 +184,7 @@ AUTHENTICATION_BACKENDS = [
     "apps.tenants.access.sign_in.passwords.PasswordBackend",
     "apps.tenants.access.sign_in.oidc.OidcBackend",
 ]
-PASSWORD_HASHERS = ["apps.tenants.access.hashing.Argon2"]
+PASSWORD_HASHERS = ["apps.tenants.access.sign_in.hashing.Argon2"]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},

@@ -52,6 +52,7 @@ LATE_IMPORTS = {
     "apps/registry/apps.py": "offers the folders of logged models, follows moved runs, spares what is relied on",
     "maestro/lazily.py": "loads a heavy module when it is first used",
     "config/lane.py": "reads the rooms' own tables of MLflow calls",
+    "maestro/prose.py": "sets a bound of the Markdown library, which has no other way to it",
     "config/apps.py": "registers the checks of a start",
 }
 

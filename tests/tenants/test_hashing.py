@@ -19,7 +19,7 @@ TOKEN = "/api/v1/auth/token/"
 
 @pytest.fixture(autouse=True)
 def real(settings: Any) -> None:
-    settings.PASSWORD_HASHERS = ["apps.tenants.access.hashing.Argon2"]
+    settings.PASSWORD_HASHERS = ["apps.tenants.access.sign_in.hashing.Argon2"]
 
 
 def sign_in(tenant: Tenant, password: str = PASSWORD) -> Any:

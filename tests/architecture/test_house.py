@@ -73,7 +73,7 @@ def test_layout_by_hand_only_becomes_less() -> None:
 PLANTED = {
     "apps/tracking/runs/life.py": "from apps.tracking.mlflow import runs as planted",
     "apps/registry/models/usages.py": "from apps.registry import versions as planted",
-    "apps/recommendations/past/history.py": "from apps.recommendations.training import run as planted",
+    "apps/recommendations/past/history.py": "from apps.recommendations.training.run import run as planted",
     "apps/tenants/fleet.py": "from apps.tenants.access import erasing as planted",
     "apps/tenants/access/models/roles.py": "from apps.tenants.access.keys import keyring as planted",
     "apps/tracking/api/runs.py": "from apps.tracking.admin import run as planted",

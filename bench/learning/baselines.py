@@ -11,9 +11,9 @@ from pathlib import Path
 
 import numpy as np
 
-from apps.recommendations.estimators.backtest import HEADER, Answer, list_cases
+from apps.recommendations.cases.backtest import HEADER, Answer, list_cases
+from apps.recommendations.cases.files import read_forecast, read_impact, read_ranking, read_sheet, read_task
 from apps.recommendations.estimators.boosting import boost
-from apps.recommendations.estimators.casefiles import read_forecast, read_impact, read_ranking, read_sheet, read_task
 from apps.recommendations.estimators.features import fit_encoder
 from apps.recommendations.estimators.forecasting import ForecastData
 from apps.recommendations.estimators.ranking import RankingData

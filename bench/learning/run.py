@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-from apps.recommendations.estimators.backtest import run_cases
+from apps.recommendations.cases.backtest import run_cases
 from bench.learning.baselines import BASELINES, write_baseline
 from bench.learning.cost import measure_costs
 from bench.learning.simulations import table_of

@@ -6,7 +6,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from apps.recommendations.estimators import backtest
+from apps.recommendations.cases import backtest
 
 
 class Command(BaseCommand):

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from apps.recommendations.estimators.casefiles import read_forecast, read_impact, read_ranking, read_task
+from apps.recommendations.cases.files import read_forecast, read_impact, read_ranking, read_task
 from apps.recommendations.estimators.forecasting import predict, train_forecast
 from apps.recommendations.estimators.impact import estimate_impact
 from apps.recommendations.estimators.ranking import rank, train_ranker

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from django.core.management import CommandError, call_command
 
-from apps.recommendations.estimators.backtest import HEADER, list_cases, run_cases
+from apps.recommendations.cases.backtest import HEADER, list_cases, run_cases
 from apps.recommendations.estimators.impact import estimate_impact
 from tests.factories.simulated import tenant
 

@@ -62,8 +62,8 @@ def make_artifact(name: str, *, at_ms: int, tags: dict[str, str] | None = None, 
 
 def check_name(name: str) -> None:
     """Raise Invalid for a name with a slash, a colon or an at sign, or one that is not a plain file name."""
-    if not name.strip() or any(char in name for char in "/:@,") or name != name.strip():
-        raise Invalid("a name must not be blank, begin or end with a space, or hold / : @ or a comma", "bad_name")
+    if not name.strip() or any(char in name for char in "/:@,%#") or name != name.strip():
+        raise Invalid("a name must not be blank, begin or end with a space, or hold / : @ % # or a comma", "bad_name")
     clean_artifact_path(name)
 
 

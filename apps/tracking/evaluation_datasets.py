@@ -1,7 +1,7 @@
 """The tracking room: evaluation datasets: made, found, filled with records, and deleted."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,6 +14,7 @@ from maestro import limits
 from maestro.errors import Invalid, NotFound
 from maestro.principals import Reach, home_of
 
+USER_TAG, BY_CHARS = "mlflow.user", 250
 PARTS = ("inputs", "outputs", "expectations")
 SORTED = orjson.OPT_SORT_KEYS
 TYPES = {bool: "boolean", int: "integer", float: "float", str: "string", list: "array", dict: "object"}
@@ -47,13 +48,18 @@ def create(
         tags=tags,
         created_ms=now,
         updated_ms=now,
-        created_by=by,
-        updated_by=by,
+        created_by=said_by(tags, by),
+        updated_by=said_by(tags, by),
     )
     with transaction.atomic():
         made.save()
         made.experiments.set(experiments)
     return made
+
+
+def said_by(tags: Mapping[str, str], by: str) -> str:
+    """Name the author as MLflow does: by the tag mlflow.user, where a client sends one. The audit log knows who asked."""
+    return tags.get(USER_TAG, "")[:BY_CHARS] or by
 
 
 def chosen(experiments: "QuerySet[Experiment]", numbers: Sequence[int]) -> list[Experiment]:
@@ -80,15 +86,15 @@ def unlink(dataset: EvaluationDataset, experiments: Sequence[Experiment]) -> lis
     return gone
 
 
-def note(datasets: "QuerySet[EvaluationDataset]", identity: str, tags: dict[str, str], *, by: str, now: int) -> None:
-    """Add to a dataset's tags. Raises NotFound, or Invalid for too many."""
+def note(datasets: "QuerySet[EvaluationDataset]", identity: str, tags: dict[str, str]) -> None:
+    """Add to a dataset's tags, which changes neither its time nor its digest. Raises NotFound, or Invalid for too many."""
     with transaction.atomic():
         dataset = datasets.select_for_update().fetch(identity)  # type: ignore[attr-defined]
         merged = dataset.tags | tags
         if len(merged) > limits.TRACE_NOTES:
             raise Invalid(f"A dataset takes at most {limits.TRACE_NOTES} tags.", "too_many_items")
-        dataset.tags, dataset.updated_by, dataset.updated_ms = merged, by, max(now, dataset.created_ms)
-        dataset.save(update_fields=["tags", "updated_by", "updated_ms"])
+        dataset.tags = merged
+        dataset.save(update_fields=["tags"])
 
 
 def drop_tag(datasets: "QuerySet[EvaluationDataset]", identity: str, key: str) -> bool:
@@ -114,9 +120,9 @@ def put_records(
         for record in given:
             row = known.get(record.sha256) or fresh.get(record.sha256)
             if row is None:
-                fresh[record.sha256] = new_row(dataset, record, by=by, now=now)
+                fresh[record.sha256] = new_row(dataset, record, by=said_by(record.tags, by), now=now)
             else:
-                merge(row, record, by=by, now=now)
+                merge(row, record, by=said_by(record.tags, by), now=now)
                 updated += 1
         EvaluationRecord.objects.bulk_create(fresh.values(), batch_size=500)
         merged = ["outputs", "expectations", "tags", "updated_ms", "updated_by"]

@@ -10,7 +10,7 @@ from uuid import UUID
 from psycopg import errors as pg
 
 from apps.tracking.models import DEFAULT_PROJECT_ID, Project
-from apps.tracking.refusals import no_experiment
+from apps.tracking.refusals import experiment_deleted, no_experiment
 from maestro.database.statements import execute
 from maestro.errors import AlreadyExists, Conflict, Invalid, NotFound
 from maestro.mlflow.answers import without_nulls
@@ -133,8 +133,17 @@ def create(name: str, *, location: str, tags: dict[str, str], projects: Reach, n
     }
     rows = execute(CREATE, params)
     if not rows:
-        raise AlreadyExists(f"Experiment(name={name[:200]}) already exists.")
+        raise name_taken(name, projects)
     return int(rows[0][0])
+
+
+def name_taken(name: str, projects: Reach) -> AlreadyExists:
+    """Say that a name is taken, and by what lies in the trash if the caller may see that."""
+    found = execute(BY_NAME, {"name": name, "projects": projects})
+    where = ""
+    if found and answer_of(found[0])["lifecycle_stage"] == "deleted":
+        where = f" It lies in the trash as experiment {found[0][0]}: restore it, or choose another name."
+    return AlreadyExists(f"Experiment(name={name[:200]}) already exists.{where}")
 
 
 def rename(identity: int, name: str, *, projects: Reach, now: int) -> None:
@@ -142,7 +151,7 @@ def rename(identity: int, name: str, *, projects: Reach, now: int) -> None:
     try:
         rows = execute(RENAME, {"id": identity, "name": name, "projects": projects, "now": now})
     except pg.UniqueViolation as error:
-        raise AlreadyExists(f"Experiment(name={name[:200]}) already exists.") from error
+        raise name_taken(name, projects) from error
     if not rows:
         fetch(identity, projects)
         raise Conflict("Cannot rename a non-active experiment.")
@@ -163,10 +172,7 @@ def bring_back(identity: int, *, projects: Reach, now: int) -> None:
 def check_active(identity: int, projects: Reach) -> None:
     """Raise NotFound for an experiment that is not there, Invalid for one in the trash."""
     if fetch(identity, projects)["lifecycle_stage"] != "active":
-        raise Invalid(
-            f"The experiment {identity} must be in the 'active' state. Current state is deleted.",
-            "experiment_is_deleted",
-        )
+        raise experiment_deleted(identity)
 
 
 def set_tag(identity: int, key: str, value: str, *, projects: Reach, now: int) -> None:

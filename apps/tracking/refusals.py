@@ -21,6 +21,13 @@ def no_experiment(identity: object) -> NotFound:
     return NotFound(f"No Experiment with id={str(identity)[:64]} exists")
 
 
+def experiment_deleted(identity: object) -> Invalid:
+    """Say that an experiment is in the trash, where nothing begins and nothing comes back to."""
+    return Invalid(
+        f"The experiment {identity} must be in the 'active' state. Current state is deleted.", "experiment_is_deleted"
+    )
+
+
 def not_writable(run_id: UUID, projects: Reach) -> MaestroError:
     """Find out why a statement did not find its run."""
     rows = execute(STATE, [run_id])

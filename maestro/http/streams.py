@@ -21,12 +21,19 @@ from maestro.errors import Invalid, RangeNotSatisfiable, TooLarge
 CHUNK_BYTES = 256 * 2**10
 RANGE = re.compile(r"bytes=(\d{0,19})-(\d{0,19})")
 DIGEST = re.compile(r"sha-256=:?([A-Za-z0-9+/]{43}=):?", re.IGNORECASE)
+PLAIN = "text/plain; charset=utf-8"
+# Safe in an attachment that nobody sniffs and that runs nothing: never HTML, SVG, XML or scripts.
 SHOWN_AS_THEY_ARE = {
-    "txt": "text/plain; charset=utf-8",
-    "log": "text/plain; charset=utf-8",
+    **dict.fromkeys(("txt", "log", "cfg", "ini", "toml", "yaml", "yml", "md", "rst", "py", "mlmodel"), PLAIN),
+    "json": "application/json",
+    "csv": "text/csv; charset=utf-8",
+    "tsv": "text/tab-separated-values; charset=utf-8",
+    "pdf": "application/pdf",
     "png": "image/png",
     "jpg": "image/jpeg",
     "jpeg": "image/jpeg",
+    "gif": "image/gif",
+    "webp": "image/webp",
 }
 SAFETY = {
     "X-Content-Type-Options": "nosniff",
@@ -104,7 +111,7 @@ def file_response(
         "ETag": tag,
         "Digest": f"sha-256={base64.b64encode(bytes.fromhex(sha256)).decode()}",
         "Content-Disposition": disposition(name),
-        "Content-Type": SHOWN_AS_THEY_ARE.get(name.rpartition(".")[2].lower(), "application/octet-stream"),
+        "Content-Type": content_type(name),
     }
     if tag in request.META.get("HTTP_IF_NONE_MATCH", ""):
         return HttpResponse(status=304, headers=headers)
@@ -117,6 +124,12 @@ def file_response(
     if request.method == "HEAD":
         return HttpResponse(status=status, headers=headers)
     return StreamingHttpResponse(opened(read(start, stop)), status=status, headers=headers)
+
+
+def content_type(name: str) -> str:
+    """Choose a download's type by the end of its name; what a browser could run stays bytes."""
+    base = name.rpartition("/")[2]  # of a name without an ending, as MLmodel, the whole counts
+    return SHOWN_AS_THEY_ARE.get(base.rpartition(".")[2].lower(), "application/octet-stream")
 
 
 def text_file(pieces: Iterator[bytes], *, name: str, kind: str) -> StreamingHttpResponse:

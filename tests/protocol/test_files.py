@@ -96,7 +96,6 @@ EVIL = (
     "a//b",
     "a%00b",
     "a%0ab",
-    "a%23b",
     "~/x",
     "c:/x",
     "file:///etc/passwd",

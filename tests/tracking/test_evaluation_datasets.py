@@ -39,6 +39,16 @@ def records(door: Door, identity: str) -> list[dict[str, Any]]:
     return found
 
 
+def shown(door: Door, identity: str) -> dict[str, Any]:
+    status, answer = call(door, "GET", f"{PATH}{identity}")
+    assert status == 200, answer
+    return answer["dataset"]
+
+
+def tag(door: Door, identity: str, tags: dict[str, str]) -> int:
+    return call(door, "PATCH", f"{PATH}{identity}/tags", {"tags": json.dumps(tags)})[0]
+
+
 def names(door: Door, **fields: Any) -> list[str]:
     status, answer = call(door, "POST", PATH + "search", fields)
     assert status == 200, answer
@@ -223,3 +233,23 @@ def test_viewers_and_the_other_tenant_change_nothing(
     assert outside(theirs, identity) == [404] * 9
     assert names(theirs) == []
     assert not EvaluationDataset.objects.exists()
+
+
+def test_a_note_moves_neither_time_nor_digest(door: Door) -> None:
+    made = make(door)
+    EvaluationDataset.objects.update(created_ms=1, updated_ms=2)
+    before = shown(door, made["dataset_id"])
+    assert tag(door, made["dataset_id"], {"a": "1", "mlflow.user": "eve"}) == 200
+    after = shown(door, made["dataset_id"])
+    assert json.loads(after["tags"])["a"] == "1"
+    for name in ("last_update_time", "digest", "created_time", "created_by", "last_updated_by"):
+        assert after[name] == before[name], name
+
+
+def test_the_author_is_who_the_client_says(door: Door) -> None:
+    made = make(door, tags=json.dumps({"mlflow.user": "ada"}))
+    assert (made["created_by"], made["last_updated_by"]) == ("ada", "ada")
+    put(door, made["dataset_id"], {"inputs": {"q": 1}, "tags": {"mlflow.user": "bea"}}, {"inputs": {"q": 2}})
+    first, second = sorted(records(door, made["dataset_id"]), key=lambda row: row["inputs"]["q"])
+    assert first["created_by"] == "bea"
+    assert second["created_by"].startswith("key:")

@@ -135,3 +135,31 @@ def test_a_viewer_looks_and_does_not_write(door_of: Callable[..., Door]) -> None
     assert viewer.send("runs/search", {"experiment_ids": ["0"]})[0] == 200
     status, answer = viewer.send("runs/create", {"experiment_id": "0"})
     assert (status, answer["error_code"]) == (403, "PERMISSION_DENIED")
+
+
+def test_a_name_that_lies_in_the_trash_says_so(door: Door) -> None:
+    identity = door.experiment("old")
+    other = door.experiment("other")
+    door.post("experiments/delete", {"experiment_id": identity})
+    for path, body in (
+        ("experiments/create", {"name": "old"}),
+        ("experiments/update", {"experiment_id": other, "new_name": "old"}),
+    ):
+        status, answer = door.send(path, body)
+        assert (status, answer["error_code"]) == (400, "RESOURCE_ALREADY_EXISTS")
+        assert answer["message"].startswith("Experiment(name=old) already exists.")
+        assert f"in the trash as experiment {identity}" in answer["message"]
+    assert "trash" not in door.send("experiments/create", {"name": "other"})[1]["message"]
+
+
+def test_no_run_comes_back_to_an_experiment_in_the_trash(door: Door) -> None:
+    identity = door.experiment("gone")
+    run = door.run(identity)
+    door.post("experiments/delete", {"experiment_id": identity})
+    status, answer = door.send("runs/restore", {"run_id": run})
+    assert (status, answer["error_code"]) == (400, "INVALID_PARAMETER_VALUE")
+    assert "'active' state" in answer["message"]
+    assert door.get("runs/get", run_id=run)["run"]["info"]["lifecycle_stage"] == "deleted"
+    door.post("experiments/restore", {"experiment_id": identity})
+    assert door.get("runs/get", run_id=run)["run"]["info"]["lifecycle_stage"] == "active"
+    door.post("runs/restore", {"run_id": run})

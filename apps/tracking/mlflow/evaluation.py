@@ -159,9 +159,9 @@ class DatasetTags(DatasetView):
         fields = self.fields(request)
         if fields.get("tags") is None:
             raise read.missing("tags")
-        tags, by = read_json_notes(fields, "tags"), str(request.user)[:250]
+        tags = read_json_notes(fields, "tags")
         with transaction.atomic():
-            evaluation_datasets.note(evaluation_datasets_for(request.user), dataset_id, tags, by=by, now=now_ms())
+            evaluation_datasets.note(evaluation_datasets_for(request.user), dataset_id, tags)
             note(request, Act.DATASET_TAG, dataset_id, after=tags)
         return {}
 

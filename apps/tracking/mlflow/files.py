@@ -31,6 +31,7 @@ class ProxiedFile(TrackingView):
 
     def put(self, request: HttpRequest, path: str) -> dict[str, Any]:
         """Take a file in, streamed. A body cut short leaves nothing."""
+        refuse_query(request)
         root, rest = folders.locate(path, asking(request).projects)
         clean_artifact_path(rest)
         folders.require_writable(root)
@@ -46,6 +47,7 @@ class ProxiedFile(TrackingView):
 
     def get(self, request: HttpRequest, path: str) -> HttpResponseBase:
         """Send a file, whole or one range."""
+        refuse_query(request)
         root, rest = folders.locate(path, asking(request).projects)
         blob = folders.fetch(root, rest)
         return file_response(
@@ -58,6 +60,7 @@ class ProxiedFile(TrackingView):
 
     def delete(self, request: HttpRequest, path: str) -> dict[str, Any]:
         """Delete a file or a folder."""
+        refuse_query(request)
         root, rest = folders.locate(path, asking(request).projects)
         with transaction.atomic():
             gone = folders.remove(root, rest)
@@ -68,6 +71,12 @@ class ProxiedFile(TrackingView):
     def note(self, request: HttpRequest, action: Act, root: folders.Root, before: Any, after: Any) -> None:
         """Record what happened to files that were there."""
         record(request, action, object_type="Files", object_id=root.uri, before=before, after=after)
+
+
+def refuse_query(request: HttpRequest) -> None:
+    """Raise Invalid for a query, which means nothing here: a `?` in a name that was not encoded would name another file."""
+    if request.META.get("QUERY_STRING"):
+        raise Invalid("the address of a file has no query: encode a question mark in its name as %3F", "bad_query")
 
 
 class ProxiedFolder(TrackingView):

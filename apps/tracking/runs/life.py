@@ -8,7 +8,7 @@ from uuid import UUID
 
 from apps.tracking.metrics.ingest import NAME_TAG
 from apps.tracking.models import Run
-from apps.tracking.refusals import no_experiment, no_run, not_writable
+from apps.tracking.refusals import experiment_deleted, no_experiment, no_run, not_writable
 from apps.tracking.runs import default_names
 from apps.tracking.runs.documents import INFO, Info, info_of
 from apps.tracking.writers import NAMING_TAG, WRITER
@@ -37,6 +37,11 @@ CHANGE = """WITH run AS (UPDATE tracking_run r SET status = coalesce(%(status)s,
 TRASH = """UPDATE tracking_run r SET deleted_ms = {deleted} WHERE r.id = %(run)s AND (%(projects)s::uuid[] IS NULL
   OR EXISTS (SELECT FROM tracking_experiment e WHERE e.id = r.experiment_id AND e.project_id = ANY(%(projects)s::uuid[])))
   RETURNING r.id"""
+
+
+# Held, so that nobody throws the experiment away in between.
+HOME_OF = """SELECT e.id, e.deleted_ms IS NOT NULL FROM tracking_run r JOIN tracking_experiment e ON e.id = r.experiment_id
+ WHERE r.id = %(run)s AND (%(projects)s::uuid[] IS NULL OR e.project_id = ANY(%(projects)s::uuid[])) FOR SHARE OF e"""
 
 
 @dataclass(frozen=True)
@@ -80,10 +85,7 @@ def begin(beginning: Beginning, *, projects: Reach, by: str, now: int) -> dict[s
         raise no_experiment(beginning.experiment_id)
     location, deleted_ms = rows[0]
     if deleted_ms is not None:
-        raise Invalid(
-            f"The experiment {beginning.experiment_id} must be in the 'active' state. Current state is deleted.",
-            "experiment_is_deleted",
-        )
+        raise experiment_deleted(beginning.experiment_id)
     columns = (beginning.experiment_id, name, beginning.user, Run.Status.RUNNING.value, beginning.start_ms)
     info = info_of((run_id, *columns, None, None, location))
     return {"info": info, "data": {"tags": [{"key": key, "value": value} for key, value in tags.items()]}}
@@ -115,6 +117,11 @@ def throw_away(run_id: UUID, *, projects: Reach, now: int) -> None:
 
 
 def bring_back(run_id: UUID, *, projects: Reach) -> None:
-    """Take a run out of the trash; again is harmless. Raises NotFound."""
-    if not execute(TRASH.format(deleted="NULL"), {"run": run_id, "projects": projects}):
+    """Take a run out of the trash; again is harmless. Raises NotFound, or Invalid while its experiment is in the trash."""
+    rows = execute(HOME_OF, {"run": run_id, "projects": projects})
+    if not rows:
         raise no_run(run_id)
+    number, is_deleted = rows[0]
+    if is_deleted:
+        raise experiment_deleted(number)
+    execute(TRASH.format(deleted="NULL"), {"run": run_id, "projects": projects})

@@ -10,7 +10,7 @@ from django.db.models import QuerySet
 
 from apps.tracking.files.folders import Root
 from apps.tracking.models import Experiment, Run, Trace
-from apps.tracking.refusals import no_experiment, no_run
+from apps.tracking.refusals import experiment_deleted, no_experiment, no_run
 from apps.tracking.traces.assessments import GivenAssessment, add
 from maestro import limits
 from maestro.database.statements import execute
@@ -89,10 +89,7 @@ def record_trace(given: GivenTrace, experiments: "QuerySet[Experiment]", *, by: 
 def require_active(home: Experiment) -> None:
     """Raise Invalid for an experiment in the trash."""
     if home.deleted_ms is not None:
-        raise Invalid(
-            f"The experiment {home.pk} must be in the 'active' state. Current state is deleted.",
-            "experiment_is_deleted",
-        )
+        raise experiment_deleted(home.pk)
 
 
 def without_ours(tags: dict[str, str]) -> dict[str, str]:

@@ -25,5 +25,8 @@ urlpatterns = [
     path("api/docs/", open_schema(SpectacularSwaggerSplitView).as_view(url_name="schema"), name="docs"),
     path("", include("apps.registry.mlflow.urls")),
     path("", include("apps.tracking.mlflow.urls")),
-    re_path(r"^(?:ajax-)?api/(?:2\.0|3\.0)/|^v1/traces|^(?:ajax-api/)?graphql", endpoint_not_found),
+    re_path(
+        r"^(?:ajax-)?api/(?:2\.0|3\.0)/|^v1/traces|^(?:ajax-api/)?graphql|^(?:model-versions/)?get-artifact",
+        endpoint_not_found,
+    ),
 ]

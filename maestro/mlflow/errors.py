@@ -13,7 +13,10 @@ from maestro.api.errors import as_refusal, headers_of
 from maestro.errors import MaestroError
 from maestro.mlflow.answers import json_response
 
-PREFIXES = ("/api/2.0/", "/api/3.0/", "/ajax-api/", "/v1/traces")
+PREFIXES = (
+    *("/api/2.0/", "/api/3.0/", "/ajax-api/", "/v1/traces"),
+    *("/graphql", "/get-artifact", "/model-versions/get-artifact"),  # what the original's own pages ask
+)
 
 CODES: dict[int, str] = {
     400: "INVALID_PARAMETER_VALUE",

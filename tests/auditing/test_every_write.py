@@ -24,7 +24,7 @@ EXEMPT = rest_writes.EXEMPT | mlflow_writes.EXEMPT
 READS = rest_writes.READS | mlflow_writes.READS
 NO_TENANT = {
     "/": "only redirects",
-    "/^(?:ajax-)?api/(?:2\\.0|3\\.0)/|^v1/traces": "answers that nothing is there",
+    "/^(?:ajax-)?api/(?:2\\.0|3\\.0)/|^v1/traces|^(?:ajax-api/)?graphql|^(?:model-versions/)?get-artifact": "answers that nothing is there",
     "/api/docs/errors": "a page",
     "/ci/maestro": "a file",
     "/sign-out/": "ends this browser's session, which is no state of the tenant's",

@@ -10,7 +10,15 @@ from apps.tenants.models import Tenant
 
 @pytest.mark.parametrize("method", ["GET", "POST", "PUT", "PATCH", "DELETE"])
 @pytest.mark.parametrize(
-    "path", ["/api/2.0/mlflow/gateway/list", "/api/3.0/mlflow/scorers/list", "/ajax-api/2.0/x", "/graphql"]
+    "path",
+    [
+        "/api/2.0/mlflow/gateway/list",
+        "/api/3.0/mlflow/scorers/list",
+        "/ajax-api/2.0/x",
+        "/graphql",
+        "/get-artifact?path=a&run_uuid=b",
+        "/model-versions/get-artifact",
+    ],
 )
 def test_an_unknown_address_answers_json(acme: Tenant, api: Callable[..., Client], method: str, path: str) -> None:
     strict = api(acme)

@@ -9,7 +9,8 @@ LINE = re.compile(r"(?:# (?P<section>.+)|(?P<name>[A-Z0-9_]+): Final = .*)$")
 HEAD = """# Limits
 
 Rendered from `maestro/limits.py` by `manage.py show_limits --markdown`; a test compares. Beyond a bound a request gets
-400, 413 or 416 in its door's own error format, and nothing is stored. `SLUG_CHARS` is for the names of tenants.
+400, 413 or 416 in its door's own error format, and nothing is stored; only too long params and
+tags of runs, and params of logged models, are cut there, as the original cuts them. `SLUG_CHARS` is for the names of tenants.
 """
 
 

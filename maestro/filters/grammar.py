@@ -109,7 +109,7 @@ class Parser:
         token = self.take()
         if token.is_mark(*SIGNS):
             return "!=" if token.text == "<>" else token.text
-        if token.is_word("LIKE", "ILIKE", "IN"):
+        if token.is_word("LIKE", "ILIKE", "IN", "CONTAINS"):
             return token.text.upper()
         if token.is_word("NOT") and self.take().is_word("IN"):
             return "NOT IN"

@@ -11,7 +11,7 @@ class Comparison:
 
     kind: str
     key: str
-    operator: str  # = != > >= < <= LIKE ILIKE IN NOT IN IS NULL IS NOT NULL
+    operator: str  # = != > >= < <= LIKE ILIKE CONTAINS IN NOT IN IS NULL IS NOT NULL
     value: Value = None
 
 

@@ -101,6 +101,63 @@ print(json.dumps(told))
 """
 
 
+BACKGROUND = r"""
+import json, pathlib, mlflow, pandas as pd
+told = {"version": mlflow.__version__}
+home = mlflow.set_experiment("background").experiment_id
+client = mlflow.MlflowClient()
+with mlflow.start_run(run_name="first") as run:
+    waiting = [mlflow.log_metric("loss", 1 / (step + 1), step=step, synchronous=False) for step in range(200)]
+    waiting += [mlflow.log_params({"long": "x" * 9000, "minus": "-0.9"}, synchronous=False)]
+    for one in waiting:
+        one.wait()
+    mlflow.log_table(pd.DataFrame({"a": [1, 2]}), "tables/t.json")
+    mlflow.log_dict({"a": [1]}, "notes/a.yaml")
+    # What log_image of 2.13 to 2.22 names its files, where anything may look like an escape.
+    for name in ("loss%step%0%timestamp%1717%2f9c.png", "what?really.txt"):
+        pathlib.Path(name).write_text(name)
+    client.log_artifact(run.info.run_id, "loss%step%0%timestamp%1717%2f9c.png", "images")
+    try:
+        client.log_artifact(run.info.run_id, "what?really.txt")
+        told["question mark"] = "taken"
+    except Exception as error:
+        told["question mark"] = type(error).__name__
+with mlflow.start_run(run_id=run.info.run_id):
+    mlflow.log_metric("loss", 0.0, step=200)
+    with mlflow.start_run(nested=True, run_name="inner"):
+        mlflow.log_param("p", 1)
+found = client.get_run(run.info.run_id)
+told["params"] = [len(found.data.params["long"]), found.data.params["minus"]]
+told["history"] = len(client.get_metric_history(run.info.run_id, "loss"))
+told["status"] = found.info.status
+told["images"] = [f.path for f in client.list_artifacts(run.info.run_id, "images")]
+told["files"] = sorted(f.path for f in client.list_artifacts(run.info.run_id))
+told["one"] = client.search_runs([home], f"run_id IN {tuple([run.info.run_id])}")[0].info.run_name
+print(json.dumps(told))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["skinny-2.22", "skinny-3.4", "full-3.17"])
+def test_work_in_the_background_loses_nothing(
+    committed: Tenant, web: WebServer, key_for: KeyFor, tmp_path: Path, name: str
+) -> None:
+    """Batches of a thread, long params, names that look like escapes, a run taken up again, a filter as Python writes it."""
+    told = json.loads(
+        run_script(web, key_for(committed), BACKGROUND, tmp_path, python=python_of(name)).splitlines()[-1]
+    )
+    assert (told["params"], told["history"], told["status"]) == ([6_000, "-0.9"], 201, "FINISHED")
+    image = "images/loss%step%0%timestamp%1717%2f9c.png"
+    assert told["images"] == [image]
+    assert told["one"] == "first"
+    with tenant_context(committed):
+        files = set(RunFile.objects.filter(run__name="first").values_list("path", flat=True))
+    # Whether the client encodes the question mark or not, no file is written under another's name.
+    assert files == {image, "tables/t.json", "notes/a.yaml"} | (
+        {"what?really.txt"} if told["question mark"] == "taken" else set()
+    )
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["skinny-2.22", "skinny-3.4", "full-3.17"])
 def test_a_day_with_a_client_of_each_version(

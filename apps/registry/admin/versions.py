@@ -3,6 +3,7 @@
 import uuid
 from typing import Any
 
+from django.db.models import Sum
 from django.http import Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.urls import URLPattern, path, reverse
@@ -53,9 +54,8 @@ class ArtifactVersionAdmin(ByProject, LookOnlyAdmin):
     ) -> HttpResponse:
         """The version's page."""
         version = self.fetch(request, object_id)
-        rows = file_rows(version)
         chosen = request.GET.get("file", "")
-        found = next((row for row in rows if row.path == chosen), None)
+        rows, count, found = previews.files_shown(files_of(version), chosen)
         focus, who = ("v", version.pk), looker(request)
         context = {
             "title": str(version),
@@ -65,10 +65,10 @@ class ArtifactVersionAdmin(ByProject, LookOnlyAdmin):
             "aliases": version.aliases.order_by("name"),
             "tags": version.tags.order_by("key")[:50],
             "files": rows,
-            "file_count": len(rows),
+            "file_count": count,
             "uses": version.usages.count(),
             "fan": lineage.FAN,
-            "total_bytes": sum(row.blob.size_bytes for row in rows),
+            "total_bytes": files_of(version).aggregate(bytes=Sum("blob__size_bytes"))["bytes"] or 0,
             "file_tree": previews.tree([(row.path, row.blob.size_bytes) for row in rows], chosen),
             "preview": previews.preview(found.path, found.blob) if found else None,
             "chosen_file": chosen,
@@ -80,19 +80,19 @@ class ArtifactVersionAdmin(ByProject, LookOnlyAdmin):
 
     def file_view(self, request: HttpRequest, pk: uuid.UUID) -> HttpResponseBase:
         """One file's bytes."""
-        wanted = request.GET.get("path", "")
-        row = next((row for row in file_rows(self.fetch(request, pk)) if row.path == wanted), None)
+        files = files_of(self.fetch(request, pk))
+        row = files.select_related("blob").filter(path=request.GET.get("path", "")).first()
         if row is None:
             raise Http404
         return serve(request, row.path, **previews.served(row.path, row.blob))
 
 
-def file_rows(version: ArtifactVersion) -> list[VersionFile] | list[LoggedModelFile]:
+def files_of(version: ArtifactVersion) -> Any:
     """The version's own files, or those of the logged model that it registers."""
-    own = list(version.files.select_related("blob").order_by("path")[: previews.MAX_FILES])
-    if own or version.logged_model is None:
+    own = VersionFile.objects.filter(version=version)
+    if version.logged_model is None or own.exists():
         return own
-    return list(version.logged_model.files.select_related("blob").order_by("path")[: previews.MAX_FILES])
+    return LoggedModelFile.objects.filter(model=version.logged_model)
 
 
 tenant_site.register(ArtifactVersion, ArtifactVersionAdmin)

@@ -189,7 +189,7 @@ class ModelAlias(RegistryView):
         if name.lower() == "latest":
             version = versions.first()
             if version is None:
-                raise NotFound(f"Registered Model (name={found.name}) has no versions")
+                raise NotFound(f"Latest version not found for model {found.name}.")
         else:
             version = versions.filter(aliases__name=name).first()
             if version is None:

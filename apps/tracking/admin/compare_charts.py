@@ -27,7 +27,8 @@ class Line:
     kind: str
     name: str
     key: str
-    values: tuple[Value, ...]
+    values: tuple[Value, ...]  # to be drawn by
+    shown: tuple[Value, ...]  # as they were logged
     differs: bool
 
     @property
@@ -39,9 +40,9 @@ class Line:
 
 def as_values(column: Column, runs: Sequence[Run], values: Values, differs: bool) -> Line:
     """One column's values over the runs."""
-    given = (values.get((run.pk, column.key)) for run in runs)
-    shown = tuple(as_number(value) if isinstance(value, str) else value for value in given)
-    return Line(WORDS[column.kind], column.name, column.key, shown, differs)
+    shown = tuple(values.get((run.pk, column.key)) for run in runs)
+    drawn = tuple(as_number(value) if isinstance(value, str) else value for value in shown)
+    return Line(WORDS[column.kind], column.name, column.key, drawn, shown, differs)
 
 
 @dataclass(frozen=True, slots=True)

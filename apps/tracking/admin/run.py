@@ -100,10 +100,9 @@ class RunAdmin(ByProject, LookOnlyAdmin):
 
     def file_context(self, run: Run, chosen: str) -> dict[str, Any]:
         """The tree of the run's files, and a preview of the chosen one."""
-        rows = list(RunFile.objects.filter(run=run).select_related("blob").order_by("path")[: previews.MAX_FILES])
-        found = next((row for row in rows if row.path == chosen), None)
+        rows, count, found = previews.files_shown(RunFile.objects.filter(run=run), chosen)
         return {
-            "file_count": len(rows),
+            "file_count": count,
             "file_tree": previews.tree([(row.path, row.blob.size_bytes) for row in rows], chosen),
             "preview": previews.preview(found.path, found.blob) if found else None,
             "chosen_file": chosen,

@@ -1,5 +1,6 @@
 """The tracking room's admin: names of columns that people choose: metrics, params and tags of runs."""
 
+import re
 import uuid
 
 from django.core.exceptions import PermissionDenied
@@ -9,19 +10,16 @@ from apps.tracking.admin.run_search import Scope, scope_of
 from apps.tracking.search import key_names, pages
 from apps.tracking.search.listing import KINDS, terms_of
 
+PLAIN = re.compile(r"[+-]?(?:(?:0|[1-9]\d{0,14})(?:\.\d{0,15})?|\.\d{1,15})(?:[eE][+-]?\d{1,2})?", re.ASCII)
 MAX_FOUND, MAX_REACHED, TEXT_CHARS = 30, 500, 200
 
 
 def as_number(text: str) -> float | str:
-    """A param as a number where it is one, so that it is shown and drawn as one."""
-    try:
-        return int(text[:30])
-    except ValueError:
-        pass
-    try:
-        return float(text)
-    except ValueError:
-        return text[:TEXT_CHARS]
+    """A param as a number to be drawn by, where it plainly is one: `0.10` and `1e-3`, but not `00123` or a long id.
+
+    What is shown is what was logged: of `1.10` and `1.1` both would be the same number.
+    """
+    return float(text) if PLAIN.fullmatch(text) else text[:TEXT_CHARS]
 
 
 def keys(request: HttpRequest) -> JsonResponse:

@@ -38,6 +38,7 @@ class Cell:
 
     value: float | str | None
     is_metric: bool
+    is_number: bool = False
     is_best: bool = False
 
 
@@ -89,8 +90,9 @@ def rows_of(
 
 
 def cell_of(value: float | str | None, column: Column) -> Cell:
-    """A metric's number, or a text that may be one."""
-    return Cell(as_number(value) if isinstance(value, str) else value, column.kind == "m")
+    """A metric's number, or a text as it was logged, which stands right where it is a number."""
+    is_number = not isinstance(value, str) or isinstance(as_number(value), float)
+    return Cell(value, column.kind == "m", is_number and value is not None)
 
 
 def with_best(rows: list[Row], columns: Sequence[Column], project: Project | None) -> list[Row]:

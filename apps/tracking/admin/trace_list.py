@@ -1,7 +1,7 @@
 """The tracking room's admin: the list of traces: the address holds its filter, its order and its page."""
 
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -10,20 +10,23 @@ from django.http import HttpRequest, HttpResponse
 
 from apps.tracking.admin.run_search import Scope, is_uuid
 from apps.tracking.models import Trace
-from apps.tracking.search.listing import BARE, WORDS
+from apps.tracking.search.listing import name_clause
 from apps.tracking.search.pages import Search
 from apps.tracking.traces import search
 from maestro.admin.sites import tenant_site
 from maestro.api.pagination import sign, unsign
 from maestro.clock import from_ms
 from maestro.errors import Invalid
-from maestro.filters import parse, parse_order
+from maestro.filters import Field, parse, parse_order
+from maestro.filters.vocabulary import LISTED
 
 PURPOSE = "tracking.trace_list"
 PAGE, TAGS_SHOWN, MOST_WORDS = 50, 3, 40
 ORDERS = {"time": "timestamp_ms", "duration": "execution_time_ms", "name": "name", "state": "status"}
 WORDS_OFFERED = ("name", "status", "timestamp_ms", "execution_time_ms", "run_id", "trace_id", "client_request_id")
 OURS = "mlflow."
+NAMED = Field("attribute", "name", LISTED | {"CONTAINS"})
+LISTED_TRACES = replace(search.VOCABULARY, attributes={**search.VOCABULARY.attributes, "name": NAMED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +51,7 @@ class Page:
 def filter_text(request: HttpRequest) -> str:
     """The address's filter in the grammar: bare words look for a name; the state and the run add their clauses."""
     text, state, run = (request.GET.get(name, "").strip() for name in ("q", "state", "run"))
-    if text and BARE.fullmatch(text) and not WORDS.search(text):
-        text = f"name ILIKE '%{text}%'"
+    text = name_clause(text, LISTED_TRACES, "name")
     clauses = [f"({text})"] if text else []
     if state in Trace.State.values:
         clauses.append(f"status = '{state}'")
@@ -68,7 +70,7 @@ def find(request: HttpRequest, scope: Scope) -> Page:
     """One page of traces. A filter that does not parse is a problem to show, not a page of nothing."""
     after = request.GET.get("after", "")
     try:
-        tree = parse(filter_text(request), search.VOCABULARY)
+        tree = parse(filter_text(request), LISTED_TRACES)
         terms = parse_order(order_of(request.GET.get("sort", "")), search.VOCABULARY)
         token = unsign(after, PURPOSE) if after else None
         ids, place = search.traces(Search(tree, terms), scope.experiment_ids(), most=PAGE, token=token)

@@ -1,11 +1,13 @@
 """The tracking room: runs as rows of a file, of any number, a page in memory at a time.
 
-CSV is for spreadsheets: one column a name, text that would run as a formula is disarmed by a quote before it.
+CSV is for spreadsheets: one column a name, text that would run as a formula is disarmed by a quote before it, and a
+plain number stays what it is.
 JSON Lines is exact: everything that a run carries, and what JSON has no number for is the text "NaN", "Infinity" or
 "-Infinity", as MLflow's clients write it.
 """
 
 import csv
+import re
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -47,6 +49,7 @@ TYPES = {"csv": "text/csv; charset=utf-8", "jsonl": "application/x-ndjson"}
 GROUPS = ("metrics", "params", "tags")
 MOST_COLUMNS = 1_000
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
+NUMBER = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
 Pages = Callable[[], Iterable[Sequence[uuid.UUID]]]
 T = TypeVar("T")
 
@@ -146,8 +149,9 @@ class Echo:
 
 
 def safe_cell(value: object) -> object:
-    """Text that a spreadsheet would run as a formula is made text."""
-    return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA) else value
+    """Text that a spreadsheet would run as a formula is made text; a plain number, as `-1`, stays one."""
+    is_formula = isinstance(value, str) and value.startswith(FORMULA) and not NUMBER.fullmatch(value)
+    return f"'{value}" if is_formula else value
 
 
 def cell_of(column: Column, row: Row) -> object:

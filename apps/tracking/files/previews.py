@@ -10,6 +10,8 @@ from functools import partial
 from pathlib import PurePosixPath
 from typing import Any
 
+from django.db.models import QuerySet
+
 from apps.tracking.files import blobs
 from apps.tracking.models import Blob
 from maestro import limits
@@ -70,6 +72,12 @@ class Preview:
     rows: tuple[tuple[str, ...], ...] = ()
     cells: tuple[tuple[str, str, str], ...] = ()
     is_cut: bool = False
+    width: int = 0
+
+    @property
+    def hidden_columns(self) -> int:
+        """How many columns of a table are not shown."""
+        return max(self.width - MAX_COLUMNS, 0)
 
 
 def tree(files: Iterable[tuple[str, int]], chosen: str = "") -> Folder:
@@ -84,6 +92,18 @@ def tree(files: Iterable[tuple[str, int]], chosen: str = "") -> Folder:
             at = at.folders.setdefault(folder, Folder(folder))
         at.files.append({"name": name, "path": path, "size_bytes": size_bytes, "is_chosen": path == chosen})
     return root
+
+
+def files_shown(files: "QuerySet[Any]", chosen: str) -> tuple[list[Any], int, Any]:
+    """The first files of a tree by name and the chosen one, how many there are, and the chosen one if it is there."""
+    rows = list(files.select_related("blob").order_by("path")[: MAX_FILES + 1])
+    count = len(rows) if len(rows) <= MAX_FILES else files.count()
+    rows = rows[:MAX_FILES]
+    found = next((row for row in rows if row.path == chosen), None)
+    if found is None and chosen and count > MAX_FILES:
+        found = files.select_related("blob").filter(path=chosen).first()
+        rows += [found] if found else []
+    return rows, count, found
 
 
 def read_start(blob: Blob, limit: int) -> bytes | None:
@@ -107,7 +127,7 @@ def preview(path: str, blob: Blob) -> Preview:
     if b"\x00" in raw:
         return shell
     cut = blob.size_bytes > most
-    text = raw.decode("utf-8", errors="ignore" if cut else "replace")
+    text = raw.decode("utf-8-sig", errors="ignore" if cut else "replace")
     fields = read_text(ending, text, cut)
     return replace(shell, **{"is_cut": cut, **fields})
 
@@ -115,7 +135,7 @@ def preview(path: str, blob: Blob) -> Preview:
 def read_text(ending: str, text: str, cut: bool) -> dict[str, Any]:
     """The fields of a Preview that a text's ending asks for; plain text when it does not parse."""
     if ending in {".csv", ".tsv"}:
-        return read_table(text, "\t" if ending == ".tsv" else ",", cut)
+        return read_table(text, "\t" if ending == ".tsv" else delimiter_of(text), cut)
     if ending in {".md", ".markdown"}:
         return plain(text, cut) | {"kind": "markdown"}
     if ending in PARSED and not cut:
@@ -128,15 +148,22 @@ def plain(text: str, cut: bool) -> dict[str, Any]:
     return {"kind": "text", "text": text[:SHOWN_CHARS], "is_cut": cut or len(text) > SHOWN_CHARS}
 
 
+def delimiter_of(text: str) -> str:
+    """The sign between cells: a semicolon where the first line has more of them, as spreadsheets of many countries write."""
+    head = text.partition("\n")[0]
+    return ";" if head.count(";") > head.count(",") else ","
+
+
 def read_table(text: str, delimiter: str, cut: bool) -> dict[str, Any]:
     """The first rows of a table, as many as a page shows; a broken one is shown as text."""
     rows: list[tuple[str, ...]] = []
-    chars = 0
+    chars, widest = 0, 0
     try:
         for row in csv.reader(io.StringIO(text), delimiter=delimiter):
             if len(rows) > MAX_ROWS or chars > SHOWN_CHARS // 2:
                 cut = True
                 break
+            widest = max(widest, len(row))
             rows.append(tuple(value[:CELL_CHARS] for value in row[:MAX_COLUMNS]))
             # A cell's own markup weighs as much as some letters.
             chars += sum(len(value) + 8 for value in rows[-1])
@@ -144,7 +171,7 @@ def read_table(text: str, delimiter: str, cut: bool) -> dict[str, Any]:
         return plain(text, cut)
     if not rows:
         return plain(text, cut)
-    return {"kind": "table", "columns": rows[0], "rows": tuple(rows[1:]), "is_cut": cut}
+    return {"kind": "table", "columns": rows[0], "rows": tuple(rows[1:]), "is_cut": cut, "width": widest}
 
 
 def read_json(text: str, *, is_notebook: bool) -> dict[str, Any]:

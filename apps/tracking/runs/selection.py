@@ -12,7 +12,7 @@ from typing import Any
 from apps.tenants.access.audit.recording import By
 from apps.tracking.models import Run
 from apps.tracking.search import pages as search_pages
-from apps.tracking.search.listing import LISTED_RUNS
+from apps.tracking.search.listing import LISTED_RUNS, SORTED_RUNS
 from maestro.database.statements import execute
 from maestro.errors import Conflict, Forbidden, Invalid, NotFound
 from maestro.filters import Term, parse, parse_order
@@ -62,7 +62,7 @@ class Wanted:
             raise Invalid(f"status must be one of {', '.join(Run.Status.values)}", "bad_status")
         clause = f"attributes.state = '{self.status}'" if self.status else ""
         text = f"({self.filter}) AND {clause}" if clause and self.filter.strip() else clause or self.filter
-        terms = self.terms or parse_order(list(self.order), search_pages.RUNS)
+        terms = self.terms or parse_order(list(self.order), SORTED_RUNS)
         return search_pages.Search(parse(text, LISTED_RUNS), terms, self.view)
 
 

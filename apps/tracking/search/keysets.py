@@ -10,6 +10,9 @@ from apps.tracking.search.predicates import PAIRS, RUN_COLUMNS, Writer, key_id
 from maestro.errors import Invalid
 from maestro.filters import Term
 
+BY_NUMBER = "param by number"
+# Nothing that float8 would refuse as too large or too small.
+PLAIN_NUMBER = r"^[+-]?([0-9]{1,40}([.][0-9]{0,40})?|[.][0-9]{1,40})([eE][+-]?[0-9]{1,2})?$"
 MISSING_LAST = "CASE WHEN {value} IS NULL THEN 2 WHEN {value} = 'NaN' THEN 1 ELSE 0 END"
 
 
@@ -83,6 +86,8 @@ def run_key(term: Term, writer: Writer) -> list[Key]:
         key = writer.bind(name, "::text")
         value = f'(SELECT t.value FROM {PAIRS[kind]} t WHERE t.run_id = r.id AND t.key = {key}) COLLATE "C"'
         return [Key(f"({value} IS NULL)", "::bool"), Key(value, "::text", down)]
+    if kind == BY_NUMBER:
+        return by_number(name, writer, down=down)
     if name in {"start_time", "end_time"}:
         column = RUN_COLUMNS[name]
         ranked = [Key(f"({column} IS NULL)", "::bool")] if name == "end_time" else []
@@ -90,6 +95,20 @@ def run_key(term: Term, writer: Writer) -> list[Key]:
     if name == "run_id":
         return [Key("r.id", "::uuid", down)]
     return [Key(f'({RUN_COLUMNS[name]}) COLLATE "C"', "::text", down)]
+
+
+def by_number(name: str, writer: Writer, *, down: bool) -> list[Key]:
+    """Order by a param as people read it: numbers by their value, then other texts, then runs that lack it."""
+    key = writer.bind(name, "::text")
+    value = f"(SELECT t.value FROM tracking_param t WHERE t.run_id = r.id AND t.key = {key})"
+    text = f'{value} COLLATE "C"'
+    number = f"(CASE WHEN {value} ~ {writer.bind(PLAIN_NUMBER, '::text')} THEN {value}::float8 END)"
+    return [
+        Key(f"({text} IS NULL)", "::bool"),
+        Key(f"({number} IS NULL)", "::bool"),
+        Key(number, "::float8", down),
+        Key(text, "::text", down),
+    ]
 
 
 EXPERIMENT_KEYS = {

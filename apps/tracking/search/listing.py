@@ -6,17 +6,28 @@ from dataclasses import dataclass, replace
 
 from apps.tracking.models import Run
 from apps.tracking.search import pages
-from maestro.filters import Field, Node, Term, parse, parse_order
-from maestro.filters.vocabulary import TEXT
+from apps.tracking.search.keysets import BY_NUMBER
+from maestro.errors import Invalid
+from maestro.filters import Field, Node, Term, Vocabulary, parse, parse_order
+from maestro.filters.vocabulary import OPTIONAL, TEXT
 
-BARE = re.compile(r"[\w .:/-]+")
-WORDS = re.compile(r"\b(is|in|like|ilike)\b", re.IGNORECASE)
+COMPARES = re.compile(r"[=<>]")  # who writes one of these means a filter, right or wrong
 KINDS = {"m": "metrics", "p": "params", "t": "tags"}
 ORDERS = {"name": "attributes.run_name", "start": "attributes.start_time", "end": "attributes.end_time"}
 MAX_COLUMNS = 30
 # Clients see a lost run as a running one; people see what it is.
 STATE = Field("attribute", "state", TEXT)
-LISTED_RUNS = replace(pages.RUNS, attributes={**pages.RUNS.attributes, "state": STATE})
+NAMED = Field("attribute", "run_name", TEXT | {"CONTAINS"})
+LISTED_RUNS = replace(pages.RUNS, attributes={**pages.RUNS.attributes, "state": STATE, "run_name": NAMED})
+# Our own lists sort params as people read them; MLflow's clients get the order of text, as from the original.
+SORTED_RUNS = replace(
+    pages.RUNS,
+    keyed={
+        **pages.RUNS.keyed,
+        **dict.fromkeys(("params", "param", "parameters", "parameter"), Field(BY_NUMBER, "", OPTIONAL)),
+    },
+    sortable=pages.RUNS.sortable | {BY_NUMBER},
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,11 +49,26 @@ def parse_columns(keys: Sequence[str]) -> list[Column]:
     return [Column(kind, name) for kind, dot, name in pairs if kind in KINDS and dot and name][:MAX_COLUMNS]
 
 
-def filter_text(text: str, status: str = "") -> str:
-    """A filter in the grammar: bare words look for a name, and the status box adds its clause."""
+def name_clause(text: str, vocabulary: Vocabulary, name: str) -> str:
+    """A text that is no filter, such as `run (copy)` or `keep 50%`, as a search for names that hold it as it stands."""
     text = text.strip()
-    if text and BARE.fullmatch(text) and not WORDS.search(text):
-        text = f"attributes.run_name ILIKE '%{text}%'"
+    if not text or COMPARES.search(text) or parses(text, vocabulary):
+        return text
+    quoted = text.replace("'", "''")
+    return f"{name} CONTAINS '{quoted}'"
+
+
+def parses(text: str, vocabulary: Vocabulary) -> bool:
+    """Whether a text is a filter."""
+    try:
+        return parse(text, vocabulary) is not None
+    except Invalid:
+        return False
+
+
+def filter_text(text: str, status: str = "") -> str:
+    """A filter in the grammar: what is none looks for a name, and the status box adds its clause."""
+    text = name_clause(text, LISTED_RUNS, "attributes.run_name")
     if status not in Run.Status.values:
         return text
     clause = f"attributes.state = '{status}'"
@@ -75,4 +101,4 @@ def order_of(sort: str) -> list[str]:
 
 def terms_of(sort: str) -> tuple[Term, ...]:
     """The order of the address; the newest first without one."""
-    return parse_order(order_of(sort), pages.RUNS)
+    return parse_order(order_of(sort), SORTED_RUNS)

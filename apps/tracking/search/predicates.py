@@ -73,7 +73,7 @@ def conjuncts(node: Node | None) -> tuple[Node, ...]:
 
 def is_pattern(node: Node) -> bool:
     """Say whether a clause matches a pattern, which costs more than the row that it is about."""
-    return isinstance(node, Comparison) and node.operator in {"LIKE", "ILIKE"}
+    return isinstance(node, Comparison) and node.operator in {"LIKE", "ILIKE", "CONTAINS"}
 
 
 def compare(expression: str, comparison: Comparison, writer: Writer) -> str:
@@ -84,6 +84,8 @@ def compare(expression: str, comparison: Comparison, writer: Writer) -> str:
     if operator in {"IN", "NOT IN"}:
         sign = "= ANY" if operator == "IN" else "<> ALL"
         return f"(({expression} {sign}({writer.bind(list(value or ()), '::text[]')})) IS TRUE)"  # type: ignore[arg-type]
+    if operator == "CONTAINS":
+        return f"((position(lower({writer.bind(value, '::text')}) IN lower({expression})) > 0) IS TRUE)"
     if operator in {"LIKE", "ILIKE"}:
         return f"(({expression} {operator} {writer.bind(value, '::text')} ESCAPE '') IS TRUE)"
     cast = "::float8" if isinstance(value, float) else "::text"

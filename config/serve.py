@@ -5,10 +5,15 @@ the defaults below.
 """
 
 import gc
+import importlib
 import multiprocessing
+import os
 import sys
+from pathlib import Path
 
+from django.contrib import admin
 from django.db import connections
+from django.template.loader import get_template
 from granian.cli import entrypoint
 
 import config.wsgi  # noqa: F401 loaded here, used by the workers
@@ -18,6 +23,25 @@ RESPAWN = ("--respawn-failed-workers", "--respawn-interval", "0.5", "--workers-k
 # The last resort: a worker that holds so much all the same is replaced by a fresh one.
 RECYCLE = ("--workers-max-rss", "400", "--rss-sample-interval", "30", "--rss-samples", "2")
 OURS = ("--interface", "wsgi", "--no-ws", *RESPAWN, *RECYCLE)
+
+
+# Libraries that processes load at their first use; web workers all come to it.
+LATE = ("numpy",)
+TEMPLATES = (
+    Path(__file__).resolve().parent.parent / "maestro" / "templates",
+    Path(admin.__file__).parent / "templates",
+)
+
+
+def load() -> None:
+    """Load what every worker would load for itself, and hold alone, when it is first asked."""
+    # Charts are thinned by one thread each; a pool of threads would not live through the fork anyway.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    for name in LATE:
+        importlib.import_module(name)
+    for folder in TEMPLATES:
+        for page in sorted(folder.rglob("*.html")):
+            get_template(str(page.relative_to(folder)))
 
 
 def share() -> None:
@@ -32,6 +56,7 @@ def share() -> None:
 
 def main() -> None:
     """Serve until told to stop."""
+    load()
     share()
     sys.argv[:] = ["granian", *OURS, *sys.argv[1:], "config.wsgi:application"]
     entrypoint()

@@ -57,8 +57,12 @@ class Tidying:
                 self.tidy()
 
     def tidy(self) -> None:
-        """Give back what nobody uses."""
+        """Let go of cycles, and give back what nobody uses."""
         gc.collect()
+        self.give_back()
+
+    def give_back(self) -> None:
+        """Give what is free in the heap back to the kernel."""
         if self._library:
             self._library.malloc_trim(0)
 

@@ -9,6 +9,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -62,7 +63,7 @@ class WebServer:
             self.process.wait()
 
 
-def start_web(values: dict[str, str], *, workers: int = 1, threads: int = 8) -> WebServer:
+def start_web(values: dict[str, str], *, workers: int = 1, threads: int = 8, options: Sequence[str] = ()) -> WebServer:
     """Start granian on a free port and wait until it answers."""
     (port,) = claim_ports(1)
     command = [
@@ -79,6 +80,7 @@ def start_web(values: dict[str, str], *, workers: int = 1, threads: int = 8) -> 
         str(threads),
         "--log-level",
         "warning",
+        *options,
     ]
     log = Path(values["MAESTRO_HOME"])
     log.mkdir(parents=True, exist_ok=True)

@@ -54,6 +54,20 @@ def test_a_killed_worker_is_replaced(two: WebServer) -> None:
     assert answers == [200] * 20
 
 
+def test_a_worker_that_holds_too_much_is_replaced(test_environment: dict[str, str], django_db_setup: None) -> None:
+    little = ("--workers-max-rss", "20", "--rss-sample-interval", "1", "--rss-samples", "1")
+    server = start_web(test_environment | {"MAESTRO_DEBUG": "0"}, options=little)
+    try:
+        before = children(server.process.pid)
+        deadline = time.monotonic() + START_SECONDS
+        while time.monotonic() < deadline and before[0] in children(server.process.pid):
+            time.sleep(0.1)
+        assert before[0] not in children(server.process.pid)
+        assert urllib.request.urlopen(f"{server.url}/livez", timeout=ANSWER_SECONDS).status == 200
+    finally:
+        server.stop()
+
+
 def test_an_unsafe_start_ends_in_one_line(test_environment: dict[str, str]) -> None:
     unsafe = os.environ | test_environment | {"MAESTRO_SECRET_KEY": "changeme", "MAESTRO_DEBUG": "0"}
     command = [sys.executable, "-m", "config.serve", "--port", "1", "--workers", "2"]

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from tests.web import ROOT
 
-SIZES = ("--runs", "20000", "--keys", "2000", "--curves", "20", "--points", "50000")
+SIZES = ("--runs", "5000", "--keys", "1000", "--curves", "20", "--points", "20000")
 MARKDOWN = (
     "# A heading\n\nSome *words* with [links](https://example.com), `code` and\n\n| a | b |\n|---|---|\n| 1 | 2 |\n\n"
 )

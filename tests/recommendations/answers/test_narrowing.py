@@ -16,14 +16,15 @@ from apps.recommendations.models import Advice, ImpactModel, ImpactScore, WhatIf
 from apps.recommendations.training import run, what_if
 from apps.recommendations.work import leases
 from apps.registry.models import Artifact, Usage
-from apps.tracking.models import Project
+from apps.tracking.models import Project, Run
 from tests.docs.blocks import blocks
-from tests.factories.learning import make_artifacts, make_runs, past_project
+from tests.factories.learning import BEGAN, make_artifacts, make_runs, past_project
 
 # How many projects there are of each class. Twelve are looked at alone, fewer are not.
 SIZES = {"classification": 14, "regression": 14, "forecasting": 4}
 # The first helps, and is used in classification alone, as class weights are; the second in regression and classification.
-ONLY = {0: {"classification"}, 1: {"classification", "regression"}}
+# The last is used in classification, and by two regression projects, too few for an estimate of that class.
+ONLY = {0: {"classification"}, 1: {"classification", "regression"}, 4: {"classification"}}
 CLASSES = (*SIZES, "vision")
 
 
@@ -37,13 +38,19 @@ def train_now() -> None:
 def artifacts(acme: Any) -> list[Artifact]:
     """A tenant of three classes, of which one is small, with an open project of each class, one of which nobody knows."""
     draw = random.Random(3)  # noqa: S311
-    made, versions = make_artifacts(4, "class")
+    made, versions = make_artifacts(5, "class")
     ended = [past_project(k, 50, 50 + draw.gauss(0, 9), draw=draw, prefix="class") for k in range(sum(SIZES.values()))]
     names = [name for name, count in SIZES.items() for _ in range(count)]
+    draw.shuffle(names)  # so that the backtest, which looks at the latest, meets every class
     for project, name in zip(ended, names, strict=True):
         project.problem_class = name
     Project.objects.bulk_create(ended)
     make_runs(ended, versions, 8, draw=draw, only=ONLY)
+    few = Run.objects.filter(experiment__project__in=[one for one in ended if one.problem_class == "regression"][:2])
+    Usage.objects.bulk_create(
+        Usage(version=versions[4], project_id=run.experiment.project_id, run=run, observed=Usage.Observed.TAG, at=BEGAN)
+        for run in few.filter(name__in=["run-0", "run-1", "run-2"]).select_related("experiment")
+    )
     for name in CLASSES:
         Project.objects.create(
             slug=f"open-{name}", name=name, problem_class=name, starts_at=datetime(2025, 1, 1, tzinfo=UTC)
@@ -136,6 +143,8 @@ def test_a_question_is_told_the_narrowest_estimate_of_each_artifact(acme, artifa
         for said in question.answer["artifacts"]:
             assert is_honest(said["artifact"], name, said["effect"], pooled=said["pooled"]), (name, said)
             assert (said["status"] == "refused") is (said["effect"] is None)
+            few = (name, said["artifact"]) == ("regression", artifacts[4].name)
+            assert not few or (said["code"], used_in(artifacts[4].name, name)) == ("arm_too_small", True)
             assert said["reason"] or said["effect"] is not None
     unsaid = WhatIf.objects.create(facts={"artifacts": [artifacts[0].name]})
     what_if.answer(unsaid, at=timezone.now())

@@ -113,7 +113,7 @@ def test_every_target_of_make_that_the_pages_name_is_there() -> None:
     named = {
         (page.name, target)
         for page in pages()
-        for target in re.findall(r"(?:`|^|\d )make ([a-z-]+)", page.read_text(), re.MULTILINE)
+        for target in re.findall(r"(?:`|^|=\d+ )make ([a-z-]+)", page.read_text(), re.MULTILINE)
     }
     assert len(named) > 5
     assert [row for row in named if row[1] not in targets] == []

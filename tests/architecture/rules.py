@@ -54,6 +54,7 @@ LATE_IMPORTS = {
     "config/lane.py": "reads the rooms' own tables of MLflow calls",
     "maestro/prose.py": "sets a bound of the Markdown library, which has no other way to it",
     "config/apps.py": "registers the checks of a start",
+    "config/serve.py": "loads once what every worker that it forks would load for itself",
 }
 
 

@@ -114,9 +114,9 @@ with mlflow.start_run(run_name="first") as run:
     mlflow.log_table(pd.DataFrame({"a": [1, 2]}), "tables/t.json")
     mlflow.log_dict({"a": [1]}, "notes/a.yaml")
     # What log_image of 2.13 to 2.22 names its files, where anything may look like an escape.
-    for name in ("loss%step%0%timestamp%1717%2f9c.png", "what?really.txt"):
+    for name in ("loss%step%0%timestamp%1717%2309.png", "what?really.txt"):
         pathlib.Path(name).write_text(name)
-    client.log_artifact(run.info.run_id, "loss%step%0%timestamp%1717%2f9c.png", "images")
+    client.log_artifact(run.info.run_id, "loss%step%0%timestamp%1717%2309.png", "images")
     try:
         client.log_artifact(run.info.run_id, "what?really.txt")
         told["question mark"] = "taken"
@@ -145,7 +145,7 @@ def test_work_in_the_background_loses_nothing(
         run_script(web, key_for(committed), BACKGROUND, tmp_path, python=python_of(name)).splitlines()[-1]
     )
     assert (told["params"], told["history"], told["status"]) == ([6_000, "-0.9"], 201, "FINISHED")
-    image = "images/loss%step%0%timestamp%1717%2f9c.png"
+    image = "images/loss%step%0%timestamp%1717%2309.png"
     assert told["one"] == "first"
     with tenant_context(committed):
         files = set(RunFile.objects.filter(run__name="first").values_list("path", flat=True))

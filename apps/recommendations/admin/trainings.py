@@ -5,7 +5,6 @@ from typing import Any
 
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
-from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
@@ -13,10 +12,8 @@ from django.utils import timezone
 from django.views.decorators.http import require_POST
 
 from apps.recommendations import tasks
-from apps.recommendations.actions import Act
 from apps.recommendations.models import ImpactModel, Training
 from apps.recommendations.work import leases, promotion
-from apps.tenants.access.audit.recording import record
 from maestro.admin.sites import tenant_site
 from maestro.errors import MaestroError
 
@@ -51,10 +48,7 @@ def train_now(request: HttpRequest) -> HttpResponse:
     """Ask for a training and hand it to a worker."""
     if not request.user.has_perm("recommendations.add_training"):
         raise PermissionDenied
-    with transaction.atomic():
-        training, is_new = leases.ask(why="asked", asked_by=request.user.get_username())
-        if is_new:
-            record(request, Act.TRAINING_ASK, subject=training, after={"why": "asked"})
+    training, is_new = leases.ask_as(request)
     if is_new:
         tasks.send(training)
         messages.success(request, "A worker will train now; this page follows it.")

@@ -2,7 +2,6 @@
 
 import uuid
 
-from django.db import transaction
 from django.utils import timezone
 from drf_spectacular.utils import extend_schema
 from rest_framework.generics import GenericAPIView
@@ -10,11 +9,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from apps.recommendations import tasks
-from apps.recommendations.actions import Act
 from apps.recommendations.api.serializers import TrainingNew, TrainingShown
 from apps.recommendations.models import Training
 from apps.recommendations.work import leases, promotion
-from apps.tenants.access.audit.recording import record
 from apps.tenants.access.idempotency import IdempotentPosts
 from apps.tracking.scoping import require_tenant_wide
 from maestro.api.permissions import asking, reading_and_writing
@@ -42,11 +39,8 @@ class TrainingList(IdempotentPosts, GenericAPIView[Training]):
         require_tenant_wide(asking(request), TENANT_WIDE)
         asked = TrainingNew(data=request.data)
         asked.is_valid(raise_exception=True)
-        with transaction.atomic():
-            training, made = leases.ask(why="asked", asked_by=str(request.user), **asked.validated_data)
-            if made:
-                record(request, Act.TRAINING_ASK, subject=training, after=asked.validated_data)
-            tasks.send(training)
+        training, _ = leases.ask_as(request, **asked.validated_data)
+        tasks.send(training)
         where = request.build_absolute_uri(f"/api/v1/trainings/{training.pk}/")
         return Response(TrainingShown(training).data, status=202, headers={"Location": where})
 

@@ -12,7 +12,7 @@ from apps.recommendations.estimators.forecasting import ForecastData, Prediction
 from apps.recommendations.estimators.impact import ImpactData
 from apps.recommendations.estimators.run_impact import RunData
 from apps.recommendations.estimators.tables import Floats, Table, table_from_rows
-from apps.recommendations.past.history import ArtifactRow, History, ProjectRow, RunRow
+from apps.recommendations.past.history import ArtifactRow, ProjectRow, RunRow
 
 UNITS = {"success": "points", "duration": "days", "cost": "cost", "effort": "hours"}
 # Estimators see durations in seconds: a day's thousandth is their floor, and some projects take minutes.
@@ -115,11 +115,3 @@ def numbers(values: Sequence[float | None]) -> Floats:
 def is_number(value: float | None) -> bool:
     """Say whether there is a finite number."""
     return value is not None and math.isfinite(value)
-
-
-def of_class(history: History, problem_class: str) -> tuple[list[ProjectRow], list[RunRow]]:
-    """The finished projects, and the runs, of one problem class; of all for the empty name."""
-    kept = [row for row in history.projects if not problem_class or row.problem_class == problem_class]
-    ids = {row.id for row in kept}
-    finished = [row for row in kept if row.actual["success"] is not None]
-    return finished, [run for run in history.runs if run.project in ids]

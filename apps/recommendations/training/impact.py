@@ -4,15 +4,15 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Generic, TypeVar
 from uuid import UUID
 
 from apps.recommendations.estimators import minimum_data
-from apps.recommendations.estimators.impact import Effect, ImpactResult, estimate_impact
-from apps.recommendations.estimators.run_impact import estimate_run_impact
+from apps.recommendations.estimators.impact import Effect, ImpactData, ImpactResult, estimate_impact
+from apps.recommendations.estimators.run_impact import RunData, estimate_run_impact
 from apps.recommendations.estimators.verdicts import GAIN_LEVEL, Verdict
-from apps.recommendations.past.arrays import of_class, project_data, run_data
-from apps.recommendations.past.history import ArtifactRow, History, ProjectRow, RunRow
+from apps.recommendations.past.arrays import project_data, run_data
+from apps.recommendations.past.history import History, ProjectRow, RunRow
 from apps.recommendations.training.holdout import NO_RIVAL, Losses, Rival, project_losses, run_losses, split
 
 LEVEL = GAIN_LEVEL
@@ -22,6 +22,7 @@ METHODS = {
     "run": "runs centred within their project, joint cross-fitted double ML, clustered by project, empirical Bayes",
 }
 Report = Callable[[float, str], None]
+Data = TypeVar("Data", ImpactData, RunData)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,44 +120,99 @@ def stored_effects(stored: Mapping[str, Any]) -> dict[str, float]:
     return {name: float(values[0]) for name, values in stored["effects"][""].items()}
 
 
+@dataclass(frozen=True, slots=True)
+class Unit(Generic[Data]):
+    """What effects are estimated of: finished projects, or the runs within projects.
+
+    arrays    some projects -> what the estimator takes. Each set of projects is laid out once, and from its own rows: of
+              what kind a column is depends on them, so a set is never cut out of a larger one
+    losses    earlier and later arrays and stored effects -> how well these foresee the later ones
+    uses      some projects -> which project used what
+    classed   the projects that are counted to choose the classes that are looked at alone, and how many are enough
+    """
+
+    name: str
+    step: str
+    arrays: Callable[[Sequence[ProjectRow]], Data]
+    estimate: Callable[..., ImpactResult]
+    losses: Callable[[Data, Data, Mapping[str, float]], Losses]
+    uses: Callable[[Sequence[ProjectRow]], Iterable[tuple[UUID, frozenset[UUID]]]]
+    classed: tuple[Sequence[ProjectRow], int]
+
+
 def find_project_impact(history: History, *, seed: int, meter: Meter, rival: Rival = NO_RIVAL) -> ImpactFinding:
     """The finished project as the unit."""
+    rows = history.finished
+    unit = Unit(
+        "project",
+        "impact by finished projects",
+        arrays=lambda some: project_data(some, history.artifacts),
+        estimate=estimate_impact,
+        losses=project_losses,
+        uses=lambda some: ((row.id, row.used) for row in some),
+        classed=(rows, minimum_data.IMPACT_PROJECTS),
+    )
+    return find_impact(unit, rows, rival, seed=seed, meter=meter)
+
+
+def find_run_impact(history: History, *, seed: int, meter: Meter, rival: Rival = NO_RIVAL) -> ImpactFinding:
+    """The run within its project as the unit."""
+    runs: dict[UUID, list[RunRow]] = {}
+    for run in history.runs:
+        runs.setdefault(run.project, []).append(run)
+    unit = Unit(
+        "run",
+        "impact by runs within projects",
+        arrays=lambda some: run_data(runs_of(history.runs, some), history.artifacts),
+        estimate=estimate_run_impact,
+        losses=lambda _, test, effects: run_losses(test, effects),
+        uses=lambda some: ((run.project, run.used) for row in some for run in runs[row.id]),
+        classed=(history.projects, minimum_data.RUN_PROJECTS),
+    )
+    rows = tuple(row for row in history.projects if row.id in runs)
+    if not rows:
+        meter.part(3.0, unit.step)
+        nothing = ImpactResult("run", minimum_data.run_impact(0, 0), LEVEL, 0, 0, ())
+        return ImpactFinding("run", {"": nothing}, None, "there are no runs", 0, {})
+    return find_impact(unit, rows, rival, seed=seed, meter=meter)
+
+
+def find_impact(
+    unit: Unit[Data], rows: Sequence[ProjectRow], rival: Rival, *, seed: int, meter: Meter
+) -> ImpactFinding:
+    """Effects of one unit over all classes, and in each class with enough projects; then the backtest."""
     started = time.perf_counter()
-    whole, _ = of_class(history, "")
-    tell = meter.part(3.0, "impact by finished projects")
-    results = {"": estimate_impact(project_data(whole, history.artifacts), level=LEVEL, seed=seed, progress=tell)}
+    tell = meter.part(3.0, unit.step)
+    results = {"": unit.estimate(unit.arrays(rows), level=LEVEL, seed=seed, progress=tell)}
+    parts = {"": rows}
     if not results[""].verdict.is_refused:
-        for name in classes_of(whole, minimum_data.IMPACT_PROJECTS):
-            some, _ = of_class(history, name)
-            results[name] = estimate_impact(project_data(some, history.artifacts), level=LEVEL, seed=seed)
-    judged, why = judge_projects((whole, rival), history.artifacts, results[""], seed=seed, meter=meter)
-    users = {name: users_of((row.id, row.used) for row in of_class(history, name)[0]) for name in results}
-    return ImpactFinding("project", results, judged, why, elapsed_ms(started), users, ids_of(whole), named(whole))
+        parts |= {name: [row for row in rows if row.problem_class == name] for name in classes_of(*unit.classed)}
+    for name in [name for name in parts if name]:
+        results[name] = unit.estimate(unit.arrays(parts[name]), level=LEVEL, seed=seed)
+    judged, why = judge(unit, (rows, rival), results[""], seed=seed, meter=meter)
+    users = {name: users_of(unit.uses(some)) for name, some in parts.items()}
+    return ImpactFinding(unit.name, results, judged, why, elapsed_ms(started), users, ids_of(rows), named(rows))
 
 
-def judge_projects(
-    contest: tuple[Sequence[ProjectRow], Rival],
-    artifacts: Sequence[ArtifactRow],
-    result: ImpactResult,
-    *,
-    seed: int,
-    meter: Meter,
+def judge(
+    unit: Unit[Data], contest: tuple[Sequence[ProjectRow], Rival], result: ImpactResult, *, seed: int, meter: Meter
 ) -> tuple[Judged | None, str]:
     """Estimate on the earlier projects, judge on the later ones."""
-    tell = meter.part(3.0, "backtest of impact by finished projects")
+    tell = meter.part(3.0, f"backtest of {unit.step}")
     earlier, later, rival = split(*contest)
     if result.verdict.is_refused or not later:
         return None, "there are too few projects to hold some back"
-    train, test = project_data(earlier, artifacts), project_data(later, artifacts)
-    before = estimate_impact(train, level=LEVEL, seed=seed, draws=draws_against(rival), progress=tell)
+    train = unit.arrays(earlier)
+    before = unit.estimate(train, level=LEVEL, seed=seed, draws=draws_against(rival), progress=tell)
     if before.verdict.is_refused:
         return None, f"before the tested quarter: {before.verdict.reason}"
+    test = unit.arrays(later)
 
-    def judge(stored: Mapping[str, Any]) -> Losses:
-        return project_losses(train, test, stored_effects(stored))
+    def judge_stored(stored: Mapping[str, Any]) -> Losses:
+        return unit.losses(train, test, stored_effects(stored))
 
-    losses = project_losses(train, test, effects_of(before))
-    return Judged(losses, judge, len(earlier), len(later), rival, frozenset(ids_of(later))), ""
+    losses = unit.losses(train, test, effects_of(before))
+    return Judged(losses, judge_stored, len(earlier), len(later), rival, frozenset(ids_of(later))), ""
 
 
 def draws_against(rival: str) -> int | None:
@@ -165,53 +221,6 @@ def draws_against(rival: str) -> int | None:
     On equal projects the two are then the same function; with fewer dealings chance alone would tell them apart.
     """
     return None if rival else 1
-
-
-def find_run_impact(history: History, *, seed: int, meter: Meter, rival: Rival = NO_RIVAL) -> ImpactFinding:
-    """The run within its project as the unit."""
-    started = time.perf_counter()
-    projects, runs = list(history.projects), list(history.runs)
-    tell = meter.part(3.0, "impact by runs within projects")
-    if not runs:
-        nothing = ImpactResult("run", minimum_data.run_impact(0, 0), LEVEL, 0, 0, ())
-        return ImpactFinding("run", {"": nothing}, None, "there are no runs", elapsed_ms(started), {})
-    results = {"": estimate_run_impact(run_data(runs, history.artifacts), level=LEVEL, seed=seed, progress=tell)}
-    if not results[""].verdict.is_refused:
-        for name in classes_of(projects, minimum_data.RUN_PROJECTS):
-            _, some = of_class(history, name)
-            results[name] = estimate_run_impact(run_data(some, history.artifacts), level=LEVEL, seed=seed)
-    judged, why = judge_runs(history, results[""], rival=rival, seed=seed, meter=meter)
-    users = {name: users_of((run.project, run.used) for run in of_class(history, name)[1]) for name in results}
-    based = with_runs(history)
-    return ImpactFinding("run", results, judged, why, elapsed_ms(started), users, ids_of(based), named(based))
-
-
-def judge_runs(
-    history: History, result: ImpactResult, *, rival: Rival, seed: int, meter: Meter
-) -> tuple[Judged | None, str]:
-    """Estimate on the runs of earlier projects, judge on those of later ones."""
-    tell = meter.part(3.0, "backtest of impact by runs")
-    earlier, later, unseen_by = split(with_runs(history), rival)
-    if result.verdict.is_refused or not later:
-        return None, "there are too few projects to hold some back"
-    before, after = (runs_of(history.runs, rows) for rows in (earlier, later))
-    data = run_data(before, history.artifacts)
-    first = estimate_run_impact(data, level=LEVEL, seed=seed, draws=draws_against(unseen_by), progress=tell)
-    if first.verdict.is_refused:
-        return None, f"before the tested quarter: {first.verdict.reason}"
-    test = run_data(after, history.artifacts)
-
-    def judge(stored: Mapping[str, Any]) -> Losses:
-        return run_losses(test, stored_effects(stored))
-
-    losses = run_losses(test, effects_of(first))
-    return Judged(losses, judge, len(earlier), len(later), unseen_by, frozenset(ids_of(later))), ""
-
-
-def with_runs(history: History) -> list[ProjectRow]:
-    """The projects that have finished runs with a goal metric."""
-    ids = {run.project for run in history.runs}
-    return [row for row in history.projects if row.id in ids]
 
 
 def ids_of(rows: Iterable[ProjectRow]) -> tuple[UUID, ...]:

@@ -16,7 +16,9 @@ from django.db.models import F, Q
 from django.db.models.functions import Now
 from django_tenants.utils import tenant_context
 
+from apps.recommendations.actions import Act
 from apps.recommendations.models import Training
+from apps.tenants.access.audit.recording import By, actor_of, record
 from apps.tenants.models import Tenant
 from maestro.errors import Conflict
 
@@ -46,6 +48,16 @@ def ask(*, why: str, asked_by: str = "", force: bool = False, seed: int = 0) -> 
             continue
         return made, True
     raise Conflict("trainings begin and end too fast; try again")
+
+
+def ask_as(by: By, *, force: bool = False, seed: int = 0) -> tuple[Training, bool]:
+    """Ask for a training as somebody, who stands in it and in the audit log; one that is open already is joined."""
+    with transaction.atomic():
+        training, is_new = ask(why="asked", asked_by=actor_of(by).name, force=force, seed=seed)
+        if is_new:
+            after = {"why": training.why, "force": force, "seed": seed}
+            record(by, Act.TRAINING_ASK, subject=training, after=after)
+    return training, is_new
 
 
 def take(training_id: uuid.UUID, owner: str) -> Training | None:

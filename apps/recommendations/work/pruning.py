@@ -35,6 +35,14 @@ def prune(at: datetime, *, keep_trainings: int = KEEP_TRAININGS, days: float = K
     return gone
 
 
+def foresee(at: datetime, *, keep_trainings: int = KEEP_TRAININGS, days: float = KEEP_DAYS) -> dict[str, int]:
+    """Say what `prune` would delete: it is done and undone."""
+    with transaction.atomic():
+        gone = prune(at, keep_trainings=keep_trainings, days=days)
+        transaction.set_rollback(True)
+    return gone
+
+
 def old_trainings(at: datetime, *, keep: int, days: float) -> QuerySet[Training]:
     """Ended trainings that are neither among the last nor of the last days. The last digest stays in any case."""
     ended = Training.objects.exclude(state__in=Training.OPEN)

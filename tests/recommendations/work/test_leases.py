@@ -19,6 +19,7 @@ from apps.recommendations import tasks
 from apps.recommendations.models import ImpactModel, Training
 from apps.recommendations.past import outcomes
 from apps.recommendations.work import leases, processes
+from apps.tenants.access.models import AuditEvent
 from apps.tracking.models import Project
 from config.schedule import SCHEDULE
 from tests.factories.learning import make_past
@@ -36,6 +37,15 @@ def test_asking_twice_gives_one_training(acme):
     first, made = leases.ask(why="asked")
     second, again = leases.ask(why="schedule")
     assert (first.pk, made, again) == (second.pk, True, False)
+
+
+def test_somebody_s_asking_is_one_event_and_joining_an_open_training_is_none(acme):
+    first, made = leases.ask_as("person:ada", force=True)
+    second, again = leases.ask_as("key:ci")
+    assert (first.pk, made, again) == (second.pk, True, False)
+    event = AuditEvent.objects.get(action="training.ask")
+    assert (event.actor, event.object_id, first.asked_by) == ("person:ada", str(first.pk), "person:ada")
+    assert event.after == {"why": "asked", "force": True, "seed": 0}
 
 
 def test_two_workers_can_t_hold_one_training(acme):

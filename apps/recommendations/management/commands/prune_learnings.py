@@ -3,7 +3,6 @@
 from typing import Any
 
 from django.core.management.base import CommandParser
-from django.db import transaction
 from django.utils import timezone
 from django_tenants.utils import tenant_context
 
@@ -31,7 +30,7 @@ class Command(MaestroCommand):
 
     def answer(self, *, tenant: str, keep: int, days: float, dry_run: bool, **options: Any) -> dict[str, Any]:
         """Prune one tenant."""
-        with tenant_context(provisioning.fetch(tenant)), transaction.atomic():
-            gone = pruning.prune(timezone.now(), keep_trainings=max(keep, 1), days=max(days, 0.0))
-            transaction.set_rollback(dry_run)
+        with tenant_context(provisioning.fetch(tenant)):
+            verb = pruning.foresee if dry_run else pruning.prune
+            gone = verb(timezone.now(), keep_trainings=max(keep, 1), days=max(days, 0.0))
         return {"tenant": tenant, "dry_run": dry_run, **gone}

@@ -45,7 +45,7 @@ class Command(MaestroCommand):
         with tenant_context(found):
             if dry_run:
                 return {"tenant": tenant, "dry_run": True, **dataset.read_history().counts}
-            training, created = leases.ask(why="asked", asked_by="command", force=options["force"])
+            training, created = leases.ask_as("operator", force=options["force"])
             if here:
                 processes.supervise(found, training.pk, megabytes=options["memory_mb"] or None)
             else:

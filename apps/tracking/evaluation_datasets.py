@@ -86,15 +86,20 @@ def unlink(dataset: EvaluationDataset, experiments: Sequence[Experiment]) -> lis
     return gone
 
 
-def note(datasets: "QuerySet[EvaluationDataset]", identity: str, tags: dict[str, str]) -> None:
-    """Add to a dataset's tags, which changes neither its time nor its digest. Raises NotFound, or Invalid for too many."""
+def note(datasets: "QuerySet[EvaluationDataset]", identity: str, tags: dict[str, str]) -> bool:
+    """Add to a dataset's tags, which changes neither its time nor its digest; says whether they are others now.
+
+    Raises NotFound, or Invalid for too many.
+    """
     with transaction.atomic():
         dataset = datasets.select_for_update().fetch(identity)  # type: ignore[attr-defined]
         merged = dataset.tags | tags
         if len(merged) > limits.TRACE_NOTES:
             raise Invalid(f"A dataset takes at most {limits.TRACE_NOTES} tags.", "too_many_items")
+        is_news = merged != dataset.tags
         dataset.tags = merged
         dataset.save(update_fields=["tags"])
+    return is_news
 
 
 def drop_tag(datasets: "QuerySet[EvaluationDataset]", identity: str, key: str) -> bool:

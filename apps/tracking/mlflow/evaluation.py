@@ -161,8 +161,8 @@ class DatasetTags(DatasetView):
             raise read.missing("tags")
         tags = read_json_notes(fields, "tags")
         with transaction.atomic():
-            evaluation_datasets.note(evaluation_datasets_for(request.user), dataset_id, tags)
-            note(request, Act.DATASET_TAG, dataset_id, after=tags)
+            if evaluation_datasets.note(evaluation_datasets_for(request.user), dataset_id, tags):
+                note(request, Act.DATASET_TAG, dataset_id, after=tags)
         return {}
 
 

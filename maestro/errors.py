@@ -1,6 +1,6 @@
 """The floor: what a rule raises when it refuses. Each door translates these once, into its own format."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from maestro import limits
@@ -21,16 +21,27 @@ def bounded(detail: str) -> str:
 
 
 class MaestroError(Exception):
-    """A refusal. `code` is stable and part of the API; `status` is its HTTP status."""
+    """A refusal. `code` is stable and part of the API; `status` is its HTTP status.
+
+    `facts` are what a door needs to say the same in another protocol's words.
+    """
 
     status = 500
     code = "internal"
 
-    def __init__(self, detail: str, code: str | None = None, *, faults: Sequence[Fault] = ()) -> None:
+    def __init__(
+        self,
+        detail: str,
+        code: str | None = None,
+        *,
+        faults: Sequence[Fault] = (),
+        facts: Mapping[str, object] | None = None,
+    ) -> None:
         super().__init__(detail)
         self.detail = bounded(detail)
         self.code = code or type(self).code
         self.faults = tuple(faults[: limits.FAULTS + 1])
+        self.facts = dict(facts or {})
 
 
 class Invalid(MaestroError):

@@ -1,7 +1,7 @@
 """The floor: who is asking, with which role, for which projects. No HTTP: every room asks with these words."""
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from maestro.errors import Forbidden, Invalid
@@ -57,6 +57,38 @@ class Principal:
 
     def __str__(self) -> str:
         return f"{self.kind}:{self.name}"
+
+
+@dataclass(frozen=True)
+class Actor:
+    """Who does an act, as the audit log tells it: a principal in one request, or a task or command by its name."""
+
+    name: str
+    role: str = ""
+    address: str = ""
+    request_id: str = ""
+    who: Principal | None = None  # None: Maestro itself, which nothing bounds
+
+    @property
+    def projects(self) -> Reach:
+        """The projects in reach; None is every one."""
+        return None if self.who is None else self.who.projects
+
+    @property
+    def is_key_of_some(self) -> bool:
+        """Say whether this is a key or a job that reaches some projects only."""
+        return self.who is not None and self.who.kind != "person" and self.projects is not None
+
+    def reach_with(self, role: str) -> Reach:
+        """The projects where they hold the role; None is every one."""
+        if self.who is None or RANK.get(self.who.role, -1) >= RANK[role]:
+            return self.projects
+        return sorted(project for project, held in self.who.project_roles.items() if RANK[held] >= RANK[role])
+
+    def require(self, role: str, projects: Iterable[uuid.UUID | None]) -> None:
+        """Raise Forbidden unless the role is held in every one of the projects."""
+        if self.who is not None and not all(self.who.has_role(role, project) for project in set(projects)):
+            raise Forbidden(f"this needs the role {role} in every project that it touches")
 
 
 def home_of(projects: Reach, otherwise: str) -> uuid.UUID | None:

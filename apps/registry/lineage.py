@@ -12,7 +12,8 @@ from django.db.models import Q
 from apps.registry.models import ArtifactVersion, Edge, LoggedModel
 from apps.registry.scoping import artifacts_for
 from apps.tracking.models import Run
-from apps.tracking.scoping import Asking, experiments_for, runs_for
+from apps.tracking.scoping import experiments_for, runs_for
+from maestro.principals import Actor, Principal
 
 VERSION, RUN, MODEL = "version", "run", "model"
 KINDS = (VERSION, RUN, MODEL)
@@ -102,7 +103,7 @@ def lay_out(graph: Graph, depth: dict[Key, int]) -> None:
     graph.links = sorted(inside, key=lambda one: (str(one.start), str(one.end), one.kind))
 
 
-def described(graph: Graph, principal: Asking) -> dict[str, Any]:
+def described(graph: Graph, principal: Principal | Actor) -> dict[str, Any]:
     """Write a graph for its reader, without what they may not see."""
     shown = dict(describe(graph, principal))
     names = {key: f"{key[0]}:{key[1].hex}" for key in shown}
@@ -118,7 +119,7 @@ def described(graph: Graph, principal: Asking) -> dict[str, Any]:
     return {"nodes": nodes, "edges": links, "truncated": graph.is_cut}
 
 
-def describe(graph: Graph, principal: Asking) -> Iterable[tuple[Key, dict[str, Any]]]:
+def describe(graph: Graph, principal: Principal | Actor) -> Iterable[tuple[Key, dict[str, Any]]]:
     """Name the things of a graph, in three queries."""
     versions = ArtifactVersion.objects.select_related("artifact").filter(
         pk__in=graph.keys_of(VERSION), artifact__in=artifacts_for(principal)

@@ -13,8 +13,9 @@ from apps.registry.models.logged import MODEL_ID
 from apps.registry.scoping import artifacts_for
 from apps.tracking.files.paths import clean_artifact_path
 from apps.tracking.models import Blob, Run
-from apps.tracking.scoping import Asking, experiments_for, runs_for
+from apps.tracking.scoping import experiments_for, runs_for
 from maestro.errors import Invalid, NotFound
+from maestro.principals import Actor, Principal
 
 CLOUDS = frozenset(
     ("s3", "s3a", "s3n", "gs", "wasb", "wasbs", "abfs", "abfss", "adl", "hdfs", "viewfs", "dbfs", "r2", "b2", "oci")
@@ -34,7 +35,9 @@ class Origin:
     files: list[tuple[str, Blob]] = field(default_factory=list)
 
 
-def resolve(source: str, run: Run | None, model: LoggedModel | None, *, principal: Asking, run_hex: str = "") -> Origin:
+def resolve(
+    source: str, run: Run | None, model: LoggedModel | None, *, principal: Principal | Actor, run_hex: str = ""
+) -> Origin:
     """Find out what a source means to one who asks; `run_hex` is the run's id as it was said. Raises Invalid."""
     check_text(source)
     scheme = SCHEME.match(source)
@@ -86,7 +89,7 @@ def from_run_uri(source: str, run: Run | None, run_hex: str) -> Origin:
     return Origin(source, run, None, files_below(run, inside) if run else [])
 
 
-def from_registry(source: str, run: Run | None, model: LoggedModel | None, *, principal: Asking) -> Origin:
+def from_registry(source: str, run: Run | None, model: LoggedModel | None, *, principal: Principal | Actor) -> Origin:
     """Accept models:/m-<id>, and models:/name/version, which copies that version's source."""
     rest = source.removeprefix("models:").lstrip("/")
     if MODEL_ID.fullmatch(rest):
@@ -109,12 +112,12 @@ def from_registry(source: str, run: Run | None, model: LoggedModel | None, *, pr
     return Origin(copied.download_uri, run or seen_run(copied.run, principal), origin, files)
 
 
-def seen_run(run: Run | None, principal: Asking) -> Run | None:
+def seen_run(run: Run | None, principal: Principal | Actor) -> Run | None:
     """The run that something came from, if it is within reach: a copy neither tells of it nor binds it else."""
     return runs_for(principal).filter(pk=run.pk).first() if run else None
 
 
-def seen_model(model: LoggedModel | None, principal: Asking) -> LoggedModel | None:
+def seen_model(model: LoggedModel | None, principal: Principal | Actor) -> LoggedModel | None:
     """The logged model that a version came from, if it is within reach."""
     within = LoggedModel.objects.filter(experiment__in=experiments_for(principal)).select_related("experiment")
     return within.filter(pk=model.pk).first() if model else None

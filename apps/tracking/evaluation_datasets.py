@@ -10,8 +10,9 @@ from django.db import transaction
 from django.db.models import QuerySet
 
 from apps.tracking.models import DEFAULT_PROJECT_ID, EvaluationDataset, EvaluationRecord, Experiment
+from apps.tracking.refusals import no_experiment
 from maestro import limits
-from maestro.errors import Invalid, NotFound
+from maestro.errors import Invalid
 from maestro.principals import Reach, home_of
 
 USER_TAG, BY_CHARS = "mlflow.user", 250
@@ -67,7 +68,7 @@ def chosen(experiments: "QuerySet[Experiment]", numbers: Sequence[int]) -> list[
     found = experiments.in_bulk(list(numbers))
     for number in numbers:
         if number not in found:
-            raise NotFound(f"No Experiment with id={number} exists")
+            raise no_experiment(number)
     return [found[number] for number in numbers]
 
 

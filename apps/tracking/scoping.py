@@ -1,54 +1,51 @@
 """The tracking room: what a principal may see: everything, or the projects in its reach and nothing beside them."""
 
-from typing import Any, Protocol
-
 from apps.tracking.models import EvaluationDataset, Experiment, Project, Run, Trace
+from apps.tracking.models.evaluation import EvaluationDatasetQuerySet
+from apps.tracking.models.experiments import ExperimentQuerySet
+from apps.tracking.models.projects import ProjectQuerySet
+from apps.tracking.models.runs import RunQuerySet
+from apps.tracking.models.traces import TraceQuerySet
 from maestro.errors import Forbidden
-from maestro.principals import Reach
+from maestro.principals import Actor, Principal, Reach
 
 
-class Asking(Protocol):
-    """What is asked of a principal here."""
-
-    @property
-    def projects(self) -> Reach:
-        """The projects in its reach; None is every one."""
+def projects_for(who: Principal | Actor) -> ProjectQuerySet:
+    """Projects that somebody may see."""
+    found: ProjectQuerySet = Project.objects.all()
+    return found if who.projects is None else found.filter(pk__in=who.projects)
 
 
-def projects_for(principal: Asking) -> Any:
-    """Projects that a principal may see."""
-    if principal.projects is None:
-        return Project.objects.all()
-    return Project.objects.filter(pk__in=principal.projects)
+def experiments_for(who: Principal | Actor) -> ExperimentQuerySet:
+    """Experiments that somebody may see."""
+    return experiments_in(who.projects)
 
 
-def experiments_for(principal: Asking) -> Any:
-    """Experiments that a principal may see."""
-    if principal.projects is None:
-        return Experiment.objects.all()
-    return Experiment.objects.filter(project_id__in=principal.projects)
+def experiments_in(projects: Reach) -> ExperimentQuerySet:
+    """Experiments of the projects in reach."""
+    found: ExperimentQuerySet = Experiment.objects.all()
+    return found if projects is None else found.filter(project_id__in=projects)
 
 
-def runs_for(principal: Asking) -> Any:
-    """Runs that a principal may see."""
-    if principal.projects is None:
-        return Run.objects.all()
-    return Run.objects.filter(experiment__project_id__in=principal.projects)
+def runs_for(who: Principal | Actor) -> RunQuerySet:
+    """Runs that somebody may see."""
+    found: RunQuerySet = Run.objects.all()
+    return found if who.projects is None else found.filter(experiment__project_id__in=who.projects)
 
 
-def require_tenant_wide(principal: Asking, what: str) -> None:
+def require_tenant_wide(who: Principal | Actor, what: str) -> None:
     """Raise Forbidden for who reaches some projects only, as a key of one does."""
-    if principal.projects is not None:
+    if who.projects is not None:
         raise Forbidden(f"a key of one project can't {what}, nor can a role in projects alone", "project_key")
 
 
-def traces_for(principal: Asking) -> Any:
-    """Traces that a principal may see, by their experiments."""
-    return Trace.objects.filter(experiment__in=experiments_for(principal))
+def traces_for(who: Principal | Actor) -> TraceQuerySet:
+    """Traces that somebody may see, by their experiments."""
+    found: TraceQuerySet = Trace.objects.filter(experiment__in=experiments_for(who))
+    return found
 
 
-def evaluation_datasets_for(principal: Asking) -> Any:
-    """Evaluation datasets that a principal may see, by their project."""
-    if principal.projects is None:
-        return EvaluationDataset.objects.all()
-    return EvaluationDataset.objects.filter(project_id__in=principal.projects)
+def evaluation_datasets_for(who: Principal | Actor) -> EvaluationDatasetQuerySet:
+    """Evaluation datasets that somebody may see, by their project."""
+    found: EvaluationDatasetQuerySet = EvaluationDataset.objects.all()
+    return found if who.projects is None else found.filter(project_id__in=who.projects)

@@ -12,6 +12,7 @@ from maestro import errors
 from maestro.api.errors import as_refusal, headers_of
 from maestro.errors import MaestroError
 from maestro.mlflow.answers import json_response
+from maestro.mlflow.wording import MISTAKES, worded
 
 PREFIXES = (
     *("/api/2.0/", "/api/3.0/", "/ajax-api/", "/v1/traces"),
@@ -44,6 +45,8 @@ def translate(error: MaestroError) -> tuple[int, str]:
     """Choose status and error_code. A taken name is 400 there; a wrong method is an unknown endpoint."""
     if isinstance(error, errors.AlreadyExists):
         return 400, "RESOURCE_ALREADY_EXISTS"
+    if error.code in MISTAKES:
+        return 400, "INVALID_PARAMETER_VALUE"
     if error.code == "endpoint_not_found" or error.status == 405:
         return 404, "ENDPOINT_NOT_FOUND"
     if error.status == 415:
@@ -54,7 +57,7 @@ def translate(error: MaestroError) -> tuple[int, str]:
 def mlflow_response(error: MaestroError) -> Any:
     """Answer a refusal outside DRF."""
     status, code = translate(error)
-    response = json_response({"error_code": code, "message": error.detail}, status=status, headers=headers_of(error))
+    response = json_response({"error_code": code, "message": worded(error)}, status=status, headers=headers_of(error))
     response._has_been_logged = True  # type: ignore[attr-defined]  # a refusal is an answer; what is a fault was logged where it was found
     return response
 
@@ -63,7 +66,7 @@ def handle(error: Exception, context: dict[str, Any]) -> Response:
     """Answer a refusal inside DRF."""
     refusal = as_refusal(error)
     status, code = translate(refusal)
-    return Response({"error_code": code, "message": refusal.detail}, status=status, headers=headers_of(refusal))
+    return Response({"error_code": code, "message": worded(refusal)}, status=status, headers=headers_of(refusal))
 
 
 def endpoint_not_found(request: HttpRequest, **kwargs: str) -> Any:

@@ -144,7 +144,7 @@ WRITES: dict[str, Write] = OF_DATASETS | {
         ("experiment.rename",),
     ),
     f"POST {A}experiments/delete": Write(
-        post("experiments/delete", lambda s: {"experiment_id": s.experiment()}), ("experiment.delete",)
+        post("experiments/delete", lambda s: {"experiment_id": s.experiment()}), ("experiment.trash",)
     ),
     f"POST {A}experiments/restore": Write(post("experiments/restore", trashed_experiment), ("experiment.restore",)),
     f"POST {A}experiments/set-experiment-tag": Write(
@@ -160,7 +160,7 @@ WRITES: dict[str, Write] = OF_DATASETS | {
     f"POST {A}runs/update": Write(
         post("runs/update", lambda s: {"run_id": s.run()["run_id"], "run_name": s.name("new")}), ("run.rename",)
     ),
-    f"POST {A}runs/delete": Write(post("runs/delete", lambda s: {"run_id": s.run()["run_id"]}), ("run.delete",)),
+    f"POST {A}runs/delete": Write(post("runs/delete", lambda s: {"run_id": s.run()["run_id"]}), ("run.trash",)),
     f"POST {A}runs/restore": Write(post("runs/restore", trashed_run), ("run.restore",)),
     f"POST {A}runs/delete-tag": Write(post("runs/delete-tag", tagged_run), ("run.untag",)),
     f"PUT {FILES}": Write(replaced_file, ("files.replace",)),

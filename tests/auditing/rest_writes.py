@@ -227,7 +227,7 @@ WRITES: dict[str, Write] = {
         lambda s: Call("PATCH", f"{V1}experiments/{s.experiment()}/", {"name": s.name("new")}), ("experiment.rename",)
     ),
     "PATCH /api/v1/runs/<str:run>/": Write(
-        lambda s: Call("PATCH", f"{V1}runs/{s.run()['run_id']}/", {"name": "new"}), ("run.change",)
+        lambda s: Call("PATCH", f"{V1}runs/{s.run()['run_id']}/", {"name": "new"}), ("run.rename",)
     ),
     "POST /api/v1/runs/bulk/": Write(
         lambda s: Call("POST", f"{V1}runs/bulk/", {"action": "trash", "runs": [s.run()["run_id"]]}),

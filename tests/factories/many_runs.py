@@ -2,14 +2,15 @@
 
 from typing import Any
 
-from apps.tracking.models import Experiment, Project, Run
-from apps.tracking.runs.selection import Doer
+from apps.tracking.models import Experiment, Project
+from maestro.principals import Actor, Principal
 from tests.factories.door import Door
 
 
-def anyone(*, is_bound: bool = False) -> Doer:
-    """Somebody who sees everything here and may do all of it."""
-    return Doer("test:anyone", Run.objects.all(), Experiment.objects.all(), lambda role, project: True, is_bound)
+def anyone(*, role: str = "admin", is_bound: bool = False) -> Actor:
+    """A key that sees everything here and may do what its role may; or one that is bound to all projects there are."""
+    projects = list(Project.objects.values_list("pk", flat=True)) if is_bound else None
+    return Actor("test:anyone", role, who=Principal("key", "1", "anyone", role, "acme", projects=projects))
 
 
 def make_experiment(name: str, project: str = "") -> Experiment:

@@ -56,8 +56,9 @@ def owner_of(request: Request, fields: dict[str, Any], *, is_new: bool = False) 
         except NotFound as error:
             raise Invalid(f"project: {error.detail}", "unknown_project") from error
     is_open = fields.get("project") is None and (is_new or len(who.projects or ()) == 1 or "project" in fields)
-    if who.projects is not None and is_open:
-        fields["project"] = projects_for(who).get(pk=home_of(who.projects, "name the project"))
+    home = home_of(who.projects, "name the project") if is_open else None
+    if home is not None:
+        fields["project"] = projects_for(who).fetch(home)
 
 
 def create(request: Request, fields: dict[str, Any]) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """The tracking room's admin: one change to many runs, selected or found by the list's filter: asked first, then done."""
 
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urlencode
 
@@ -10,21 +10,21 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
 from django.urls import reverse
 
-from apps.tenants.access.people.principal import looker
+from apps.tenants.access.people.principal import acting, looker
 from apps.tracking.admin.curves import chosen_runs
 from apps.tracking.admin.run_csv import CHOSEN
 from apps.tracking.admin.run_search import scope_in
 from apps.tracking.models import Experiment, Run
 from apps.tracking.runs import bulk, selection
 from apps.tracking.runs.bulk import Action, Order
-from apps.tracking.runs.selection import Choice, Doer, Wanted
-from apps.tracking.scoping import experiments_for, runs_for
+from apps.tracking.runs.selection import Choice, Wanted
+from apps.tracking.scoping import experiments_for
 from apps.tracking.search.listing import filter_text
 from maestro import limits
 from maestro.admin.sites import tenant_site
 from maestro.clock import now_ms
 from maestro.errors import Invalid, MaestroError, NotFound
-from maestro.principals import RANK, Reach
+from maestro.principals import RANK, Actor
 
 PERMISSIONS = {"viewer": "tracking.view_run", "contributor": "tracking.change_run", "admin": "tracking.delete_run"}
 SHOWN, OFFERED = 12, 200
@@ -58,33 +58,33 @@ WORDS = {
 }
 
 
+def permitted(request: HttpRequest) -> str:
+    """The role that Django's permissions on runs come to; empty for none."""
+    role = ""
+    for name, permission in PERMISSIONS.items():
+        if not request.user.has_perm(permission):
+            break
+        role = name
+    return role
+
+
+def actor(request: HttpRequest) -> Actor:
+    """Who acts on a page: somebody whom no project bounds may do what Django's permissions say, too."""
+    by = acting(request)
+    if by.who is None or by.projects is not None:
+        return by
+    role = max(by.who.role, permitted(request), key=lambda name: RANK.get(name, -1))
+    return replace(by, who=replace(by.who, role=role))
+
+
 def may(request: HttpRequest, role: str, project: uuid.UUID | None = None) -> bool:
-    """Say whether a person may do what a role may: everywhere, or, in a project, by their role there."""
-    who = looker(request)
-    if project is None:
-        held = [has for has in who.project_roles.values() if RANK[has] >= RANK[role]]
-        return bool(held) or (who.projects is None and request.user.has_perm(PERMISSIONS[role]))
-    return who.has_role(role, project) or (who.projects is None and request.user.has_perm(PERMISSIONS[role]))
-
-
-def doer_of(request: HttpRequest) -> Doer:
-    """The person, with what they see and may do."""
-    who = looker(request)
-    return Doer(
-        request,
-        runs_for(who),
-        experiments_for(who),
-        lambda role, project: may(request, role, project),
-        reach=writing_reach(request),
+    """Say whether somebody may do what a role may: in a project, or, without one, anywhere."""
+    who = actor(request).who
+    if who is not None and project is not None:
+        return who.has_role(role, project)
+    return who is not None and (
+        who.has_role(role) or any(RANK[has] >= RANK[role] for has in who.project_roles.values())
     )
-
-
-def writing_reach(request: HttpRequest) -> Reach:
-    """The projects where a person may change runs; None is every one."""
-    who = looker(request)
-    if who.projects is None and request.user.has_perm(PERMISSIONS["contributor"]):
-        return None
-    return sorted(project for project, role in who.project_roles.items() if RANK[role] >= RANK["contributor"])
 
 
 def choice_of(request: HttpRequest, fields: QueryDict, action: Action) -> Choice:
@@ -104,10 +104,10 @@ def choice_of(request: HttpRequest, fields: QueryDict, action: Action) -> Choice
     )
 
 
-def found(choice: Choice, doer: Doer) -> list[Any]:
+def found(choice: Choice, by: Actor) -> list[Any]:
     """The ids of a choice, before anybody has said how many there should be. Raises Invalid, NotFound."""
     if choice.wanted is None:
-        return selection.visible(choice.ids, doer)
+        return selection.visible(choice.ids, by)
     ids: list[Any] = []
     for page in selection.pages(choice.wanted, selection.MOST_IDS):
         ids += page
@@ -164,10 +164,9 @@ def act(request: HttpRequest) -> HttpResponse:
     words, problem, status = WORDS[action], "", 200
     if not may(request, words.role):
         raise PermissionDenied
-    doer = doer_of(request)
     if request.method == "POST":
         try:
-            done = bulk.carry_out(read_order(request, action), doer, now=now_ms())
+            done = bulk.carry_out(read_order(request, action), actor(request), now=now_ms())
             messages.success(request, f"{done.changed} of {done.chosen} runs {words.done}.")
             return HttpResponseRedirect(back_to(fields, action))
         except MaestroError as refusal:
@@ -180,7 +179,7 @@ def asked(request: HttpRequest, fields: QueryDict, action: Action, refusal: tupl
     problem, status = refusal
     ids: list[Any] = []
     try:
-        ids = found(choice_of(request, fields, action), doer_of(request))
+        ids = found(choice_of(request, fields, action), actor(request))
     except MaestroError as nothing:
         problem, status = problem or nothing.detail, nothing.status if status == 200 else status
     shown = Run.objects.select_related("experiment").in_bulk(ids[:SHOWN])

@@ -8,7 +8,7 @@ from django.http import HttpRequest, QueryDict
 
 from apps.tenants.access.people.principal import looker
 from apps.tracking.models import Experiment, Project
-from apps.tracking.scoping import experiments_for, projects_for
+from apps.tracking.scoping import experiments_for, experiments_in, projects_for
 from apps.tracking.search import pages
 from apps.tracking.search.listing import filter_text, terms_of, tree_of
 from maestro.api.pagination import sign, unsign
@@ -41,7 +41,7 @@ class Scope:
         """The experiments whose runs are listed, newest first."""
         if self.experiments:
             return [experiment.pk for experiment in self.experiments]
-        found = experiments_for(self).active()
+        found = experiments_in(self.projects).active()
         if self.project is not None:
             found = found.filter(project=self.project)
         return list(found.order_by("-updated_ms").values_list("pk", flat=True)[:MAX_EXPERIMENTS])

@@ -9,9 +9,10 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from apps.tenants.access.idempotency import IdempotentPosts
+from apps.tenants.access.people.principal import acting
 from apps.tracking.models import Run
 from apps.tracking.runs import bulk, selection
-from apps.tracking.scoping import experiments_for, projects_for, runs_for
+from apps.tracking.scoping import experiments_for, projects_for
 from maestro import limits
 from maestro.api.permissions import asking
 from maestro.api.serializers import Listed, Mapped, StrictSerializer, Text, Whole
@@ -79,13 +80,6 @@ class BulkDone(serializers.Serializer[bulk.Done]):
     dry_run = serializers.BooleanField(source="is_dry")
 
 
-def doer_of(request: Request) -> selection.Doer:
-    """Who asks, what they see, and where they may change it."""
-    who = asking(request)
-    is_bound = who.kind != "person" and who.projects is not None
-    return selection.Doer(request, runs_for(who), experiments_for(who), who.has_role, is_bound, who.projects)
-
-
 def wanted_of(request: Request, asked: dict[str, Any], *, view: str) -> selection.Wanted:
     """Read the runs that a filter names, within what the principal sees. Raises NotFound."""
     homes = experiments_for(asking(request))
@@ -138,7 +132,7 @@ class RunBulk(IdempotentPosts, APIView):
         asked = BulkAsked(data=request.data)
         asked.is_valid(raise_exception=True)
         order = order_of(request, asked.validated_data)
-        return Response(BulkDone(bulk.carry_out(order, doer_of(request), now=now_ms(), is_dry=is_dry(request))).data)
+        return Response(BulkDone(bulk.carry_out(order, acting(request), now=now_ms(), is_dry=is_dry(request))).data)
 
 
 class RunMove(IdempotentPosts, APIView):
@@ -152,4 +146,4 @@ class RunMove(IdempotentPosts, APIView):
         asked = MoveAsked(data=request.data)
         asked.is_valid(raise_exception=True)
         order = order_of(request, {**asked.validated_data, "action": bulk.Action.MOVE})
-        return Response(BulkDone(bulk.carry_out(order, doer_of(request), now=now_ms(), is_dry=is_dry(request))).data)
+        return Response(BulkDone(bulk.carry_out(order, acting(request), now=now_ms(), is_dry=is_dry(request))).data)

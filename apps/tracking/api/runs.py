@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from django.db import transaction
 from django.http.response import HttpResponseBase
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
@@ -11,10 +10,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from apps.tenants.access.audit.recording import record
 from apps.tenants.access.idempotency import IdempotentPosts
+from apps.tenants.access.people.principal import acting
 from apps.tracking import experiments
-from apps.tracking.actions import Act
 from apps.tracking.api.runs_shown import (
     ExperimentFacts,
     ExperimentNew,
@@ -27,7 +25,7 @@ from apps.tracking.api.runs_shown import (
 from apps.tracking.files import blobs
 from apps.tracking.files.paths import clean_artifact_path
 from apps.tracking.models import Experiment, Run, RunFile
-from apps.tracking.runs import life
+from apps.tracking.runs import life, selection
 from apps.tracking.scoping import experiments_for, projects_for, runs_for
 from maestro.api.etags import check_match, tagged
 from maestro.api.permissions import asking, reading_and_writing
@@ -87,10 +85,8 @@ class ExperimentList(IdempotentPosts, GenericAPIView[Experiment]):
         asked.is_valid(raise_exception=True)
         name, project = asked.validated_data["name"], asked.validated_data.get("project")
         tags = {experiments.PROJECT_TAG: project} if project else {}
-        with transaction.atomic():
-            number = experiments.create(name, location="", tags=tags, projects=asking(request).projects, now=now_ms())
-            made = Experiment.objects.select_related("project").get(pk=number)
-            record(request, Act.EXPERIMENT_CREATE, subject=made, after=ExperimentShown(made).data)
+        number = experiments.create(name, acting(request), tags=tags, now=now_ms())
+        made = Experiment.objects.select_related("project").get(pk=number)
         return tagged(request, ExperimentShown(made).data, status=201)
 
 
@@ -115,13 +111,13 @@ class ExperimentDetail(GenericAPIView[Experiment]):
         """Rename an experiment."""
         asked = ExperimentFacts(data=request.data)
         asked.is_valid(raise_exception=True)
-        with transaction.atomic():
-            before = ExperimentShown(self.find(request, experiment)).data
-            check_match(request, before, required=False)
-            name = asked.validated_data["name"]
-            experiments.rename(before["id"], name, projects=asking(request).projects, now=now_ms())
-            found = self.find(request, experiment)
-            record(request, Act.EXPERIMENT_RENAME, subject=found, before={"name": before["name"]}, after={"name": name})
+        number = number_of(experiment)
+
+        def guard() -> None:
+            check_match(request, ExperimentShown(self.find(request, experiment)).data, required=False)
+
+        experiments.rename(number, asked.validated_data["name"], acting(request), now=now_ms(), guard=guard)
+        found = self.find(request, experiment)
         return tagged(request, ExperimentShown(found).data)
 
 
@@ -169,21 +165,12 @@ class RunDetail(GenericAPIView[Run]):
         """Rename or end a run."""
         asked = RunFacts(data=request.data)
         asked.is_valid(raise_exception=True)
-        fields = asked.validated_data
-        with transaction.atomic():
-            found = self.find(request, run)
-            check_match(request, RunWhole(found).data, required=False)
-            before = {name: getattr(found, name) for name in fields}
-            life.change(
-                found.pk,
-                status=fields.get("status"),
-                end_ms=fields.get("end_ms"),
-                name=fields.get("name"),
-                projects=asking(request).projects,
-                now=now_ms(),
-            )
-            if before != dict(fields):
-                record(request, Act.RUN_CHANGE, subject=found, before=before, after=dict(fields))
+
+        def guard() -> None:
+            check_match(request, RunWhole(self.find(request, run)).data, required=False)
+
+        said = life.Change(**asked.validated_data)
+        life.change(selection.read_id(run), said, acting(request), now=now_ms(), guard=guard)
         return tagged(request, RunWhole(self.find(request, run)).data)
 
 

@@ -15,11 +15,10 @@ from psycopg import errors as pg
 from psycopg.types.numeric import Int8
 
 from apps.tracking.metrics.batch import Batch, ModelPoint
-from apps.tracking.refusals import not_writable, param_changed
+from apps.tracking.refusals import no_tag, not_writable, param_changed
 from apps.tracking.writers import NAMING_TAG, WRITER, require_models
 from maestro.database.arrays import Float8Array, Int8Array, TextArray
 from maestro.database.statements import execute
-from maestro.errors import NotFound
 from maestro.principals import Reach
 
 HEARTBEAT_MS = 5_000  # a run's row is written at most this often by points alone
@@ -266,7 +265,7 @@ def drop_tag(run_id: UUID, key: str, *, projects: Reach, now: int) -> None:
     if not found:
         raise not_writable(run_id, projects)
     if not gone:
-        raise NotFound(f"No tag with name: {key} in run with id {run_id.hex}")
+        raise no_tag(key, run=run_id.hex)
 
 
 APPEND = """WITH {run}, added AS (INSERT INTO tracking_tag AS t (run_id, key, value)

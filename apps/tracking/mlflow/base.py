@@ -3,11 +3,13 @@
 from typing import Any
 from uuid import UUID
 
+from apps.tracking.experiments import Told
 from apps.tracking.mlflow.batches import run_uuid
 from apps.tracking.refusals import no_experiment
 from maestro import limits
 from maestro.api.permissions import reading_and_writing
 from maestro.mlflow import fields as read
+from maestro.mlflow.answers import without_nulls
 from maestro.mlflow.views import MlflowView
 
 
@@ -39,3 +41,18 @@ def as_experiment_number(text: str) -> int:
     if not text.isdecimal() or not text.isascii() or len(text) > 19 or int(text) > limits.INT64_MAX:
         raise no_experiment(text)
     return int(text)
+
+
+def experiment_info(told: Told) -> dict[str, Any]:
+    """Lay out an experiment as MLflow clients read it."""
+    return without_nulls(
+        {
+            "experiment_id": str(told.id),
+            "name": told.name,
+            "artifact_location": told.location or f"mlflow-artifacts:/{told.id}",
+            "lifecycle_stage": "active" if told.deleted_ms is None else "deleted",
+            "creation_time": told.created_ms,
+            "last_update_time": told.updated_ms,
+            "tags": told.tags,
+        }
+    )

@@ -22,7 +22,7 @@ def run_uuid(text: Any) -> uuid.UUID:
             return uuid.UUID(text)
         except ValueError:
             pass
-    raise NotFound(f"Run with id={text[:64]} not found")
+    raise NotFound(f"there is no run {text[:64]!r}", facts={"run": text[:64]})
 
 
 def read_batch(body: bytes) -> Batch:

@@ -1,19 +1,15 @@
 """The tracking room's MLflow door: runs and what they log."""
 
 from typing import Any
-from uuid import UUID
 
-from django.db import transaction
-
-from apps.tenants.access.audit.recording import record
-from apps.tracking.actions import Act
+from apps.tenants.access.people.principal import acting
 from apps.tracking.metrics import ingest
 from apps.tracking.metrics.batch import Batch
 from apps.tracking.mlflow.base import TrackingView, experiment_number
 from apps.tracking.mlflow.batches import model_point, read_batch, read_params, read_point, read_series, read_tags
 from apps.tracking.mlflow.bodies import slow_metric, slow_pair
-from apps.tracking.runs import documents, life
-from apps.tracking.scoping import runs_for
+from apps.tracking.runs import documents, life, trash
+from apps.tracking.runs import tags as run_tags
 from maestro import limits
 from maestro.clock import now_ms
 from maestro.mlflow import fields as read
@@ -36,7 +32,9 @@ class CreateRun(TrackingView):
             name=read.text_or(fields, "run_name", most=limits.TAG_VALUE_CHARS),
             tags=read_tags([slow_pair(tag, f"tags[{i}].") for i, tag in enumerate(read.rows(fields, "tags", 1000))]),
         )
-        return {"run": life.begin(beginning, projects=request.user.projects, by=str(request.user)[:250], now=now)}
+        begun, tags = life.begin(beginning, projects=request.user.projects, by=str(request.user)[:250], now=now)
+        pairs = [{"key": key, "value": value} for key, value in tags.items()]
+        return {"run": {"info": documents.info_of(begun), "data": {"tags": pairs}}}
 
 
 class GetRun(TrackingView):
@@ -54,27 +52,16 @@ class UpdateRun(TrackingView):
     def post(self, request: MlflowRequest) -> dict[str, Any]:
         """End or rename a run."""
         fields = self.fields(request)
-        run_id, name = self.run_in(fields), read.text_or(fields, "run_name", most=limits.TAG_VALUE_CHARS)
-        if not name:
-            return self.change(request, run_id, fields)
-        with transaction.atomic():
-            before, _ = held(request, run_id)
-            answer = self.change(request, run_id, fields, name)
-            if before != name:
-                note(request, Act.RUN_RENAME, run_id, before={"name": before}, after={"name": name})
-        return answer
-
-    def change(self, request: MlflowRequest, run_id: UUID, fields: dict[str, Any], name: str = "") -> dict[str, Any]:
-        """Write what the call says."""
-        info = life.change(
-            run_id,
-            status=read.choice(fields, "status", STATUSES),
-            end_ms=read.time_or(fields, "end_time", None),
-            name=name,
-            projects=request.user.projects,
-            now=now_ms(),
+        said = life.Change(
+            read.text_or(fields, "run_name", most=limits.TAG_VALUE_CHARS),
+            read.choice(fields, "status", STATUSES),
+            read.time_or(fields, "end_time", None),
         )
-        return {"run_info": info}
+        if said.name:
+            found = life.change(self.run_in(fields), said, acting(request), now=now_ms(), is_own_word=True)
+        else:
+            found = life.say(self.run_in(fields), said, projects=request.user.projects, now=now_ms())
+        return {"run_info": documents.info_of(found)}
 
 
 class DeleteRun(TrackingView):
@@ -82,12 +69,7 @@ class DeleteRun(TrackingView):
 
     def post(self, request: MlflowRequest) -> dict[str, Any]:
         """Put a run into the trash."""
-        run_id = self.run_in(self.fields(request))
-        with transaction.atomic():
-            _, was_deleted = held(request, run_id)
-            life.throw_away(run_id, projects=request.user.projects, now=now_ms())
-            if not was_deleted:
-                note(request, Act.RUN_DELETE, run_id, before={"lifecycle_stage": "active"})
+        trash.throw_away([self.run_in(self.fields(request))], acting(request), at_ms=now_ms())
         return {}
 
 
@@ -96,12 +78,7 @@ class RestoreRun(TrackingView):
 
     def post(self, request: MlflowRequest) -> dict[str, Any]:
         """Take a run out of the trash."""
-        run_id = self.run_in(self.fields(request))
-        with transaction.atomic():
-            _, was_deleted = held(request, run_id)
-            life.bring_back(run_id, projects=request.user.projects)
-            if was_deleted:
-                note(request, Act.RUN_RESTORE, run_id, before={"lifecycle_stage": "deleted"})
+        trash.bring_back([self.run_in(self.fields(request))], acting(request))
         return {}
 
 
@@ -168,27 +145,5 @@ class DeleteTag(TrackingView):
         """Take a tag off a run."""
         fields = self.fields(request)
         key = read.text(fields, "key", limits.KEY_CHARS)
-        run_id = self.run_in(fields)
-        with transaction.atomic():
-            ingest.drop_tag(run_id, key, projects=request.user.projects, now=now_ms())
-            note(request, Act.RUN_UNTAG, run_id, before={"tag": key})
+        run_tags.untag(self.run_in(fields), key, acting(request), at_ms=now_ms())
         return {}
-
-
-def held(request: MlflowRequest, run_id: UUID) -> tuple[str, bool]:
-    """Lock a run's row and read its name and whether it is in the trash; nothing of a run that is not there."""
-    row = (
-        runs_for(request.user)
-        .select_for_update(of=("self",))
-        .filter(pk=run_id)
-        .values_list("name", "deleted_ms")
-        .first()
-    )
-    return (row[0], row[1] is not None) if row else ("", False)
-
-
-def note(
-    request: MlflowRequest, action: Act, run_id: UUID, *, before: dict[str, Any], after: dict[str, Any] | None = None
-) -> None:
-    """Record what happened to a run, in the transaction of it. What runs log of themselves is not recorded."""
-    record(request, action, object_type="Run", object_id=run_id.hex, before=before, after=after)

@@ -3,7 +3,7 @@
 from typing import Any
 
 from apps.tracking import experiments
-from apps.tracking.mlflow.base import TrackingView, as_experiment_number
+from apps.tracking.mlflow.base import TrackingView, as_experiment_number, experiment_info
 from apps.tracking.runs import documents
 from apps.tracking.search import pages
 from apps.tracking.search.pages import Search
@@ -54,7 +54,9 @@ class SearchExperiments(TrackingView):
         found, following = pages.experiments(
             wanted, projects=request.user.projects, most=most, token=read_token(fields, EXPERIMENTS)
         )
-        answer: dict[str, Any] = {"experiments": experiments.fetch_many(found)} if found else {}
+        answer: dict[str, Any] = {}
+        if found:
+            answer["experiments"] = [experiment_info(told) for told in experiments.fetch_many(found)]
         if following is not None:
             answer["next_page_token"] = write_token(following, EXPERIMENTS)
         return answer

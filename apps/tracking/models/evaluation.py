@@ -27,7 +27,7 @@ class EvaluationDatasetQuerySet(models.QuerySet["EvaluationDataset"]):
         """Fetch by id. Raises NotFound."""
         found = self.filter(pk=identity).first()
         if found is None:
-            raise NotFound(f"Evaluation dataset with id '{identity[:64]}' not found")
+            raise NotFound(f"there is no evaluation dataset {identity[:64]!r}", facts={"dataset": identity[:64]})
         return found
 
 

@@ -20,7 +20,7 @@ class ExperimentQuerySet(models.QuerySet["Experiment"]):
         """Fetch by number, deleted ones as well. Raises NotFound."""
         found = self.filter(pk=identity).first()
         if found is None:
-            raise NotFound(f"No Experiment with id={identity} exists")
+            raise NotFound(f"there is no experiment {identity}", facts={"experiment": identity})
         return found
 
 

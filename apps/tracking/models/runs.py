@@ -28,7 +28,7 @@ class RunQuerySet(models.QuerySet["Run"]):
         except (ValueError, AttributeError, TypeError):
             found = None
         if found is None:
-            raise NotFound(f"Run with id={str(identity)[:64]} not found")
+            raise NotFound(f"there is no run {str(identity)[:64]}", facts={"run": str(identity)[:64]})
         return found
 
 

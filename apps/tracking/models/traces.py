@@ -93,7 +93,7 @@ class AssessmentQuerySet(models.QuerySet["Assessment"]):
         """Fetch by its id, among those of one trace. Raises NotFound."""
         found = self.filter(identity=identity).first()
         if found is None:
-            raise NotFound(f"Assessment with ID '{identity[:64]}' not found")
+            raise NotFound(f"there is no assessment {identity[:64]!r}", facts={"assessment": identity[:64]})
         return found
 
     def overridden(self, identity: str, *, valid: bool) -> Self:

@@ -14,17 +14,18 @@ from uuid import UUID
 from django.db import transaction
 from django.db.models import PROTECT, Exists, OuterRef, ProtectedError, QuerySet
 
-from apps.tenants.access.audit.recording import record
-from apps.tracking.actions import Act
+from apps.tracking import experiments
 from apps.tracking.models import Experiment, Run, Trace
 from apps.tracking.retention.rules import IN_FORCE
+from apps.tracking.runs import trash
 from apps.tracking.traces import recording
 from maestro.database.statements import execute
+from maestro.principals import Actor
 
 HOUR_MS = 3_600_000
 DAY_MS = 24 * HOUR_MS
 AT_ONCE = 100
-ACTOR = "task:retention"
+ACTOR = Actor("task:retention")
 
 LOST = f"""UPDATE tracking_run r SET status = 'LOST' FROM tracking_experiment e JOIN {IN_FORCE} k USING (project_id)
  WHERE e.id = r.experiment_id AND r.status = 'RUNNING' AND r.deleted_ms IS NULL
@@ -43,7 +44,7 @@ COUNT = """SELECT p.slug, count(*), coalesce(sum(f.files), 0)::bigint, coalesce(
   WHERE n.run_id = r.id) f WHERE {condition} GROUP BY p.slug ORDER BY p.slug"""
 AGED = f"e.deleted_ms < %(now)s - coalesce(%(days)s::float8, k.trash_days) * {DAY_MS}"
 # Number 0, Default, is everybody's. What has runs waits until they are gone.
-EMPTY = f"""SELECT e.id, e.name, (SELECT count(*) FROM (SELECT FROM tracking_trace t WHERE t.experiment_id = e.id LIMIT 1) q)
+EMPTY = f"""SELECT e.id, (SELECT count(*) FROM (SELECT FROM tracking_trace t WHERE t.experiment_id = e.id LIMIT 1) q)
  FROM tracking_experiment e JOIN {IN_FORCE} k USING (project_id)
  WHERE e.id > %(after)s AND {AGED}
  AND NOT EXISTS (SELECT FROM tracking_run r WHERE r.experiment_id = e.id) ORDER BY e.id LIMIT 1 FOR UPDATE OF e SKIP LOCKED"""
@@ -51,7 +52,6 @@ EMPTY = f"""SELECT e.id, e.name, (SELECT count(*) FROM (SELECT FROM tracking_tra
 EMPTIED = f"""SELECT e.id FROM tracking_experiment e JOIN {IN_FORCE} k USING (project_id) WHERE e.id > 0 AND {AGED}
  AND NOT EXISTS (SELECT FROM tracking_run r WHERE r.experiment_id = e.id AND ({TRASHED}) IS NOT TRUE)"""
 FORESEEN = ("would_trash", "would_delete", "files", "file_bytes", "experiments")
-THROW = "UPDATE tracking_run SET deleted_ms = %(now)s WHERE id = ANY(%(runs)s::uuid[])"
 
 Sparer = Callable[[], Iterable[UUID]]
 SPARERS: list[Sparer] = []
@@ -74,12 +74,7 @@ def expire(now: int) -> int:
     """Put ended runs into the trash that are older than their project keeps them; returns how many."""
     spared = sorted({run_id for sparer in SPARERS for run_id in sparer()})
     statement = TAKE.format(home=HOME, condition=OLD, most=AT_ONCE)
-    return in_steps(statement, {"now": now, "spared": spared}, Act.RUN_EXPIRE, lambda runs: throw(runs, now))
-
-
-def throw(runs: Sequence[UUID], now: int) -> None:
-    """Put runs into the trash."""
-    execute(THROW, {"runs": list(runs), "now": now})
+    return in_steps(statement, {"now": now, "spared": spared}, lambda runs: trash.throw_away(runs, ACTOR, at_ms=now))
 
 
 def prune(now: int, *, days: float | None = None) -> int:
@@ -88,12 +83,7 @@ def prune(now: int, *, days: float | None = None) -> int:
     Too long is what their project says, or `days` for every one.
     """
     statement = TAKE.format(home=HOME, condition=TRASHED, most=AT_ONCE)
-    return in_steps(statement, {"now": now, "days": days}, Act.RUN_PRUNE, delete)
-
-
-def delete(runs: Sequence[UUID]) -> None:
-    """Delete runs with all they logged."""
-    Run.objects.filter(pk__in=runs).delete()
+    return in_steps(statement, {"now": now, "days": days}, lambda runs: trash.destroy(runs, ACTOR))
 
 
 def prune_experiments(now: int, *, days: float | None = None) -> int:
@@ -107,7 +97,7 @@ def prune_experiments(now: int, *, days: float | None = None) -> int:
             found = execute(EMPTY, {"now": now, "days": days, "after": after})
             if not found:
                 return done
-            number, name, has_traces = found[0]
+            number, has_traces = found[0]
             if not unheld(Experiment.objects.filter(pk=number)).exists():
                 after = number
                 continue
@@ -115,22 +105,20 @@ def prune_experiments(now: int, *, days: float | None = None) -> int:
                 recording.delete(Trace.objects.filter(experiment=number), most=recording.DELETED_AT_ONCE)
                 continue
             after = number
-            done += delete_experiment(number, name)
+            done += delete_experiment(number)
 
 
-def delete_experiment(number: int, name: str) -> bool:
+def delete_experiment(number: int) -> bool:
     """Delete an experiment without runs. Says whether nothing held it."""
     try:
-        with transaction.atomic():
-            Experiment.objects.filter(pk=number).delete()
-            record(ACTOR, Act.EXPERIMENT_PRUNE, object_type="Experiment", object_id=str(number), before={"name": name})
+        experiments.destroy(number, ACTOR)
     except ProtectedError:
         return False
     return True
 
 
-def in_steps(statement: str, params: dict[str, Any], action: Act, work: Callable[[Sequence[UUID]], None]) -> int:
-    """Do something to all runs that a statement takes, some in a transaction, each step written down."""
+def in_steps(statement: str, params: dict[str, Any], work: Callable[[Sequence[UUID]], object]) -> int:
+    """Do something to all runs that a statement takes, some in a transaction."""
     done, after = 0, UUID(int=0)
     while True:
         with transaction.atomic():
@@ -139,9 +127,6 @@ def in_steps(statement: str, params: dict[str, Any], action: Act, work: Callable
                 return done
             after = runs[-1]
             work(runs)
-            names = [run_id.hex for run_id in runs]
-            subject = names[0] if len(names) == 1 else f"{len(names)} runs"
-            record(ACTOR, action, object_type="Run", object_id=subject, after={"runs": names})
             done += len(runs)
 
 

@@ -6,13 +6,14 @@ from typing import Any
 
 from apps.tenants.access.audit.recording import record
 from apps.tracking.actions import Act
-from apps.tracking.runs.selection import Doer, in_pages
+from apps.tracking.runs.selection import in_pages
+from maestro.principals import Actor
 
 LOGGED_AT_ONCE = 1_000
 
 
 def note_bulk(
-    doer: Doer,
+    by: Actor,
     action: Act,
     runs: Sequence[uuid.UUID],
     *,
@@ -26,7 +27,7 @@ def note_bulk(
         if "tags" in was:
             was["tags"] = {name: was["tags"][name] for name in names if name in was["tags"]}
         record(
-            doer.by,
+            by,
             action,
             object_type="Run",
             object_id=names[0] if len(names) == 1 else f"{len(names)} runs",

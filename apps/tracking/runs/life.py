@@ -1,22 +1,26 @@
-"""The tracking room: the lives of runs: begun, renamed, ended, thrown away and brought back."""
+"""The tracking room: the lives of runs: begun, renamed and ended."""
 
 # ruff: noqa: S608 statements are put together from constants of ours; every value is bound
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import NamedTuple
 from uuid import UUID
 
+from django.db import transaction
+
+from apps.tracking.actions import Act
 from apps.tracking.metrics.ingest import NAME_TAG
 from apps.tracking.models import Run
-from apps.tracking.refusals import experiment_deleted, no_experiment, no_run, not_writable
+from apps.tracking.refusals import experiment_is_deleted, no_experiment, not_writable, two_names
 from apps.tracking.runs import default_names
-from apps.tracking.runs.documents import INFO, Info, info_of
+from apps.tracking.runs.documents import INFO
+from apps.tracking.runs.events import note_bulk
 from apps.tracking.writers import NAMING_TAG, WRITER
 from maestro.clock import uuid7
 from maestro.database.arrays import TextArray
 from maestro.database.statements import execute
-from maestro.errors import Invalid
-from maestro.principals import Reach
+from maestro.principals import Actor, Reach
 
 BEGIN = """WITH home AS (SELECT id, location, deleted_ms FROM tracking_experiment
   WHERE id = %(experiment)s AND (%(projects)s::uuid[] IS NULL OR project_id = ANY(%(projects)s::uuid[])) FOR KEY SHARE),
@@ -34,14 +38,23 @@ CHANGE = """WITH run AS (UPDATE tracking_run r SET status = coalesce(%(status)s,
    last_write_ms = greatest(r.last_write_ms, %(now)s), is_folded = false
   WHERE r.id = %(run)s AND r.deleted_ms IS NULL AND (%(projects)s::uuid[] IS NULL OR EXISTS (SELECT
    FROM tracking_experiment e WHERE e.id = r.experiment_id AND e.project_id = ANY(%(projects)s::uuid[]))) RETURNING r.*)"""
-TRASH = """UPDATE tracking_run r SET deleted_ms = {deleted} WHERE r.id = %(run)s AND (%(projects)s::uuid[] IS NULL
+HELD = """SELECT r.name, r.status, r.end_ms FROM tracking_run r WHERE r.id = %(run)s AND (%(projects)s::uuid[] IS NULL
   OR EXISTS (SELECT FROM tracking_experiment e WHERE e.id = r.experiment_id AND e.project_id = ANY(%(projects)s::uuid[])))
-  RETURNING r.id"""
+  FOR UPDATE OF r"""
 
 
-# Held, so that nobody throws the experiment away in between.
-HOME_OF = """SELECT e.id, e.deleted_ms IS NOT NULL FROM tracking_run r JOIN tracking_experiment e ON e.id = r.experiment_id
- WHERE r.id = %(run)s AND (%(projects)s::uuid[] IS NULL OR e.project_id = ANY(%(projects)s::uuid[])) FOR SHARE OF e"""
+class Facts(NamedTuple):
+    """What is known of a run beside what it logs, in the order of the columns of INFO."""
+
+    id: UUID
+    experiment_id: int
+    name: str
+    user_name: str
+    status: str
+    start_ms: int
+    end_ms: int | None
+    deleted_ms: int | None
+    location: str
 
 
 @dataclass(frozen=True)
@@ -55,15 +68,11 @@ class Beginning:
     tags: dict[str, str] = field(default_factory=dict)
 
 
-def begin(beginning: Beginning, *, projects: Reach, by: str, now: int) -> dict[str, Any]:
-    """Begin a run; returns it as MLflow clients read it. Raises NotFound, or Invalid for a deleted experiment."""
+def begin(beginning: Beginning, *, projects: Reach, by: str, now: int) -> tuple[Facts, dict[str, str]]:
+    """Begin a run; returns it with its tags. Raises NotFound, or Invalid for a deleted experiment or for two names."""
     tagged = beginning.tags.get(NAME_TAG, "")
     if beginning.name and tagged and beginning.name != tagged:
-        raise Invalid(
-            f"Both 'run_name' argument and 'mlflow.runName' tag are specified, but with different values"
-            f" (run_name='{beginning.name[:200]}', mlflow.runName='{tagged[:200]}').",
-            "two_names",
-        )
+        raise two_names(beginning.name, tagged)
     name = beginning.name or tagged or default_names.made_up()
     tags = dict(sorted((beginning.tags | {NAME_TAG: name}).items()))
     run_id = uuid7()
@@ -85,43 +94,58 @@ def begin(beginning: Beginning, *, projects: Reach, by: str, now: int) -> dict[s
         raise no_experiment(beginning.experiment_id)
     location, deleted_ms = rows[0]
     if deleted_ms is not None:
-        raise experiment_deleted(beginning.experiment_id)
+        raise experiment_is_deleted(beginning.experiment_id)
     columns = (beginning.experiment_id, name, beginning.user, Run.Status.RUNNING.value, beginning.start_ms)
-    info = info_of((run_id, *columns, None, None, location))
-    return {"info": info, "data": {"tags": [{"key": key, "value": value} for key, value in tags.items()]}}
+    return Facts(run_id, *columns, None, None, location), tags
+
+
+@dataclass(frozen=True)
+class Change:
+    """What is said anew of a run; None and an empty name say nothing."""
+
+    name: str = ""
+    status: str | None = None
+    end_ms: int | None = None
+
+
+def say(run_id: UUID, said: Change, *, projects: Reach, now: int) -> Facts:
+    """Write what a run says of itself: an end, a state. As with all that it logs, no event tells of it.
+
+    Raises NotFound, or Invalid for a deleted run.
+    """
+    params = {"run": run_id, "status": said.status, "end": said.end_ms, "name": said.name or None, "now": now}
+    sql = CHANGE + (RENAME if said.name else "") + f" SELECT {INFO} FROM run r"
+    rows = execute(sql, params | {"projects": projects})
+    if not rows:
+        raise not_writable(run_id, projects)
+    return Facts(*rows[0])
 
 
 def change(
     run_id: UUID,
+    said: Change,
+    by: Actor,
     *,
-    status: str | None,
-    end_ms: int | None,
-    name: str | None,
-    projects: Reach,
     now: int,
-) -> Info:
-    """End or rename a run; returns its info. Raises NotFound, or Invalid for a deleted run."""
-    params = {"run": run_id, "status": status, "end": end_ms, "name": name or None, "projects": projects, "now": now}
-    sql = CHANGE + (RENAME if name else "") + f" SELECT {INFO} FROM run r"
-    rows = execute(sql, params)
-    if not rows:
-        raise not_writable(run_id, projects)
-    return info_of(rows[0])
+    is_own_word: bool = False,
+    guard: Callable[[], None] | None = None,
+) -> Facts:
+    """Rename a run, and end it or set its state; returns what is known of it then.
 
-
-def throw_away(run_id: UUID, *, projects: Reach, now: int) -> None:
-    """Put a run into the trash; again is harmless. Raises NotFound."""
-    sql = TRASH.format(deleted="coalesce(r.deleted_ms, %(now)s)")
-    if not execute(sql, {"run": run_id, "projects": projects, "now": now}):
-        raise no_run(run_id)
-
-
-def bring_back(run_id: UUID, *, projects: Reach) -> None:
-    """Take a run out of the trash; again is harmless. Raises NotFound, or Invalid while its experiment is in the trash."""
-    rows = execute(HOME_OF, {"run": run_id, "projects": projects})
-    if not rows:
-        raise no_run(run_id)
-    number, is_deleted = rows[0]
-    if is_deleted:
-        raise experiment_deleted(number)
-    execute(TRASH.format(deleted="NULL"), {"run": run_id, "projects": projects})
+    A new name is an event at every door; an end or a state is one unless it is the run's own word. `guard` is asked
+    with the row held.
+    Raises NotFound, or Invalid for a deleted run.
+    """
+    with transaction.atomic():
+        held = execute(HELD, {"run": run_id, "projects": by.projects})
+        if guard is not None:
+            guard()
+        facts = say(run_id, said, projects=by.projects, now=now)
+        name, status, end_ms = held[0]
+        if said.name and said.name != name:
+            note_bulk(by, Act.RUN_RENAME, [run_id], before={"name": name}, after={"name": said.name})
+        before = {"status": status, "end_ms": end_ms}
+        after = {"status": said.status or status, "end_ms": end_ms if said.end_ms is None else said.end_ms}
+        if after != before and not is_own_word:
+            note_bulk(by, Act.RUN_CHANGE, [run_id], before=before, after=after)
+    return facts

@@ -15,9 +15,10 @@ from django.db import transaction
 from apps.tracking.actions import Act
 from apps.tracking.models import Experiment
 from apps.tracking.runs.events import note_bulk
-from apps.tracking.runs.selection import Doer
+from apps.tracking.scoping import experiments_for
 from maestro.database.statements import execute
 from maestro.errors import Conflict, Forbidden, NotFound
+from maestro.principals import Actor
 
 HOMES = "SELECT DISTINCT experiment_id FROM tracking_run WHERE id = ANY(%(runs)s::uuid[])"
 HOLD_HOMES = "SELECT id FROM tracking_experiment WHERE id = ANY(%(homes)s::bigint[]) ORDER BY id FOR SHARE"
@@ -69,15 +70,15 @@ def offer(follower: Follower) -> None:
     FOLLOWERS.append(follower)
 
 
-def move(runs: Sequence[uuid.UUID], target_id: int, doer: Doer) -> int:
+def move(runs: Sequence[uuid.UUID], target_id: int, by: Actor) -> int:
     """Move runs to an experiment, all or none; returns how many were not there already.
 
     Raises NotFound, Forbidden without the role in every project touched, Conflict for what is in the trash.
     """
-    if doer.is_bound:
+    if by.is_key_of_some:
         raise Forbidden("a key of one project can't move runs", "project_key")
     with transaction.atomic():
-        sources, target = hold_homes(runs, target_id, doer)
+        sources, target = hold_homes(runs, target_id, by)
         homes = {source.pk for source in sources}
         leaving: dict[int, list[uuid.UUID]] = defaultdict(list)
         for run_id, home, deleted_ms in execute(HOLD_RUNS, {"runs": sorted(runs)}):
@@ -91,21 +92,21 @@ def move(runs: Sequence[uuid.UUID], target_id: int, doer: Doer) -> int:
         if moving:
             carry(Move(moving, [source for source in sources if source.pk in leaving], target))
             for home, some in leaving.items():
-                note(home, target, some, doer)
+                note(home, target, some, by)
     return len(moving)
 
 
-def hold_homes(runs: Sequence[uuid.UUID], target_id: int, doer: Doer) -> tuple[list[Experiment], Experiment]:
+def hold_homes(runs: Sequence[uuid.UUID], target_id: int, by: Actor) -> tuple[list[Experiment], Experiment]:
     """Keep the experiments as they are until the move is done, and check that this person may move between them."""
     homes = {row[0] for row in execute(HOMES, {"runs": list(runs)})}
     execute(HOLD_HOMES, {"homes": sorted(homes | {target_id})})
-    found = {one.pk: one for one in doer.experiments.filter(pk__in=homes | {target_id})}
+    found = {one.pk: one for one in experiments_for(by).filter(pk__in=homes | {target_id})}
     target = found.get(target_id)
     if target is None or homes - set(found):
         raise NotFound(f"there is no experiment {target_id if target is None else min(homes - set(found))}")
     if target.deleted_ms is not None:
         raise Conflict(f"the experiment {target_id} is in the trash; nothing was moved", "experiment_is_deleted")
-    doer.require("contributor", {one.project_id for one in found.values()})
+    by.require("contributor", {one.project_id for one in found.values()})
     return [found[home] for home in sorted(homes - {target_id})], target
 
 
@@ -135,7 +136,7 @@ def files_elsewhere(what: str) -> Conflict:
     )
 
 
-def note(home: int, target: Experiment, runs: list[uuid.UUID], doer: Doer) -> None:
+def note(home: int, target: Experiment, runs: list[uuid.UUID], by: Actor) -> None:
     """Record which runs went from where to where."""
     after = {"experiment": target.pk, "project": str(target.project_id)}
-    note_bulk(doer, Act.RUN_MOVE, runs, before={"experiment": home}, after=after)
+    note_bulk(by, Act.RUN_MOVE, runs, before={"experiment": home}, after=after)

@@ -5,41 +5,24 @@ experiment by experiment, newest runs first, because that is one index walk each
 """
 
 import uuid
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
-from apps.tenants.access.audit.recording import By
 from apps.tracking.models import Run
+from apps.tracking.scoping import runs_for
 from apps.tracking.search import pages as search_pages
-from apps.tracking.search.listing import LISTED_RUNS, SORTED_RUNS
+from apps.tracking.search.listing import LISTED_RUNS, SORTED_RUNS, in_state
 from maestro.database.statements import execute
-from maestro.errors import Conflict, Forbidden, Invalid, NotFound
+from maestro.errors import Conflict, Invalid, NotFound
 from maestro.filters import Term, parse, parse_order
-from maestro.principals import Reach
+from maestro.principals import Actor
 
 PAGE = 500
 MOST_IDS = 1_000
 MOST_FOUND = 10_000
-HOLD = """SELECT r.id, r.deleted_ms, e.deleted_ms, e.project_id FROM tracking_run r
- JOIN tracking_experiment e ON e.id = r.experiment_id WHERE r.id = ANY(%(runs)s::uuid[]) ORDER BY r.id FOR UPDATE OF r"""
-
-
-@dataclass(frozen=True)
-class Doer:
-    """Who does something to many runs: their name for the audit log, what they see, and where they hold a role."""
-
-    by: By
-    runs: Any
-    experiments: Any
-    may: Callable[[str, uuid.UUID], bool]
-    is_bound: bool = False  # a key of one project
-    reach: Reach = field(default_factory=list)  # the projects as whose writer they count; none: each run's own
-
-    def require(self, role: str, projects: set[uuid.UUID]) -> None:
-        """Raise Forbidden unless they hold the role in every one of the projects."""
-        if not all(self.may(role, project) for project in projects):
-            raise Forbidden(f"this needs the role {role} in every project that it touches")
+HOLD = """SELECT r.id, r.deleted_ms, e.id, e.deleted_ms, e.project_id FROM tracking_run r
+ JOIN tracking_experiment e ON e.id = r.experiment_id WHERE r.id = ANY(%(runs)s::uuid[])
+ AND (%(projects)s::uuid[] IS NULL OR e.project_id = ANY(%(projects)s::uuid[])) ORDER BY r.id FOR UPDATE OF r"""
 
 
 @dataclass(frozen=True)
@@ -60,10 +43,8 @@ class Wanted:
             raise Invalid(f"view must be one of {', '.join(search_pages.VIEWS)}", "bad_view")
         if self.status and self.status not in Run.Status.values:
             raise Invalid(f"status must be one of {', '.join(Run.Status.values)}", "bad_status")
-        clause = f"attributes.state = '{self.status}'" if self.status else ""
-        text = f"({self.filter}) AND {clause}" if clause and self.filter.strip() else clause or self.filter
         terms = self.terms or parse_order(list(self.order), SORTED_RUNS)
-        return search_pages.Search(parse(text, LISTED_RUNS), terms, self.view)
+        return search_pages.Search(parse(in_state(self.filter, self.status), LISTED_RUNS), terms, self.view)
 
 
 @dataclass(frozen=True)
@@ -103,18 +84,24 @@ class Held:
 
     id: uuid.UUID
     deleted_ms: int | None
+    experiment_id: int
     experiment_deleted_ms: int | None
     project_id: uuid.UUID
 
 
-def hold(runs: Sequence[uuid.UUID]) -> list[Held]:
-    """Take the rows of runs, in the order of their ids. Raises Conflict for one that was moved or deleted meanwhile."""
-    held = [Held(*row) for row in execute(HOLD, {"runs": list(runs)})]
+def hold(runs: Sequence[uuid.UUID], by: Actor) -> list[Held]:
+    """Take the rows of runs, in the order of their ids. Raises NotFound for one that is not there, or not in reach."""
+    held = [Held(*row) for row in execute(HOLD, {"runs": list(runs), "projects": by.projects})]
     if len(held) < len(runs):
-        raise Conflict(
-            "some of the runs were changed by somebody else just now; nothing was changed", "changed_meanwhile"
-        )
+        raise none_of(sorted(set(runs) - {run.id for run in held}))
     return held
+
+
+def none_of(missing: Sequence[uuid.UUID]) -> NotFound:
+    """Name runs that are not there."""
+    more = f" and {len(missing) - 3} more" if len(missing) > 3 else ""
+    named = ", ".join(run_id.hex for run_id in missing[:3])
+    return NotFound(f"there is no run {named}{more}; nothing was changed", facts={"run": missing[0].hex})
 
 
 def in_pages(ids: Sequence[uuid.UUID], most: int = PAGE) -> Iterator[list[uuid.UUID]]:
@@ -123,13 +110,13 @@ def in_pages(ids: Sequence[uuid.UUID], most: int = PAGE) -> Iterator[list[uuid.U
         yield list(ids[start : start + most])
 
 
-def resolve(choice: Choice, doer: Doer) -> list[uuid.UUID]:
+def resolve(choice: Choice, by: Actor) -> list[uuid.UUID]:
     """List the chosen runs' ids in their order of locking.
 
     Raises NotFound for an id that is not there or not theirs, Conflict if a filter finds another number of runs.
     """
     if choice.wanted is None:
-        return visible(choice.ids, doer)
+        return visible(choice.ids, by)
     found: list[uuid.UUID] = []
     for page in pages(choice.wanted, MOST_IDS):
         found += page
@@ -142,14 +129,13 @@ def resolve(choice: Choice, doer: Doer) -> list[uuid.UUID]:
     return sorted(found)
 
 
-def visible(ids: Sequence[uuid.UUID], doer: Doer) -> list[uuid.UUID]:
+def visible(ids: Sequence[uuid.UUID], by: Actor) -> list[uuid.UUID]:
     """Check that every id is a run that they see. Raises NotFound, Invalid."""
     wanted = sorted(set(ids))
     if not wanted or len(wanted) > MOST_IDS:
         raise Invalid(f"name 1 to {MOST_IDS} runs, or a filter", "bad_choice")
-    found = set(doer.runs.filter(pk__in=wanted).order_by().values_list("pk", flat=True))
-    missing = [run_id.hex for run_id in wanted if run_id not in found]
+    found = set(runs_for(by).filter(pk__in=wanted).order_by().values_list("pk", flat=True))
+    missing = [run_id for run_id in wanted if run_id not in found]
     if missing:
-        more = f" and {len(missing) - 3} more" if len(missing) > 3 else ""
-        raise NotFound(f"there is no run {', '.join(missing[:3])}{more}; nothing was changed")
+        raise none_of(missing)
     return wanted

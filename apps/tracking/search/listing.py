@@ -69,10 +69,15 @@ def parses(text: str, vocabulary: Vocabulary) -> bool:
 def filter_text(text: str, status: str = "") -> str:
     """A filter in the grammar: what is none looks for a name, and the status box adds its clause."""
     text = name_clause(text, LISTED_RUNS, "attributes.run_name")
-    if status not in Run.Status.values:
+    return in_state(text, status if status in Run.Status.values else "")
+
+
+def in_state(text: str, status: str) -> str:
+    """A filter that also asks for a state, if there is one to ask for."""
+    if not status:
         return text
     clause = f"attributes.state = '{status}'"
-    return f"({text}) AND {clause}" if text else clause
+    return f"({text}) AND {clause}" if text.strip() else clause
 
 
 def tree_of(text: str, status: str = "") -> Node | None:

@@ -87,7 +87,9 @@ def create(trace: Trace, given: GivenAssessment, *, by: str, now: int) -> Assess
         of_trace = Assessment.objects.filter(trace=trace)
         require_room(of_trace.count() + 1)
         if given.identity and of_trace.filter(identity=given.identity).exists():
-            raise AlreadyExists(f"Assessment with ID '{given.identity}' already exists.")
+            raise AlreadyExists(
+                f"there is an assessment {given.identity!r} already", facts={"assessment": given.identity}
+            )
         if given.overrides:
             of_trace.fetch(given.overrides)
             of_trace.overridden(given.overrides, valid=False)

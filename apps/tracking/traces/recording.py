@@ -10,11 +10,11 @@ from django.db.models import QuerySet
 
 from apps.tracking.files.folders import Root
 from apps.tracking.models import Experiment, Run, Trace
-from apps.tracking.refusals import experiment_deleted, no_experiment, no_run
+from apps.tracking.refusals import experiment_is_deleted, no_experiment, no_run, no_tag
 from apps.tracking.traces.assessments import GivenAssessment, add
 from maestro import limits
 from maestro.database.statements import execute
-from maestro.errors import AlreadyExists, Invalid, NotFound
+from maestro.errors import AlreadyExists, Invalid
 
 SOURCE_RUN = "mlflow.sourceRun"
 LOCATION_TAG, SPANS_TAG = "mlflow.artifactLocation", "mlflow.trace.spansLocation"
@@ -81,7 +81,7 @@ def record_trace(given: GivenTrace, experiments: "QuerySet[Experiment]", *, by: 
     }
     with transaction.atomic():
         if not execute(RECORD, params):
-            raise AlreadyExists(f"Trace with ID '{given.trace_id}' already exists in another experiment.")
+            raise AlreadyExists(f"another experiment has the trace {given.trace_id!r}", facts={"trace": given.trace_id})
         add(given.trace_id, given.assessments, by=by, now=now)
     return Trace.objects.fetch(given.trace_id)
 
@@ -89,7 +89,7 @@ def record_trace(given: GivenTrace, experiments: "QuerySet[Experiment]", *, by: 
 def require_active(home: Experiment) -> None:
     """Raise Invalid for an experiment in the trash."""
     if home.deleted_ms is not None:
-        raise experiment_deleted(home.pk)
+        raise experiment_is_deleted(home.pk)
 
 
 def without_ours(tags: dict[str, str]) -> dict[str, str]:
@@ -97,10 +97,15 @@ def without_ours(tags: dict[str, str]) -> dict[str, str]:
     return {key: value for key, value in tags.items() if key not in SERVERS_OWN}
 
 
+def servers_own(key: str) -> Invalid:
+    """Say that a tag is the server's own."""
+    return Invalid(f"the tag {key!r} is the server's own", "servers_own_tag", facts={"tag": key})
+
+
 def set_tag(traces: "QuerySet[Trace]", identity: str, key: str, value: str) -> None:
     """Note something on a trace. Raises NotFound, or Invalid for the server's own tags and for too many."""
     if key in SERVERS_OWN:
-        raise Invalid(f"Tag '{key}' is immutable and cannot be set on a trace.", "servers_own_tag")
+        raise servers_own(key)
     with transaction.atomic():
         trace = fetch_locked(traces, identity)
         trace.tags[key] = value
@@ -112,11 +117,11 @@ def set_tag(traces: "QuerySet[Trace]", identity: str, key: str, value: str) -> N
 def drop_tag(traces: "QuerySet[Trace]", identity: str, key: str) -> None:
     """Take a note off a trace. Raises NotFound if it is not there, Invalid for the server's own tags."""
     if key in SERVERS_OWN:
-        raise Invalid(f"Tag '{key}' is immutable and cannot be deleted on a trace.", "servers_own_tag")
+        raise servers_own(key)
     with transaction.atomic():
         trace = fetch_locked(traces, identity)
         if trace.tags.pop(key, None) is None:
-            raise NotFound(f"No trace tag with key '{key[:100]}' for trace with ID '{identity}'")
+            raise no_tag(key, trace=identity)
         trace.save(update_fields=["tags"])
 
 

@@ -106,7 +106,7 @@ def test_trash_goes_when_its_project_says(homes: dict[str, Experiment]) -> None:
     assert pruning.prune(NOW) == 6
     assert names() == before - gone
     assert pruning.prune(NOW) == 0
-    event = AuditEvent.objects.get(action="run.prune")
+    event = AuditEvent.objects.get(action="run.destroy")
     assert (event.actor, event.object_id, len(event.after["runs"])) == ("task:retention", "6 runs", 6)
 
 
@@ -125,7 +125,7 @@ def test_an_experiment_in_the_trash_goes_after_the_same_time_when_its_runs_are_g
     assert pruning.prune_experiments(NOW) == 1
     assert not Experiment.objects.filter(pk=homes["short"].pk).exists()
     assert set(Trace.objects.values_list("experiment", flat=True)) == {homes[n].pk for n in homes if n != "short"}
-    event = AuditEvent.objects.get(action="experiment.prune")
+    event = AuditEvent.objects.get(action="experiment.destroy")
     assert (event.object_id, event.before) == (str(homes["short"].pk), {"name": homes["short"].name})
     assert pruning.prune_experiments(NOW, days=1) == len(homes) - 2
     assert Experiment.objects.filter(pk=homes["plain"].pk).exists()
@@ -252,7 +252,7 @@ def test_a_killed_pruning_leaves_whole_runs_and_the_next_goes_on(
     assert left % pruning.AT_ONCE == 0
     assert MetricPoint.objects.count() == left * 5
     assert LatestMetric.objects.count() == Param.objects.count() == left
-    logged = AuditEvent.objects.filter(action="run.prune").values_list("after", flat=True)
+    logged = AuditEvent.objects.filter(action="run.destroy").values_list("after", flat=True)
     assert sum(len(after["runs"]) for after in logged) == count - left
     assert pruning.prune(now_ms()) == left
     assert not MetricPoint.objects.exists()

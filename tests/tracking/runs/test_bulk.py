@@ -5,11 +5,11 @@ import uuid
 import pytest
 
 from apps.tenants.access.models import AuditEvent
-from apps.tracking.models import Experiment, MetricPoint, Run
+from apps.tracking.models import MetricPoint, Run
 from apps.tracking.runs import bulk, folding
 from apps.tracking.runs import tags as runs_tags
 from apps.tracking.runs.bulk import Action, Order
-from apps.tracking.runs.selection import Choice, Doer, Wanted
+from apps.tracking.runs.selection import Choice, Wanted
 from maestro.clock import now_ms
 from maestro.errors import Conflict, Forbidden, Invalid, NotFound
 from tests.factories.door import Door
@@ -32,9 +32,10 @@ def test_tags_are_put_and_taken_off_and_old_answers_forgotten(door: Door) -> Non
     assert (done.chosen, done.changed) == (2, 2)
     assert [tags(door, run) for run in runs] == [{"kept": "yes", "why": ""}] * 2 + [{"stage": "new"}]
     assert bulk.carry_out(order, anyone(), now=now_ms()).changed == 0
-    event = AuditEvent.objects.get(action="run.tag")
-    assert event.after == {"tags": {"kept": "yes", "why": ""}, "dropped": ["stage"], "runs": sorted(runs[:2])}
-    assert event.before == {"tags": {run: {"stage": "new"} for run in sorted(runs[:2])}}
+    put, taken = AuditEvent.objects.get(action="run.tag"), AuditEvent.objects.get(action="run.untag")
+    assert (put.after, put.before) == ({"tags": {"kept": "yes", "why": ""}, "runs": sorted(runs[:2])}, {"tags": {}})
+    assert taken.after == {"runs": sorted(runs[:2])}
+    assert taken.before == {"tags": {run: {"stage": "new"} for run in sorted(runs[:2])}}
 
 
 def test_a_person_s_tag_is_no_sign_of_life(door: Door) -> None:
@@ -78,7 +79,7 @@ def test_only_what_is_in_the_trash_is_deleted_for_ever_and_only_by_admins(door: 
     bulk.carry_out(Order(Action.TRASH, by_id(runs[:1])), anyone(), now=50)
     with pytest.raises(Conflict, match="not in the trash"):
         bulk.carry_out(Order(Action.DELETE, by_id(runs)), anyone(), now=60)
-    lesser = Doer("test", Run.objects.all(), Experiment.objects.all(), lambda role, project: role != "admin")
+    lesser = anyone(role="approver")
     with pytest.raises(Forbidden):
         bulk.carry_out(Order(Action.DELETE, by_id(runs[:1])), lesser, now=60)
     assert Run.objects.count() == 2
@@ -124,7 +125,9 @@ def test_a_dry_run_says_what_would_be_and_changes_nothing(door: Door) -> None:
 
 def test_a_crash_in_the_middle_leaves_all_as_it_was(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
     runs = make_runs(door, make_experiment("one"), 2)
-    monkeypatch.setattr(runs_tags, "CHANGED", runs_tags.CHANGED.replace("SELECT run_id FROM touched", "SELECT 1 / 0"))
+    monkeypatch.setattr(
+        runs_tags, "CHANGED", runs_tags.CHANGED.replace("SELECT run_id, is_put FROM touched", "SELECT 1 / 0, true")
+    )
     with pytest.raises(Exception, match="division by zero"):
         bulk.carry_out(Order(Action.TAG, by_id(runs), {"a": "1"}), anyone(), now=50)
     assert tags(door, runs[0]) == {"stage": "new"}

@@ -4,7 +4,6 @@ An event belongs to the transaction of the change: without one, `record` refuses
 """
 
 import hashlib
-from dataclasses import dataclass
 from typing import Any
 
 from django.db import models
@@ -18,20 +17,12 @@ from apps.tenants.models.events import Event
 from maestro.database.base import PUBLIC
 from maestro.database.session import connection
 from maestro.http.addresses import client_address
-from maestro.principals import Principal
+from maestro.principals import Actor, Principal
 
 HIDDEN = frozenset({"digest", "password", "secret", "client_secret", "token", "key"})
 MASK = "[not recorded]"
-
-
-@dataclass(frozen=True)
-class Actor:
-    """Who acts, as what, from where, in which request."""
-
-    name: str
-    role: str = ""
-    address: str = ""
-    request_id: str = ""
+# Who was only named: what they may do is not known here, so nothing.
+NOBODY = Principal("person", "", "", "", "", projects=[])
 
 
 By = HttpRequest | Request | Principal | Actor | str
@@ -44,15 +35,15 @@ def actor_of(by: By) -> Actor:
     if isinstance(by, str):
         return Actor(by)
     if isinstance(by, Principal):
-        return Actor(str(by), by.role)
+        return Actor(str(by), by.role, who=by)
     http: HttpRequest = by._request if isinstance(by, Request) else by
     who: Any = by.user
     where = {"address": client_address(http), "request_id": getattr(http, "request_id", "")}
     if isinstance(who, Principal):
-        return Actor(str(who), who.role, **where)
+        return Actor(str(who), who.role, who=who, **where)
     if who is not None and who.is_authenticated:
-        return Actor(f"person:{who.get_username()}", role_of_person(who) or "", **where)
-    return Actor("anonymous", **where)
+        return Actor(f"person:{who.get_username()}", role_of_person(who) or "", who=NOBODY, **where)
+    return Actor("anonymous", who=NOBODY, **where)
 
 
 def record(

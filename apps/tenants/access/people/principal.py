@@ -4,11 +4,13 @@ from typing import Any
 
 from django.contrib.auth.models import User
 from django.http import HttpRequest
+from rest_framework.request import Request
 
 from apps.tenants.access.people.known import Known, ask, known
 from apps.tenants.routing import this_tenant
 from maestro.errors import Forbidden
-from maestro.principals import Principal
+from maestro.http.addresses import client_address
+from maestro.principals import Actor, Principal
 
 NOBODY = Principal("person", "", "", "", "")
 
@@ -46,6 +48,14 @@ def looker(request: HttpRequest) -> Principal:
             kept = kept.within("viewer")
         request.maestro_looker = kept  # type: ignore[attr-defined]
     return kept
+
+
+def acting(request: HttpRequest | Request) -> Actor:
+    """Who acts in a request, at every door: a key, a job or a person, with what they reach."""
+    http: HttpRequest = request._request if isinstance(request, Request) else request
+    found: Any = request.user
+    who = found if isinstance(found, Principal) else looker(http)
+    return Actor(str(who), who.role, client_address(http), getattr(http, "request_id", ""), who)
 
 
 def is_bound(request: HttpRequest) -> bool:

@@ -33,7 +33,7 @@ RATCHET = {
     "apps/recommendations": (2, 2),
     "apps/registry": (20, 20),
     "apps/tenants/access": (13, 15),
-    "apps/tracking": (19, 36),
+    "apps/tracking": (14, 23),
 }
 
 

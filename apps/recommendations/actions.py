@@ -9,4 +9,3 @@ class Act(Action):
     TRAINING_ASK = "training.ask"
     FORECAST_ASK = "forecast.ask"
     MODEL_ROLL_BACK = "model.roll_back"
-    PROJECT_OUTCOME = "project.outcome"

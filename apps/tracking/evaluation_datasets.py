@@ -9,11 +9,14 @@ import orjson
 from django.db import transaction
 from django.db.models import QuerySet
 
+from apps.tenants.access.audit.recording import record
+from apps.tracking.actions import Act
 from apps.tracking.models import DEFAULT_PROJECT_ID, EvaluationDataset, EvaluationRecord, Experiment
 from apps.tracking.refusals import no_experiment
+from apps.tracking.scoping import evaluation_datasets_for
 from maestro import limits
 from maestro.errors import Invalid
-from maestro.principals import Reach, home_of
+from maestro.principals import Actor, home_of
 
 USER_TAG, BY_CHARS = "mlflow.user", 250
 PARTS = ("inputs", "outputs", "expectations")
@@ -39,10 +42,10 @@ class GivenRecord:
 
 
 def create(
-    name: str, *, tags: dict[str, str], experiments: Sequence[Experiment], projects: Reach, by: str, now: int
+    name: str, by: Actor, *, tags: dict[str, str], experiments: Sequence[Experiment], now: int
 ) -> EvaluationDataset:
     """Make a dataset, in the project of its first experiment, else in the caller's own, else in the default one."""
-    home = experiments[0].project_id if experiments else home_of(projects, "name its experiments")
+    home = experiments[0].project_id if experiments else home_of(by.projects, "name its experiments")
     made = EvaluationDataset(
         project_id=home or DEFAULT_PROJECT_ID,
         name=name,
@@ -55,12 +58,13 @@ def create(
     with transaction.atomic():
         made.save()
         made.experiments.set(experiments)
+        write_down(by, Act.DATASET_CREATE, made.pk, after={"name": name, "tags": tags})
     return made
 
 
-def said_by(tags: Mapping[str, str], by: str) -> str:
+def said_by(tags: Mapping[str, str], by: Actor) -> str:
     """Name the author as MLflow does: by the tag mlflow.user, where a client sends one. The audit log knows who asked."""
-    return tags.get(USER_TAG, "")[:BY_CHARS] or by
+    return tags.get(USER_TAG, "")[:BY_CHARS] or by.name[:BY_CHARS]
 
 
 def chosen(experiments: "QuerySet[Experiment]", numbers: Sequence[int]) -> list[Experiment]:
@@ -72,70 +76,93 @@ def chosen(experiments: "QuerySet[Experiment]", numbers: Sequence[int]) -> list[
     return [found[number] for number in numbers]
 
 
-def link(dataset: EvaluationDataset, experiments: Sequence[Experiment]) -> list[int]:
-    """Say that experiments use a dataset; returns the numbers of those that did not before."""
-    linked = set(dataset.experiments.values_list("pk", flat=True))
-    fresh = [home.pk for home in experiments if home.pk not in linked]
-    dataset.experiments.add(*fresh)
-    return fresh
-
-
-def unlink(dataset: EvaluationDataset, experiments: Sequence[Experiment]) -> list[int]:
-    """Say that experiments do not use a dataset; returns the numbers of those that did."""
-    gone = list(dataset.experiments.filter(pk__in=[home.pk for home in experiments]).values_list("pk", flat=True))
-    dataset.experiments.remove(*gone)
-    return gone
-
-
-def note(datasets: "QuerySet[EvaluationDataset]", identity: str, tags: dict[str, str]) -> bool:
-    """Add to a dataset's tags, which changes neither its time nor its digest; says whether they are others now.
-
-    Raises NotFound, or Invalid for too many.
-    """
+def delete(identity: str, by: Actor) -> None:
+    """Delete a dataset with its records, for good. Raises NotFound."""
     with transaction.atomic():
-        dataset = datasets.select_for_update().fetch(identity)  # type: ignore[attr-defined]
+        dataset = fetch_held(identity, by)
+        before = {"name": dataset.name, "records": dataset.record_count}
+        write_down(by, Act.DATASET_DELETE, identity, before=before)
+        dataset.delete()
+
+
+def link(identity: str, experiments: Sequence[Experiment], by: Actor) -> EvaluationDataset:
+    """Say that experiments use a dataset. Raises NotFound."""
+    with transaction.atomic():
+        dataset = fetch_held(identity, by)
+        linked = set(dataset.experiments.values_list("pk", flat=True))
+        fresh = [home.pk for home in experiments if home.pk not in linked]
+        if fresh:
+            dataset.experiments.add(*fresh)
+            write_down(by, Act.DATASET_LINK, identity, after={"experiments": fresh})
+    return dataset
+
+
+def unlink(identity: str, experiments: Sequence[Experiment], by: Actor) -> EvaluationDataset:
+    """Say that experiments do not use a dataset. Raises NotFound."""
+    with transaction.atomic():
+        dataset = fetch_held(identity, by)
+        numbers = [home.pk for home in experiments]
+        gone = list(dataset.experiments.filter(pk__in=numbers).values_list("pk", flat=True))
+        if gone:
+            dataset.experiments.remove(*gone)
+            write_down(by, Act.DATASET_UNLINK, identity, before={"experiments": gone})
+    return dataset
+
+
+def note(identity: str, tags: dict[str, str], by: Actor) -> None:
+    """Add to a dataset's tags, which changes neither its time nor its digest. Raises NotFound, or Invalid for too many."""
+    with transaction.atomic():
+        dataset = fetch_held(identity, by)
         merged = dataset.tags | tags
         if len(merged) > limits.TRACE_NOTES:
             raise Invalid(f"A dataset takes at most {limits.TRACE_NOTES} tags.", "too_many_items")
-        is_news = merged != dataset.tags
-        dataset.tags = merged
-        dataset.save(update_fields=["tags"])
-    return is_news
-
-
-def drop_tag(datasets: "QuerySet[EvaluationDataset]", identity: str, key: str) -> bool:
-    """Take a note off a dataset and say whether it was there. Raises NotFound for the dataset."""
-    with transaction.atomic():
-        dataset = datasets.select_for_update().fetch(identity)  # type: ignore[attr-defined]
-        was_there = dataset.tags.pop(key, None) is not None
-        if was_there:
+        if merged != dataset.tags:
+            dataset.tags = merged
             dataset.save(update_fields=["tags"])
-    return was_there
+            write_down(by, Act.DATASET_TAG, identity, after=tags)
 
 
-def put_records(
-    datasets: "QuerySet[EvaluationDataset]", identity: str, given: Sequence[GivenRecord], *, by: str, now: int
-) -> tuple[int, int]:
+def drop_tag(identity: str, key: str, by: Actor) -> None:
+    """Take a note off a dataset; one that is not there is no error. Raises NotFound for the dataset."""
+    with transaction.atomic():
+        dataset = fetch_held(identity, by)
+        if dataset.tags.pop(key, None) is not None:
+            dataset.save(update_fields=["tags"])
+            write_down(by, Act.DATASET_UNTAG, identity, before={"key": key})
+
+
+def fetch_held(identity: str, by: Actor) -> EvaluationDataset:
+    """Fetch a dataset within reach, and hold its row. Raises NotFound."""
+    return evaluation_datasets_for(by).select_for_update().fetch(identity)
+
+
+def write_down(by: Actor, act: Act, identity: str, *, before: Any = None, after: Any = None) -> None:
+    """Record what was done to a dataset."""
+    record(by, act, object_type="EvaluationDataset", object_id=identity, before=before, after=after)
+
+
+def put_records(identity: str, given: Sequence[GivenRecord], by: Actor, *, now: int) -> tuple[int, int]:
     """Add records; one whose inputs are there already is merged into it. Returns how many are new, and how many not."""
     with transaction.atomic():
-        dataset = datasets.select_for_update().fetch(identity)  # type: ignore[attr-defined]
+        dataset, name = fetch_held(identity, by), by.name[:BY_CHARS]
         kept = dataset.records.filter(input_sha256__in={record.sha256 for record in given})
         known = {row.input_sha256: row for row in kept}
         fresh: dict[str, EvaluationRecord] = {}
         updated = 0
-        for record in given:
-            row = known.get(record.sha256) or fresh.get(record.sha256)
+        for given_one in given:
+            row = known.get(given_one.sha256) or fresh.get(given_one.sha256)
             if row is None:
-                fresh[record.sha256] = new_row(dataset, record, by=said_by(record.tags, by), now=now)
+                fresh[given_one.sha256] = new_row(dataset, given_one, by=said_by(given_one.tags, by), now=now)
             else:
-                merge(row, record, by=said_by(record.tags, by), now=now)
+                merge(row, given_one, by=said_by(given_one.tags, by), now=now)
                 updated += 1
         EvaluationRecord.objects.bulk_create(fresh.values(), batch_size=500)
         merged = ["outputs", "expectations", "tags", "updated_ms", "updated_by"]
         EvaluationRecord.objects.bulk_update(known.values(), merged, batch_size=500)
         dataset.schema, dataset.record_count = extended(dataset.schema, given), dataset.record_count + len(fresh)
-        dataset.updated_by, dataset.updated_ms = by, max(now, dataset.created_ms)
+        dataset.updated_by, dataset.updated_ms = name, max(now, dataset.created_ms)
         dataset.save(update_fields=["schema", "record_count", "updated_by", "updated_ms"])
+        write_down(by, Act.RECORDS_PUT, identity, after={"inserted": len(fresh), "updated": updated})
     return len(fresh), updated
 
 
@@ -171,9 +198,9 @@ def extended(schema: dict[str, Any] | None, given: Sequence[GivenRecord]) -> dic
     if not given:
         return schema
     found: dict[str, Any] = schema or {"inputs": {}, "outputs": {}, "expectations": {}, "version": "1.0"}
-    for record in given:
+    for given_one in given:
         for part in PARTS:
-            told = getattr(record, part)
+            told = getattr(given_one, part)
             if isinstance(told, dict) and isinstance(found[part], dict):
                 found[part] = {key: type_of(value) for key, value in told.items()} | found[part]
             elif told is not None and not found[part]:
@@ -186,14 +213,15 @@ def type_of(value: Any) -> str:
     return TYPES.get(type(value), "null")
 
 
-def remove_records(datasets: "QuerySet[EvaluationDataset]", identity: str, records: Sequence[str], *, now: int) -> int:
+def remove_records(identity: str, records: Sequence[str], by: Actor, *, now: int) -> int:
     """Delete some records; returns how many were there. Raises NotFound for the dataset."""
     with transaction.atomic():
-        dataset = datasets.select_for_update().fetch(identity)  # type: ignore[attr-defined]
+        dataset = fetch_held(identity, by)
         gone: int = dataset.records.filter(pk__in=records).delete()[0]
         if gone:
             dataset.record_count, dataset.updated_ms = dataset.record_count - gone, max(now, dataset.created_ms)
             dataset.save(update_fields=["record_count", "updated_ms"])
+            write_down(by, Act.RECORDS_DELETE, identity, before={"records": gone, "ids": list(records)[:100]})
     return gone
 
 

@@ -23,6 +23,7 @@ from apps.recommendations.api.serializers import AdviceShown, ForecastsShown, Ou
 from apps.recommendations.models import Advice
 from apps.recommendations.past import outcomes
 from apps.tenants.access.idempotency import IdempotentPosts
+from apps.tenants.access.people.principal import acting
 from apps.tracking.models import Project
 from apps.tracking.scoping import projects_for
 from maestro.api.permissions import asking, reading_and_writing
@@ -129,7 +130,9 @@ class ProjectOutcomeByRule(IdempotentPosts, GenericAPIView[Project]):
     @extend_schema(operation_id="project_outcome_derive", request=None, responses=OutcomeShown)
     def post(self, request: Request, project: str) -> Response:
         """Derive success from the best finished run's goal metric. 409 if the rule can't speak or a person has."""
-        found = outcomes.set_by_rule(projects_for(asking(request)).fetch(project), by=request, at=timezone.now())
+        found = outcomes.set_by_rule(
+            projects_for(asking(request)).fetch(project), by=acting(request), at=timezone.now()
+        )
         shown = {
             "project": found.pk,
             "success": found.success,

@@ -13,13 +13,13 @@ from datetime import datetime
 from django.db import transaction
 from django.db.models import F, Max, Min, Q
 
-from apps.recommendations.actions import Act
 from apps.recommendations.models import Training
-from apps.tenants.access.audit.recording import By, actor_of, record
 from apps.tracking.models import LatestMetric, Project, Run
+from apps.tracking.outcomes import Said, set_outcome
 from maestro.errors import Conflict
+from maestro.principals import Actor
 
-RULE_BY = "rule"
+RULE = Actor("rule")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,30 +58,14 @@ def derive(project: Project) -> Derived:
     )
 
 
-def set_by_person(project: Project, success: float, *, by: By, at: datetime) -> Project:
-    """Record a person's word. Raises Invalid outside 0..100."""
-    return write(project, success, by=by, at=at, source=Project.OutcomeSource.PERSON, rule="")
-
-
-def set_by_rule(project: Project, *, by: By = RULE_BY, at: datetime) -> Project:
+def set_by_rule(project: Project, *, by: Actor = RULE, at: datetime) -> Project:
     """Record what the rule says. Raises Conflict if the rule can't speak, or a person has spoken."""
-    if project.outcome_source == Project.OutcomeSource.PERSON:
-        raise Conflict("a person has set this outcome; the rule does not overwrite it", "set_by_person")
-    found = derive(project)
-    if project.success == found.success and project.outcome_rule == found.rule:
-        return project
-    return write(project, found.success, by=by, at=at, source=Project.OutcomeSource.DERIVED, rule=found.rule)
-
-
-def write(project: Project, success: float, *, by: By, at: datetime, source: str, rule: str) -> Project:
-    """Write an outcome and the audit event of the change, together."""
     with transaction.atomic():
-        locked = Project.objects.select_for_update().get(pk=project.pk)
-        before = {"success": locked.success, "by": locked.outcome_set_by, "rule": locked.outcome_rule}
-        locked.set_outcome(success, by=actor_of(by).name, at=at, source=source, rule=rule)
-        after = {"success": success, "source": source, "rule": rule}
-        record(by, Act.PROJECT_OUTCOME, subject=locked, before=before, after=after)
-    return locked
+        held = Project.objects.select_for_update().get(pk=project.pk)
+        if held.outcome_source == Project.OutcomeSource.PERSON:
+            raise Conflict("a person has set this outcome; the rule does not overwrite it", "set_by_person")
+        found = derive(held)
+        return set_outcome(held, Said(found.success, Project.OutcomeSource.DERIVED, found.rule), by=by, at=at)
 
 
 def derive_due(at: datetime) -> int:

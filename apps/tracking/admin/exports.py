@@ -9,7 +9,7 @@ from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
 from django.urls import reverse
 
-from apps.tenants.access.people.principal import looker
+from apps.tenants.access.people.principal import acting, looker
 from apps.tracking.admin.curves import chosen_runs
 from apps.tracking.admin.run_csv import CHOSEN
 from apps.tracking.admin.run_search import scope_in
@@ -49,7 +49,7 @@ def ask(request: HttpRequest) -> str:
     owner = saved_views.owner_of(looker(request))
     try:
         wanted, reach = wanted_of(request, request.POST), looker(request).projects
-        send_export(orders.ask(PARQUET, wanted, columns, owner=owner, by=request, reach=reach))
+        send_export(orders.ask(PARQUET, wanted, columns, owner=owner, by=acting(request), reach=reach))
     except MaestroError as refusal:
         return refusal.detail
     return ""

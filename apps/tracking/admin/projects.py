@@ -13,14 +13,17 @@ from django.utils import timezone
 
 from apps.tenants.access.audit.admin import Acts, AuditedAdmin
 from apps.tenants.access.people.admin import ChangedByProject
+from apps.tenants.access.people.principal import acting
 from apps.tracking.actions import Act
 from apps.tracking.admin.experiments import count_shown, counted, with_run_counts
 from apps.tracking.models import LatestMetric, Member, Project, Run
+from apps.tracking.outcomes import Said, set_outcome
 from maestro import charts
 from maestro.admin.sites import LabelledDateTime, tenant_site
 from maestro.templatetags.maestro import duration, sig
 
 RUNS_SHOWN, DAY_MS = 8, 86_400_000
+OUTCOME = ("success", "model_performance", "business_value")
 
 
 class MemberInline(admin.TabularInline):
@@ -92,12 +95,19 @@ class ProjectAdmin(ChangedByProject, AuditedAdmin):
         return HttpResponseRedirect(reverse("admin:tracking_project_change", args=[obj.pk]))
 
     def save_model(self, request: HttpRequest, obj: Project, form: Any, change: bool) -> None:
-        """Save the form; an outcome given by hand says who gave it and when."""
-        if "success" in form.changed_data:
-            obj.outcome_source = Project.OutcomeSource.PERSON if obj.success is not None else ""
-            obj.outcome_set_by = request.user.get_username() if obj.success is not None else ""
-            obj.outcome_set_at = timezone.now() if obj.success is not None else None
+        """Save the form; an outcome given by hand is a word of its own, with who gave it and when."""
+        told = {name: getattr(obj, name) for name in OUTCOME}
+        for name in OUTCOME:
+            setattr(obj, name, form.initial.get(name))
         super().save_model(request, obj, form, change)
+        if not set(OUTCOME) & set(form.changed_data):
+            return
+        success = told.pop("success")
+        is_new = "success" in form.changed_data or not obj.outcome_source
+        word = Said(success, facts=told) if is_new else Said(success, obj.outcome_source, obj.outcome_rule, told)
+        set_outcome(obj, word, by=acting(request), at=timezone.now())
+        obj.refresh_from_db(fields=[*OUTCOME, *self.readonly_fields])
+        self.leave_out(request, obj, [*OUTCOME, *self.readonly_fields])
 
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None

@@ -7,21 +7,17 @@ from urllib.parse import urlencode
 
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
-from django.db import transaction
 from django.db.models import Q
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect, QueryDict
 from django.urls import reverse
 
-from apps.tenants.access.audit.recording import record
-from apps.tenants.access.people.principal import looker
-from apps.tracking.actions import Act
+from apps.tenants.access.people.principal import acting, looker
 from apps.tracking.admin.run_search import Scope
 from apps.tracking.models import SavedView
 from apps.tracking.models.saved_views import VIEW_NAME_CHARS
 from apps.tracking.search import saved_views
 from apps.tracking.search.saved_views import ViewState
 from maestro.errors import Invalid, MaestroError
-from maestro.principals import Principal
 
 MENU = 100
 
@@ -116,23 +112,14 @@ def fields_from(request: HttpRequest, action: str, query: QueryDict) -> dict[str
     return asked[action]
 
 
-def act(request: HttpRequest, person: Principal, query: QueryDict) -> SavedView | None:
-    """Do what a button asks, and record it. Raises MaestroError."""
-    action = request.POST.get("action", "")
-    if action == "create":
-        made = saved_views.create(person, fields_from(request, action, query))
-        record(request, Act.VIEW_CREATE, subject=made, after=made.state)
-        return made
-    found = saved_views.own(person, request.POST.get("view", ""))
+def act(request: HttpRequest, query: QueryDict) -> SavedView | None:
+    """Do what a button asks. Raises MaestroError."""
+    action, view, by = request.POST.get("action", ""), request.POST.get("view", ""), acting(request)
     if action == "delete":
-        record(request, Act.VIEW_DELETE, subject=found, before=found.state)
-        saved_views.delete(person, found)
+        saved_views.delete(view, by)
         return None
-    before = {"name": found.name, "is_shared": found.is_shared, "is_default": found.is_default, "state": found.state}
-    changed = saved_views.change(person, found, fields_from(request, action, query))
-    after = {name: getattr(changed, name) for name in before}
-    record(request, Act.VIEW_CHANGE, subject=changed, before=before, after=after)
-    return changed
+    fields = fields_from(request, action, query)
+    return saved_views.create(fields, by) if action == "create" else saved_views.change(view, fields, by)
 
 
 def views(request: HttpRequest) -> HttpResponse:
@@ -143,8 +130,7 @@ def views(request: HttpRequest) -> HttpResponse:
         raise PermissionDenied
     query = QueryDict(request.POST.get("query", "")[:20_000].replace("\x00", ""), mutable=True)
     try:
-        with transaction.atomic():
-            kept = act(request, looker(request), query)
+        kept = act(request, query)
     except MaestroError as problem:
         messages.error(request, f"The view was not saved: {problem.detail}.")
         kept = None

@@ -13,6 +13,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from apps.tenants.access.idempotency import IdempotentPosts
+from apps.tenants.access.people.principal import acting
 from apps.tracking.api.run_bulk import wanted_of
 from apps.tracking.exports import orders, rows
 from apps.tracking.files import blobs
@@ -141,7 +142,12 @@ class ExportList(IdempotentPosts, GenericAPIView[Export]):
         wanted = wanted_of(request, fields, view=VIEWS[fields["view"]])
         columns = [column.title for column in rows.read_columns(fields.get("columns", ()))]
         made = orders.ask(
-            fields["format"], wanted, columns, owner=owner_of(request), by=request, reach=asking(request).projects
+            fields["format"],
+            wanted,
+            columns,
+            owner=owner_of(request),
+            by=acting(request),
+            reach=asking(request).projects,
         )
         send_export(made)
         return Response(ExportShown(made).data, status=202, headers={"Location": f"{request.path}{made.pk}/"})

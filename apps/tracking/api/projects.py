@@ -2,17 +2,15 @@
 
 from typing import Any
 
-from django.contrib.auth.models import User
-from django.db import IntegrityError, transaction
 from django.utils import timezone
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema
 from rest_framework.generics import GenericAPIView
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from apps.tenants.access.audit.recording import record
 from apps.tenants.access.idempotency import IdempotentPosts
-from apps.tracking.actions import Act
+from apps.tenants.access.people.principal import acting
+from apps.tracking import outcomes, projects
 from apps.tracking.api.serializers import (
     MemberNew,
     MemberShown,
@@ -22,7 +20,7 @@ from apps.tracking.api.serializers import (
     ProjectShown,
 )
 from apps.tracking.models import Member, Project
-from apps.tracking.scoping import projects_for, require_tenant_wide
+from apps.tracking.scoping import projects_for
 from maestro.api.etags import check_match, tagged
 from maestro.api.permissions import asking, reading_and_writing
 from maestro.api.serializers import object_in
@@ -49,31 +47,6 @@ FILTERS = [
     OpenApiParameter("team", str),
     OpenApiParameter("finished", bool, description="only projects with, or without, an outcome"),
 ]
-
-
-def make_project(request: Request, fields: dict[str, Any]) -> Project:
-    """Make a project. Raises AlreadyExists."""
-    require_tenant_wide(asking(request), "make projects")
-    try:
-        with transaction.atomic():
-            project = Project.objects.create(**({"name": fields["slug"]} | fields))
-            record(request, Act.PROJECT_CREATE, subject=project, after=ProjectShown(project).data)
-    except IntegrityError as error:
-        raise AlreadyExists(f"the slug {fields['slug']!r} is taken") from error
-    return project
-
-
-def change_project(request: Request, project: Project, fields: dict[str, Any], action: Act) -> None:
-    """Write changed fields, and who changed them, if anything differs."""
-    changed = {name: value for name, value in fields.items() if getattr(project, name) != value}
-    if not changed:
-        return
-    before = {name: getattr(project, name) for name in changed}
-    with transaction.atomic():
-        for name, value in changed.items():
-            setattr(project, name, value)
-        project.save(update_fields=[*changed])
-        record(request, action, subject=project, before=before, after=changed)
 
 
 class ProjectList(IdempotentPosts, GenericAPIView[Project]):
@@ -106,7 +79,7 @@ class ProjectList(IdempotentPosts, GenericAPIView[Project]):
         """Make a project. A taken slug is 409."""
         asked = ProjectNew(data=request.data)
         asked.is_valid(raise_exception=True)
-        return tagged(request, ProjectShown(make_project(request, asked.validated_data)).data, status=201)
+        return tagged(request, ProjectShown(projects.make(asked.validated_data, acting(request))).data, status=201)
 
 
 class ProjectDetail(GenericAPIView[Project]):
@@ -127,7 +100,7 @@ class ProjectDetail(GenericAPIView[Project]):
         asked.is_valid(raise_exception=True)
         fields = asked.validated_data
         try:
-            return tagged(request, ProjectShown(make_project(request, fields)).data, status=201)
+            return tagged(request, ProjectShown(projects.make(fields, acting(request))).data, status=201)
         except AlreadyExists:
             found = projects_for(asking(request)).fetch(project)
         different = sorted(name for name, value in fields.items() if getattr(found, name) != value)
@@ -138,12 +111,14 @@ class ProjectDetail(GenericAPIView[Project]):
     @extend_schema(operation_id="projects_patch", request=ProjectFacts, responses=ProjectShown)
     def patch(self, request: Request, project: str) -> Response:
         """Change facts of a project. If-Match guards against a lost update."""
-        with transaction.atomic():
-            found = projects_for(asking(request)).select_for_update().fetch(project)
-            check_match(request, ProjectShown(found).data, required=False)
-            asked = ProjectFacts(found, data=request.data, partial=True)
+
+        def read(held: Project) -> dict[str, Any]:
+            check_match(request, ProjectShown(held).data, required=False)
+            asked = ProjectFacts(held, data=request.data, partial=True)
             asked.is_valid(raise_exception=True)
-            change_project(request, found, asked.validated_data, Act.PROJECT_CHANGE)
+            return asked.validated_data
+
+        found = projects.change(project, read, acting(request))
         return tagged(request, ProjectShown(found).data)
 
 
@@ -167,16 +142,11 @@ class ProjectOutcome(GenericAPIView[Project]):
         asked = OutcomeNew(data=request.data)
         asked.is_valid(raise_exception=True)
         fields = dict(asked.validated_data)
-        said = {
-            "outcome_rule": fields.pop("rule", ""),
-            "outcome_source": fields.pop("source", Project.OutcomeSource.PERSON),
-        }
-        with transaction.atomic():
-            found = projects_for(asking(request)).select_for_update().fetch(project)
-            values = fields | said
-            if any(getattr(found, name) != value for name, value in values.items()):
-                values |= {"outcome_set_by": str(asking(request)), "outcome_set_at": timezone.now()}
-                change_project(request, found, values, Act.PROJECT_OUTCOME)
+        said = outcomes.Said(
+            fields.pop("success"), fields.pop("source", outcomes.PERSON), fields.pop("rule", ""), fields
+        )
+        found = projects_for(asking(request)).fetch(project)
+        found = outcomes.set_outcome(found, said, by=acting(request), at=timezone.now())
         return tagged(request, ProjectShown(found).data)
 
 
@@ -205,27 +175,11 @@ class MemberDetail(GenericAPIView[Member]):
         """Put a person of this tenant into the project, or change their title."""
         asked = MemberNew(data=request.data)
         asked.is_valid(raise_exception=True)
-        with transaction.atomic():
-            found = projects_for(asking(request)).fetch(project)
-            user = User.objects.filter(username=username).first()
-            if user is None:
-                raise NotFound("there is no such person")
-            old = Member.objects.select_related("user").filter(project=found, user=user).first()
-            before = None if old is None else MemberShown(old).data
-            member, made = Member.objects.update_or_create(project=found, user=user, defaults=asked.validated_data)
-            after = MemberShown(member).data
-            if before != after:
-                record(request, Act.MEMBER_PUT, subject=member, before=before, after=after)
+        member, made = projects.put_member(project, username, asked.validated_data, acting(request))
         return Response(MemberShown(member).data, status=201 if made else 200)
 
     @extend_schema(operation_id="members_delete", responses={204: None})
     def delete(self, request: Request, project: str, username: str) -> Response:
         """Take a person out of the project."""
-        with transaction.atomic():
-            found = projects_for(asking(request)).fetch(project)
-            member = Member.objects.filter(project=found, user__username=username).first()
-            if member is None:
-                raise NotFound("there is no such member")
-            record(request, Act.MEMBER_DELETE, subject=member, before=MemberShown(member).data)
-            member.delete()
+        projects.drop_member(project, username, acting(request))
         return Response(status=204)

@@ -2,13 +2,13 @@
 
 from typing import Any
 
-from django.db import transaction
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from apps.tenants.access.people.principal import acting
 from apps.tracking.models import Project
 from apps.tracking.models.retention import LEAST_LOST_HOURS, MOST_DAYS, MOST_LOST_HOURS
 from apps.tracking.retention import rules
@@ -74,9 +74,11 @@ def put(request: Request, project: Project | None) -> Response:
     """Write a rule and answer it."""
     asked = RuleAsked(data=request.data)
     asked.is_valid(raise_exception=True)
-    with transaction.atomic():
+
+    def guard() -> None:
         check_match(request, shown(project), required=False)
-        rules.set_rule(project, asked.validated_data, by=request)
+
+    rules.set_rule(project, asked.validated_data, by=acting(request), guard=guard)
     return tagged(request, shown(project))
 
 

@@ -2,16 +2,14 @@
 
 from typing import Any
 
-from django.db import transaction
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema
 from rest_framework import serializers
 from rest_framework.generics import GenericAPIView
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from apps.tenants.access.audit.recording import record
 from apps.tenants.access.idempotency import IdempotentPosts
-from apps.tracking.actions import Act
+from apps.tenants.access.people.principal import acting
 from apps.tracking.models import SavedView
 from apps.tracking.models.saved_views import VIEW_NAME_CHARS
 from apps.tracking.search import saved_views
@@ -130,11 +128,8 @@ class ViewList(IdempotentPosts, GenericAPIView[SavedView]):
         """Keep a view. A name that you have already for the same experiment is 409."""
         asked = ViewNew(data=request.data)
         asked.is_valid(raise_exception=True)
-        with transaction.atomic():
-            made = saved_views.create(asking(request), asked.validated_data)
-            shown = ViewShown(made).data
-            record(request, Act.VIEW_CREATE, subject=made, after=shown)
-        return tagged(request, shown, status=201)
+        made = saved_views.create(asked.validated_data, acting(request))
+        return tagged(request, ViewShown(made).data, status=201)
 
 
 class ViewDetail(GenericAPIView[SavedView]):
@@ -153,19 +148,15 @@ class ViewDetail(GenericAPIView[SavedView]):
         """Rename, share, replace or default to a view: its owner may, and an admin a shared one."""
         asked = ViewFacts(data=request.data)
         asked.is_valid(raise_exception=True)
-        with transaction.atomic():
-            found = saved_views.own(asking(request), view)
-            before = ViewShown(found).data
-            check_match(request, before, required=False)
-            shown = ViewShown(saved_views.change(asking(request), found, asked.validated_data)).data
-            record(request, Act.VIEW_CHANGE, subject=found, before=before, after=shown)
-        return tagged(request, shown)
+
+        def guard(held: SavedView) -> None:
+            check_match(request, ViewShown(held).data, required=False)
+
+        changed = saved_views.change(view, asked.validated_data, acting(request), guard=guard)
+        return tagged(request, ViewShown(changed).data)
 
     @extend_schema(operation_id="views_delete", responses={204: None})
     def delete(self, request: Request, view: str) -> Response:
         """Forget a view."""
-        with transaction.atomic():
-            found = saved_views.own(asking(request), view)
-            record(request, Act.VIEW_DELETE, subject=found, before=ViewShown(found).data)
-            saved_views.delete(asking(request), found)
+        saved_views.delete(view, acting(request))
         return Response(status=204)

@@ -14,12 +14,12 @@ from typing import Any
 from django.conf import settings
 from django.db import transaction
 
-from apps.tenants.access.audit.recording import By, actor_of, record
+from apps.tenants.access.audit.recording import record
 from apps.tracking.actions import Act
 from apps.tracking.models import Experiment, Export
 from apps.tracking.runs.selection import Wanted
 from maestro.errors import Conflict, NotFound
-from maestro.principals import Reach
+from maestro.principals import Actor, Reach
 
 FORMATS = ("csv", "jsonl", "parquet")
 MOST_OPEN = 20
@@ -29,7 +29,7 @@ SECONDS = 3_600
 LAST_WORDS = 500
 
 
-def ask(kind: str, wanted: Wanted, columns: list[str], *, owner: str, by: By, reach: Reach) -> Export:
+def ask(kind: str, wanted: Wanted, columns: list[str], *, owner: str, by: Actor, reach: Reach) -> Export:
     """Note what somebody wants. Raises Invalid for a bad question, Conflict while too many wait."""
     wanted.parsed()
     question = {
@@ -44,7 +44,7 @@ def ask(kind: str, wanted: Wanted, columns: list[str], *, owner: str, by: By, re
     with transaction.atomic():
         if Export.objects.filter(state__in=["waiting", "running"]).count() >= MOST_OPEN:
             raise Conflict(f"{MOST_OPEN} exports are still being written; ask again later", "too_many_exports")
-        made = Export.objects.create(owner=owner, asked_by=actor_of(by).name[:250], format=kind, question=question)
+        made = Export.objects.create(owner=owner, asked_by=by.name[:250], format=kind, question=question)
         shown = {"format": kind} | {name: value for name, value in question.items() if name not in HIDDEN}
         record(by, Act.EXPORT_ASK, subject=made, after=shown | {"experiments": len(wanted.experiments)})
     return made

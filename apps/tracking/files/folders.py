@@ -9,13 +9,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from django.db import transaction
 from django.db.models import BooleanField, Case, CharField, F, Func, Max, Q, Value, When
 from django.db.models.functions import StrIndex, Substr
 
+from apps.tenants.access.audit.recording import record
+from apps.tracking.actions import Act
 from apps.tracking.files.paths import clean_artifact_path, clean_directory
 from apps.tracking.models import Blob, Run
 from maestro.errors import Conflict, Invalid, NotFound
-from maestro.principals import Reach
+from maestro.principals import Actor, Reach
 
 ARTIFACTS = "artifacts"
 SCHEME = "mlflow-artifacts:/"
@@ -77,8 +80,8 @@ def locate(path: str, projects: Reach) -> tuple[Root, str]:
     return root, clean_directory("/".join(parts[used:]))
 
 
-def put(root: Root, path: str, blob: Blob) -> None:
-    """Name bytes in a folder; a name that is taken gets the new bytes.
+def put(root: Root, path: str, blob: Blob, *, by: Actor, now: int) -> None:
+    """Name bytes in a folder; a name that is taken gets the new bytes, which is an event. A run is alive by it.
 
     Raises Invalid where nothing may be written, Conflict for a file that would be a folder as well.
     """
@@ -87,7 +90,20 @@ def put(root: Root, path: str, blob: Blob) -> None:
     above = ["/".join(parts[:end]) for end in range(1, len(parts))]
     if root.files.filter(Q(path__in=above) | Q(path__startswith=f"{path}/")).exists():
         raise Conflict("the path would be a file and a folder at once", "file_or_folder")
-    root.files.update_or_create(path=path, defaults={"blob": blob})
+    with transaction.atomic():
+        before = digest_at(root, path)
+        root.files.update_or_create(path=path, defaults={"blob": blob})
+        touch(root, now)
+        if before not in (None, blob.sha256):
+            was = {"path": path, "sha256": before}
+            record(
+                by,
+                Act.FILES_REPLACE,
+                object_type="Files",
+                object_id=root.uri,
+                before=was,
+                after={"sha256": blob.sha256},
+            )
 
 
 def digest_at(root: Root, path: str) -> str | None:
@@ -140,11 +156,16 @@ def file_infos(entries: list[Entry], prefix: str = "") -> list[dict[str, Any]]:
     ]
 
 
-def remove(root: Root, path: str) -> int:
+def remove(root: Root, path: str, *, by: Actor) -> int:
     """Delete a file, or a folder with everything in it; nothing there is no error. Returns how many files went."""
     require_writable(root)
     gone = root.files.filter(Q(path=path) | Q(path__startswith=f"{path}/")) if path else root.files.all()
-    return int(gone.delete()[0])
+    with transaction.atomic():
+        count = int(gone.delete()[0])
+        if count:
+            was = {"path": path, "files": count}
+            record(by, Act.FILES_DELETE, object_type="Files", object_id=root.uri, before=was)
+    return count
 
 
 def touch(root: Root, now_ms: int) -> None:

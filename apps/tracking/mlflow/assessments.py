@@ -2,10 +2,7 @@
 
 from typing import Any
 
-from django.db import transaction
-
-from apps.tenants.access.audit.recording import record
-from apps.tracking.actions import Act
+from apps.tenants.access.people.principal import acting
 from apps.tracking.mlflow.base import TrackingView
 from apps.tracking.mlflow.trace_fields import assessment_info, notes, part, read_assessment, read_value
 from apps.tracking.models import Assessment
@@ -48,16 +45,7 @@ class OneAssessment(TrackingView):
     def delete(self, request: MlflowRequest, trace_id: str, assessment_id: str) -> dict[str, Any]:
         """Take an assessment back."""
         trace = traces_for(request.user).fetch(trace_id)
-        with transaction.atomic():
-            gone = assessments.take_back(trace, assessment_id)
-            if gone is not None:
-                record(
-                    request,
-                    Act.ASSESSMENT_DELETE,
-                    object_type="Trace",
-                    object_id=trace.pk,
-                    before=assessment_info(gone),
-                )
+        assessments.take_back(trace, assessment_id, acting(request))
         return {}
 
 

@@ -2,11 +2,8 @@
 
 from typing import Any
 
-from django.db import transaction
-
-from apps.tenants.access.audit.recording import record
+from apps.tenants.access.people.principal import acting
 from apps.tracking import evaluation_datasets, evaluation_search
-from apps.tracking.actions import Act
 from apps.tracking.mlflow.base import TrackingView, as_experiment_number
 from apps.tracking.mlflow.evaluation_fields import dataset_info, read_json_notes, read_records, record_info
 from apps.tracking.mlflow.searches import experiment_numbers
@@ -39,11 +36,6 @@ class DatasetView(TrackingView):
         return {"dataset": dataset_info(dataset, seen.order_by("pk").values_list("pk", flat=True))}
 
 
-def note(request: MlflowRequest, action: Act, identity: str, *, before: Any = None, after: Any = None) -> None:
-    """Write down what was done to a dataset."""
-    record(request, action, object_type="EvaluationDataset", object_id=identity, before=before, after=after)
-
-
 def read_experiments(fields: dict[str, Any]) -> list[int]:
     """Read experiments' numbers. Raises NotFound for what can't be one."""
     texts = read.texts(fields, "experiment_ids", MOST_EXPERIMENTS)
@@ -58,12 +50,7 @@ class CreateDataset(DatasetView):
         fields = self.fields(request)
         name, tags = read.text(fields, "name", limits.NAME_CHARS), read_json_notes(fields, "tags")
         experiments = evaluation_datasets.chosen(experiments_for(request.user), read_experiments(fields))
-        by, projects = str(request.user)[:250], request.user.projects
-        with transaction.atomic():
-            made = evaluation_datasets.create(
-                name, tags=tags, experiments=experiments, projects=projects, by=by, now=now_ms()
-            )
-            note(request, Act.DATASET_CREATE, made.pk, after={"name": name, "tags": tags})
+        made = evaluation_datasets.create(name, acting(request), tags=tags, experiments=experiments, now=now_ms())
         return self.shown(request, made)
 
 
@@ -76,11 +63,7 @@ class OneDataset(DatasetView):
 
     def delete(self, request: MlflowRequest, dataset_id: str) -> dict[str, Any]:
         """Delete a dataset with its records, for good."""
-        with transaction.atomic():
-            dataset = self.dataset(request, dataset_id)
-            before = {"name": dataset.name, "records": dataset.record_count}
-            note(request, Act.DATASET_DELETE, dataset.pk, before=before)
-            dataset.delete()
+        evaluation_datasets.delete(dataset_id, acting(request))
         return {}
 
 
@@ -133,21 +116,13 @@ class Records(DatasetView):
     def post(self, request: MlflowRequest, dataset_id: str) -> dict[str, Any]:
         """Add records, or merge them into those with the same inputs."""
         given = read_records(self.fields(request))
-        datasets, by = evaluation_datasets_for(request.user), str(request.user)[:250]
-        with transaction.atomic():
-            fresh, updated = evaluation_datasets.put_records(datasets, dataset_id, given, by=by, now=now_ms())
-            note(request, Act.RECORDS_PUT, dataset_id, after={"inserted": fresh, "updated": updated})
+        fresh, updated = evaluation_datasets.put_records(dataset_id, given, acting(request), now=now_ms())
         return {"inserted_count": fresh, "updated_count": updated}
 
     def delete(self, request: MlflowRequest, dataset_id: str) -> dict[str, Any]:
         """Delete some records."""
         identities = read.texts(self.fields(request), "dataset_record_ids", limits.EVALUATION_RECORDS)
-        datasets = evaluation_datasets_for(request.user)
-        with transaction.atomic():
-            gone = evaluation_datasets.remove_records(datasets, dataset_id, identities, now=now_ms())
-            if gone:
-                before = {"records": gone, "ids": identities[:100]}
-                note(request, Act.RECORDS_DELETE, dataset_id, before=before)
+        gone = evaluation_datasets.remove_records(dataset_id, identities, acting(request), now=now_ms())
         return {"deleted_count": gone}
 
 
@@ -159,10 +134,7 @@ class DatasetTags(DatasetView):
         fields = self.fields(request)
         if fields.get("tags") is None:
             raise read.missing("tags")
-        tags = read_json_notes(fields, "tags")
-        with transaction.atomic():
-            if evaluation_datasets.note(evaluation_datasets_for(request.user), dataset_id, tags):
-                note(request, Act.DATASET_TAG, dataset_id, after=tags)
+        evaluation_datasets.note(dataset_id, read_json_notes(fields, "tags"), acting(request))
         return {}
 
 
@@ -171,9 +143,7 @@ class OneDatasetTag(DatasetView):
 
     def delete(self, request: MlflowRequest, dataset_id: str, key: str) -> dict[str, Any]:
         """Take a note off a dataset."""
-        with transaction.atomic():
-            if evaluation_datasets.drop_tag(evaluation_datasets_for(request.user), dataset_id, key):
-                note(request, Act.DATASET_UNTAG, dataset_id, before={"key": key})
+        evaluation_datasets.drop_tag(dataset_id, key, acting(request))
         return {}
 
 
@@ -182,13 +152,9 @@ class AddExperiments(DatasetView):
 
     def post(self, request: MlflowRequest, dataset_id: str) -> dict[str, Any]:
         """Say that experiments use a dataset."""
-        dataset = self.dataset(request, dataset_id)
+        self.dataset(request, dataset_id)
         chosen = evaluation_datasets.chosen(experiments_for(request.user), read_experiments(self.fields(request)))
-        with transaction.atomic():
-            added = evaluation_datasets.link(dataset, chosen)
-            if added:
-                note(request, Act.DATASET_LINK, dataset.pk, after={"experiments": added})
-        return self.shown(request, dataset)
+        return self.shown(request, evaluation_datasets.link(dataset_id, chosen, acting(request)))
 
 
 class RemoveExperiments(DatasetView):
@@ -196,13 +162,9 @@ class RemoveExperiments(DatasetView):
 
     def post(self, request: MlflowRequest, dataset_id: str) -> dict[str, Any]:
         """Say that experiments do not use a dataset."""
-        dataset = self.dataset(request, dataset_id)
+        self.dataset(request, dataset_id)
         chosen = evaluation_datasets.chosen(experiments_for(request.user), read_experiments(self.fields(request)))
-        with transaction.atomic():
-            removed = evaluation_datasets.unlink(dataset, chosen)
-            if removed:
-                note(request, Act.DATASET_UNLINK, dataset.pk, before={"experiments": removed})
-        return self.shown(request, dataset)
+        return self.shown(request, evaluation_datasets.unlink(dataset_id, chosen, acting(request)))
 
 
 class ExperimentIds(DatasetView):

@@ -2,14 +2,12 @@
 
 from typing import Any
 
-from django.db import transaction
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.urls import URLPattern, path
 from django.views import View
 
-from apps.tenants.access.audit.recording import record
-from apps.tracking.actions import Act
+from apps.tenants.access.people.principal import acting
 from apps.tracking.files import blobs, folders
 from apps.tracking.files.paths import clean_artifact_path, clean_directory
 from apps.tracking.mlflow.base import TrackingView
@@ -37,12 +35,7 @@ class ProxiedFile(TrackingView):
         folders.require_writable(root)
         upload = read_upload(request)
         blob, _ = blobs.store(upload.chunks, blobs.Promise(upload.size_bytes, upload.sha256))
-        with transaction.atomic():
-            before = folders.digest_at(root, rest)
-            folders.put(root, rest, blob)
-            folders.touch(root, now_ms())
-            if before not in (None, blob.sha256):
-                self.note(request, Act.FILES_REPLACE, root, {"path": rest, "sha256": before}, {"sha256": blob.sha256})
+        folders.put(root, rest, blob, by=acting(request), now=now_ms())
         return {}
 
     def get(self, request: HttpRequest, path: str) -> HttpResponseBase:
@@ -62,15 +55,8 @@ class ProxiedFile(TrackingView):
         """Delete a file or a folder."""
         refuse_query(request)
         root, rest = folders.locate(path, asking(request).projects)
-        with transaction.atomic():
-            gone = folders.remove(root, rest)
-            if gone:
-                self.note(request, Act.FILES_DELETE, root, {"path": rest, "files": gone}, None)
+        folders.remove(root, rest, by=acting(request))
         return {}
-
-    def note(self, request: HttpRequest, action: Act, root: folders.Root, before: Any, after: Any) -> None:
-        """Record what happened to files that were there."""
-        record(request, action, object_type="Files", object_id=root.uri, before=before, after=after)
 
 
 def refuse_query(request: HttpRequest) -> None:

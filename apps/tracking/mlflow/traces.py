@@ -2,10 +2,7 @@
 
 from typing import Any
 
-from django.db import transaction
-
-from apps.tenants.access.audit.recording import record
-from apps.tracking.actions import Act
+from apps.tenants.access.people.principal import acting
 from apps.tracking.mlflow.base import TrackingView, as_experiment_number, experiment_number
 from apps.tracking.mlflow.batches import run_uuid
 from apps.tracking.mlflow.searches import experiment_numbers
@@ -164,11 +161,8 @@ class DeleteTraces(TrackingView):
             raise no_experiment(number)
         chosen = Trace.objects.filter(experiment=number)
         chosen = chosen.filter(pk__in=identities) if identities else chosen.filter(request_ms__lte=until)
-        with transaction.atomic():
-            gone = recording.delete(chosen, most=min(most, recording.MOST_DELETED))
-            if gone:
-                before = {"traces": gone, "ids": identities[:100], "until_ms": until}
-                record(request, Act.TRACES_DELETE, object_type="Experiment", object_id=number, before=before)
+        told = {"ids": identities[:100], "until_ms": until}
+        gone = recording.destroy(chosen, acting(request), experiment=number, most=most, told=told)
         return {"traces_deleted": gone}
 
 

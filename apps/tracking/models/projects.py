@@ -2,7 +2,6 @@
 
 import re
 import uuid
-from datetime import datetime
 from typing import Self
 
 from django.core.validators import MaxValueValidator, MinValueValidator
@@ -11,7 +10,7 @@ from django.db.models import Q
 
 from maestro import limits
 from maestro.clock import uuid7
-from maestro.errors import Invalid, NotFound
+from maestro.errors import NotFound
 
 DEFAULT_PROJECT_ID = uuid.UUID("00000000-0000-7000-8000-000000000000")
 SLUG = re.compile(r"[a-z0-9](?:[a-z0-9._-]{0,98}[a-z0-9])?")
@@ -102,14 +101,6 @@ class Project(models.Model):
                 condition=Q(success=None) | Q(success__gte=0, success__lte=100),
             )
         ]
-
-    def set_outcome(self, success: float, *, by: str, at: datetime, source: str = "person", rule: str = "") -> None:
-        """Record how the project went, and who says so. Raises Invalid outside 0..100."""
-        if not 0 <= success <= 100:
-            raise Invalid("success is a number from 0 to 100", "bad_success")
-        self.success, self.outcome_source, self.outcome_rule = success, source, rule
-        self.outcome_set_by, self.outcome_set_at = by, at
-        self.save(update_fields=["success", "outcome_source", "outcome_rule", "outcome_set_by", "outcome_set_at"])
 
     def __str__(self) -> str:
         return self.name

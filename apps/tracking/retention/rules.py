@@ -1,6 +1,6 @@
 """The tracking room: the rules of a project for its runs' lives: its own word, else that of all projects, else ours."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 from uuid import UUID
@@ -8,9 +8,10 @@ from uuid import UUID
 from django.db import transaction
 from django.db.models import Q
 
-from apps.tenants.access.audit.recording import By, actor_of, record
+from apps.tenants.access.audit.recording import record
 from apps.tracking.actions import Act
 from apps.tracking.models import DEFAULT_PROJECT_ID, LifeRule, Project
+from maestro.principals import Actor
 
 TRASH_DAYS = 30
 LOST_AFTER_HOURS = 24.0
@@ -58,19 +59,24 @@ def in_force(project: Project | None) -> Rules:
     return combined(said_of([project] if project else []), project.pk if project else None)
 
 
-def set_rule(project: Project | None, values: Mapping[str, Any], *, by: By) -> LifeRule:
-    """Write all of a rule: what is not named is left to the wider rule again. The same again changes nothing."""
+def set_rule(
+    project: Project | None, values: Mapping[str, Any], *, by: Actor, guard: Callable[[], None] | None = None
+) -> LifeRule:
+    """Write all of a rule: what is not named is left to the wider rule again. The same again changes nothing.
+
+    `guard` is asked while nobody else may write it.
+    """
     wanted = {name: values.get(name) for name in FIELDS}
     with transaction.atomic():
         # One at a time, though there may be no row of the rule to lock yet.
         list(Project.objects.select_for_update().filter(pk=project.pk if project else DEFAULT_PROJECT_ID))
+        if guard is not None:
+            guard()
         rule = LifeRule.objects.filter(project=project).order_by().first()
         before = None if rule is None else {name: getattr(rule, name) for name in FIELDS}
         if rule is not None and before == wanted:
             return rule
-        rule, _ = LifeRule.objects.update_or_create(
-            project=project, defaults=wanted | {"set_by": actor_of(by).name[:250]}
-        )
+        rule, _ = LifeRule.objects.update_or_create(project=project, defaults=wanted | {"set_by": by.name[:250]})
         subject = project if project is not None else rule
         record(by, Act.RETENTION_CHANGE, subject=subject, before=before, after=wanted)
     return rule

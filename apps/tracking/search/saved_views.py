@@ -1,7 +1,7 @@
 """The tracking room: saved views of the run list: who may see, change, share and default to which, and what they hold."""
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 from urllib.parse import urlencode
@@ -9,12 +9,14 @@ from urllib.parse import urlencode
 from django.db import IntegrityError, transaction
 from django.db.models import Q
 
+from apps.tenants.access.audit.recording import record
+from apps.tracking.actions import Act
 from apps.tracking.models import Experiment, Project, Run, SavedView
 from apps.tracking.models.saved_views import SavedViewQuerySet
 from apps.tracking.scoping import experiments_for, projects_for
 from apps.tracking.search.listing import is_order, parse_columns, tree_of
 from maestro.errors import AlreadyExists, Conflict, Forbidden, Invalid, NotFound
-from maestro.principals import Principal
+from maestro.principals import Actor, Principal
 
 MAX_OWN, MAX_EXPERIMENTS = 200, 50
 
@@ -126,20 +128,59 @@ def own(principal: Principal, identity: str | uuid.UUID) -> SavedView:
     return found
 
 
-def create(principal: Principal, fields: Mapping[str, Any]) -> SavedView:
+def create(fields: Mapping[str, Any], by: Actor) -> SavedView:
     """Keep a view. Raises Invalid, Forbidden, Conflict when there are too many, AlreadyExists for a taken name."""
+    principal = principal_of(by)
     owner = owner_of(principal)
     check_write(principal, is_shared=bool(fields.get("is_shared")))
     if SavedView.objects.filter(owner=owner).count() >= MAX_OWN:
         raise Conflict(f"you have {MAX_OWN} views already; delete one first", "too_many_views")
-    made = SavedView(owner=owner, owner_name=principal.name)
-    return write(principal, made, fields)
+    with transaction.atomic():
+        made = write(principal, SavedView(owner=owner, owner_name=principal.name), fields)
+        record(by, Act.VIEW_CREATE, subject=made, after=told(made))
+    return made
 
 
-def change(principal: Principal, view: SavedView, fields: Mapping[str, Any]) -> SavedView:
-    """Rename, share, replace or default to a view that `own` fetched. Raises as `create` does."""
-    check_write(principal, is_shared=bool(fields.get("is_shared", view.is_shared)))
-    return write(principal, view, fields)
+def change(
+    identity: str | uuid.UUID,
+    fields: Mapping[str, Any],
+    by: Actor,
+    *,
+    guard: Callable[[SavedView], None] | None = None,
+) -> SavedView:
+    """Rename, share, replace or default to a view; `guard` is asked with the row held. Raises as `own` and `create`."""
+    principal = principal_of(by)
+    with transaction.atomic():
+        view = own(principal, identity)
+        if guard is not None:
+            guard(view)
+        before = told(view)
+        check_write(principal, is_shared=bool(fields.get("is_shared", view.is_shared)))
+        write(principal, view, fields)
+        record(by, Act.VIEW_CHANGE, subject=view, before=before, after=told(view))
+    return view
+
+
+def delete(identity: str | uuid.UUID, by: Actor) -> None:
+    """Forget a view. Raises as `own`, or Forbidden for a narrowed key."""
+    principal = principal_of(by)
+    with transaction.atomic():
+        view = own(principal, identity)
+        check_write(principal, is_shared=False)
+        record(by, Act.VIEW_DELETE, subject=view, before=told(view))
+        view.delete()
+
+
+def principal_of(by: Actor) -> Principal:
+    """The person or key whose views these are: Maestro itself keeps none. Raises Forbidden."""
+    if by.who is None:
+        raise Forbidden("views belong to people and keys", "not_the_owner")
+    return by.who
+
+
+def told(view: SavedView) -> dict[str, Any]:
+    """Tell the log of a view."""
+    return {name: getattr(view, name) for name in ("name", "is_shared", "is_default", "state")}
 
 
 def write(principal: Principal, view: SavedView, fields: Mapping[str, Any]) -> SavedView:
@@ -169,12 +210,6 @@ def make_room(view: SavedView) -> None:
     if not view.is_shared:
         rivals = rivals.filter(owner=view.owner)
     rivals.exclude(pk=view.pk).update(is_default=False)
-
-
-def delete(principal: Principal, view: SavedView) -> None:
-    """Forget a view that `own` fetched."""
-    check_write(principal, is_shared=False)
-    view.delete()
 
 
 def state_of(view: SavedView) -> ViewState:

@@ -7,9 +7,12 @@ from typing import Any
 
 from django.db import transaction
 
+from apps.tenants.access.audit.recording import record
+from apps.tracking.actions import Act
 from apps.tracking.models import Assessment, Trace
 from maestro import limits
 from maestro.errors import AlreadyExists, Invalid, NotFound
+from maestro.principals import Actor
 
 
 @dataclass(frozen=True)
@@ -116,15 +119,21 @@ def change(trace: Trace, identity: str, changes: dict[str, Any], *, now: int) ->
     return found
 
 
-def take_back(trace: Trace, identity: str) -> Assessment | None:
+def take_back(trace: Trace, identity: str, by: Actor) -> None:
     """Delete an assessment; what it overrode counts again. One that is not there is no error."""
     with transaction.atomic():
         of_trace = Assessment.objects.select_for_update().filter(trace=trace)
         try:
             found = of_trace.fetch(identity)
         except NotFound:
-            return None
+            return
         if found.overrides:
             of_trace.overridden(found.overrides, valid=True)
+        record(by, Act.ASSESSMENT_DELETE, object_type="Trace", object_id=trace.pk, before=told(found))
         found.delete()
-    return found
+
+
+def told(assessment: Assessment) -> dict[str, Any]:
+    """Tell the log of an assessment."""
+    names = ("identity", "name", "kind", "value", "source_type", "source_id", "rationale", "created_by")
+    return {name: getattr(assessment, name) for name in names}

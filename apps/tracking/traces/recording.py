@@ -1,13 +1,16 @@
 """The tracking room: traces: recorded, noted, linked to runs, deleted for good. Their spans are files behind the proxy."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 from uuid import UUID
 
 import orjson
 from django.db import transaction
 from django.db.models import QuerySet
 
+from apps.tenants.access.audit.recording import record
+from apps.tracking.actions import Act
 from apps.tracking.files.folders import Root
 from apps.tracking.models import Experiment, Run, Trace
 from apps.tracking.refusals import experiment_is_deleted, no_experiment, no_run, no_tag
@@ -15,6 +18,7 @@ from apps.tracking.traces.assessments import GivenAssessment, add
 from maestro import limits
 from maestro.database.statements import execute
 from maestro.errors import AlreadyExists, Invalid
+from maestro.principals import Actor
 
 SOURCE_RUN = "mlflow.sourceRun"
 LOCATION_TAG, SPANS_TAG = "mlflow.artifactLocation", "mlflow.trace.spansLocation"
@@ -139,6 +143,18 @@ def link(traces: "QuerySet[Trace]", identities: Iterable[str], run_id: UUID, *, 
         raise no_run(run_id)
     seen = list(traces.filter(pk__in=set(identities)).values_list("pk", flat=True))
     return len(execute(LINK, {"run": run_id.hex, "ids": seen}))
+
+
+def destroy(
+    traces: "QuerySet[Trace]", by: Actor, *, experiment: int, told: Mapping[str, Any], most: int = MOST_DELETED
+) -> int:
+    """Delete some of an experiment's traces for good, and record it. Returns how many; `told` says how they were chosen."""
+    with transaction.atomic():
+        gone = delete(traces, most=min(most, MOST_DELETED))
+        if gone:
+            before = {"traces": gone, **told}
+            record(by, Act.TRACES_DELETE, object_type="Experiment", object_id=experiment, before=before)
+    return gone
 
 
 def delete(traces: "QuerySet[Trace]", *, most: int = MOST_DELETED) -> int:

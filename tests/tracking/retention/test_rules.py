@@ -33,6 +33,7 @@ from apps.tracking.retention import pruning, rules
 from apps.tracking.retention.endings import tally
 from apps.tracking.retention.rules import Rules
 from maestro.clock import now_ms
+from maestro.principals import Actor
 from tests.factories.door import Door
 from tests.factories.many_runs import make_experiment
 from tests.patience import START_SECONDS
@@ -58,7 +59,7 @@ def homes(acme: Tenant) -> dict[str, Experiment]:
 
 def say(slug: str | None, **values: Any) -> LifeRule:
     project = Project.objects.get(slug=slug) if slug else None
-    return rules.set_rule(project, values, by="test:somebody")
+    return rules.set_rule(project, values, by=Actor("test:somebody"))
 
 
 def test_a_project_s_word_goes_before_that_of_all_and_that_before_ours(homes: dict[str, Experiment]) -> None:

@@ -1,5 +1,6 @@
 """The access room: a ModelAdmin whose changes go to the audit log, beside Django's own admin log."""
 
+from collections.abc import Iterable
 from typing import Any, ClassVar, NamedTuple
 
 from django.db import models, transaction
@@ -40,6 +41,12 @@ class AuditedAdmin(ListedAdmin):
     ) -> None:
         """Record what happened to a row."""
         record(request, action, subject=row, before=before, after=after)
+
+    def leave_out(self, request: HttpRequest, row: models.Model, names: Iterable[str]) -> None:
+        """Leave fields out of a change's event: what they are now has an event of its own."""
+        if hasattr(request, "audited_before"):
+            now = fields_of(row)
+            request.audited_before |= {name: now[name] for name in names}
 
     def log_addition(self, request: HttpRequest, obj: models.Model, message: Any) -> Any:
         """Record an addition."""

@@ -18,7 +18,7 @@ QUOTED = re.compile(r"`([^`\n]+)`")
 FILE = re.compile(r"[\w.*<>-]+(?:/[\w.*<>-]+)*/?")
 SUFFIX = re.compile(r"\.(?:py|md|toml|txt|in|yaml|yml|html|js|css|sh)$")
 LINK = re.compile(r"\]\(([^)#:]+)\)")
-DEFINED = re.compile(r"`([\w./-]+\.py)`(?: \|)? `([\w.]+)`")
+DEFINED = re.compile(r"`([\w./-]+\.py)`(?: \||)\s+`([\w.]+)`")
 ROOM = re.compile(r'"(\S+?)<br/>([^"]+)"')
 QUESTIONS = (
     "Where is the CSV export of runs?",

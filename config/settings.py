@@ -200,6 +200,7 @@ EMAIL_HOST_PASSWORD = env.secret("MAESTRO_EMAIL_PASSWORD", " ").strip()
 EMAIL_USE_TLS = env.flag("MAESTRO_EMAIL_STARTTLS", True)
 EMAIL_TIMEOUT = 10
 DEFAULT_FROM_EMAIL = env.text("MAESTRO_EMAIL_FROM", f"maestro@{BASE_HOST}")
+SESSION_ENGINE = "apps.tenants.access.factors.session_store"
 SESSION_COOKIE_NAME = "__Host-session" if TLS else "maestro_session"
 CSRF_COOKIE_NAME = "__Host-csrf" if TLS else "maestro_csrf"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = TLS

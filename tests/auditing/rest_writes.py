@@ -282,6 +282,9 @@ WRITES: dict[str, Write] = {
     "POST /api/v1/keys/self/rotate/": Write(
         own_key("POST", f"{V1}keys/self/rotate/"), ("key.issue", "key.rotate"), "viewer"
     ),
+    "POST /api/v1/people/<str:username>/close/": Write(
+        lambda s: Call("POST", f"{V1}people/{person(s)[0]}/close/", {}), ("person.close",), "admin"
+    ),
     "POST /api/v1/publishers/": Write(
         lambda s: Call("POST", f"{V1}publishers/", publisher_fields(s, ec.generate_private_key(ec.SECP256R1()))),
         ("publisher.create",),

@@ -8,6 +8,7 @@ NOT_STATE = (
     "access_auditevent",
     "access_idempotentrequest",
     "django_session",
+    "factors_session",
     "django_admin_log",
     "django_migrations",
     "tracking_blob",

@@ -115,7 +115,7 @@ READS = {
 }
 # Django's, and those of test_own_pages.py and below.
 ELSEWHERE = {"admin/second-factor/", "admin/second-factor/enter/", "admin/sign-ins/"}
-ACTIONS = {"reset_second_factor"}
+ACTIONS = {"reset_second_factor", "close_accounts"}
 SITE: dict[type[Model], ModelAdmin[Any]] = dict(tenant_site._registry)
 
 
@@ -299,3 +299,8 @@ def test_the_action_that_takes_a_second_factor_away_is_told(browser: Client) -> 
     Authenticator.objects.create(user=person, sealed_secret=b"x", confirmed_at=timezone.now())
     fields = {"action": "reset_second_factor", "_selected_action": person.pk}
     check(browser, address(User), fields, "second_factor.reset")
+
+
+def test_the_action_that_closes_an_account_is_told(browser: Client) -> None:
+    person = User.objects.create_user("gus")
+    check(browser, address(User), {"action": "close_accounts", "_selected_action": person.pk}, "person.close")

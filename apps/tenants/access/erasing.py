@@ -9,19 +9,20 @@ Source  SECURITY requirement R31
 import json
 import uuid
 from collections.abc import Iterator
+from dataclasses import asdict
+from datetime import datetime
 
 from django.apps import apps
 from django.conf import settings
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import User
 from django.contrib.contenttypes.models import ContentType
-from django.contrib.sessions.models import Session
 from django.db import models, transaction
 
 from apps.tenants.access.actions import Act
 from apps.tenants.access.audit.recording import By, record
 from apps.tenants.access.models import OidcLink, ProjectRole, RefreshToken
-from apps.tenants.access.people.sessions import sessions_of
+from apps.tenants.access.people.closing import end_access
 from apps.tenants.access.sign_in import second_factor
 
 OWNERS = ("owner", "owner_name", "user_name")
@@ -50,25 +51,28 @@ def names_of(person: User) -> list[str]:
     return [person.get_username(), f"person:{person.get_username()}"]
 
 
-def erase(person: User, by: By) -> dict[str, object]:
-    """Close an account and put a pseudonym wherever its name stands. Returns the pseudonym and what was changed."""
+def erase(person: User, by: By, at: datetime, heir: User | None = None) -> dict[str, object]:
+    """Close an account and put a pseudonym wherever its name stands. Their keys end, or go to an heir.
+
+    Returns the pseudonym and what was changed.
+    """
     alias = f"erased-{uuid.uuid4().hex[:12]}"
     with transaction.atomic():
+        ended = end_access(person, by, at=at, heir=heir)
         changed = traces_of(person)
         plain, told = names_of(person)
         for model, name in naming_columns():
             rows = model._default_manager
             rows.filter(**{name: plain}).update(**{name: alias})
             rows.filter(**{name: told}).update(**{name: f"person:{alias}"})
-        ended = close(person, alias)
-        after = {"username": alias, "rows": sum(changed.values()), "sessions": ended}
+        leave_nameless(person, alias)
+        after = {"username": alias, "rows": sum(changed.values()), **asdict(ended)}
         record(by, Act.PERSON_ERASE, subject=person, after=after)
-    return {"pseudonym": alias, "sessions": ended, "rows": changed}
+    return {"pseudonym": alias, "rows": changed, **asdict(ended)}
 
 
-def close(person: User, alias: str) -> int:
-    """End all that lets a person in as themselves (keys they issued go on), and leave an account without a name. Returns how many sessions there were."""
-    ended = Session.objects.filter(pk__in=[one.pk for one in sessions_of(person)]).delete()[0]
+def leave_nameless(person: User, alias: str) -> None:
+    """Take away what joins the account to somebody, and leave it closed and without a name."""
     for model in (RefreshToken, OidcLink, ProjectRole):
         model._default_manager.filter(user=person).delete()
     second_factor.remove(person)
@@ -86,4 +90,3 @@ def close(person: User, alias: str) -> int:
     person.is_active = person.is_staff = person.is_superuser = False
     person.set_unusable_password()
     person.save()
-    return ended

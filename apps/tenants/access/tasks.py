@@ -7,21 +7,26 @@ from apps.tenants.access import idempotency
 from apps.tenants.access.audit import pruning
 from apps.tenants.access.keys import exchange
 from apps.tenants.access.models import RefreshToken
+from apps.tenants.access.people import sessions
 from apps.tenants.access.sign_in import resets
+from maestro.database.session import connection
 from maestro.tasks import fan_out, tenant_task
 
 
 @tenant_task(name="apps.tenants.access.tasks.forget_expired", soft_time_limit=120)
 def forget_expired() -> int:
-    """Delete answers older than a day, notes of used tokens, keys of jobs that ended, and old refresh tokens."""
+    """Delete old answers, notes of used tokens, keys of jobs that ended, old refresh tokens and sessions that are over."""
     at = timezone.now()
     refresh = RefreshToken.objects.filter(expires_at__lt=at - idempotency.KEEP).delete()[0]
+    refresh += sessions.forget_expired(at)
     return idempotency.forget_old(at - idempotency.KEEP) + exchange.forget_used(at) + refresh
 
 
 @shared_task(name="apps.tenants.access.tasks.forget_expired_everywhere")
 def forget_expired_everywhere() -> int:
-    """Send the task above to every active tenant."""
+    """Send the task above to every active tenant; operators' own sessions are forgotten here."""
+    connection.set_schema_to_public()
+    sessions.forget_expired(timezone.now())
     return fan_out(forget_expired, jitter_seconds=300)
 
 

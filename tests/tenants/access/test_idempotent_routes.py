@@ -23,6 +23,7 @@ REASONS = {
     "/api/v1/auth/token/": SECRET,
     "/api/v1/auth/token/refresh/": SECRET,
     "/api/v1/auth/exchange/": SECRET,
+    "/api/v1/people/<str:username>/close/": "a second time changes nothing",
     "/api/v1/auth/token/revoke/": "a second time changes nothing",
 }
 

@@ -10,13 +10,15 @@ from django.contrib.auth.admin import GroupAdmin, UserAdmin
 from django.contrib.auth.models import Group, User
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
 from django.utils.decorators import method_decorator
 from django.views.decorators.debug import sensitive_post_parameters
 
 from apps.tenants.access.actions import Act
 from apps.tenants.access.audit.admin import Acts, AuditedAdmin
 from apps.tenants.access.audit.recording import record
-from apps.tenants.access.models import ProjectRole
+from apps.tenants.access.models import ApiKey, ProjectRole
+from apps.tenants.access.people import closing
 from apps.tenants.access.people.principal import is_bound
 from apps.tenants.access.people.project_roles import project_choices, told
 from apps.tenants.access.sign_in import second_factor
@@ -33,7 +35,7 @@ class PersonAdmin(AuditedAdmin, UserAdmin):
     acts = Acts(Act.USER_ADD, Act.USER_CHANGE, Act.USER_DELETE)
     list_display = ("username", "email", "first_name", "last_name", "is_active", "last_login")
     list_filter = ("is_active", "groups")
-    actions = ("reset_second_factor",)
+    actions = ("reset_second_factor", "close_accounts")
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         """Close the fields through which an admin could raise themselves."""
@@ -57,6 +59,36 @@ class PersonAdmin(AuditedAdmin, UserAdmin):
             if self.has_change_permission(request, person) and second_factor.remove(person):
                 record(request, Act.SECOND_FACTOR_RESET, subject=person, before=HAS_FACTOR, after=HAS_NONE)
                 messages.success(request, f"{person} signs in by password alone now.")
+
+    @admin.action(description="Close: end their browsers, programs and keys", permissions=["change"])
+    def close_accounts(self, request: HttpRequest, people: Any) -> None:
+        """Close accounts, except one's own and those that one may not change."""
+        for person in people:
+            if self.has_change_permission(request, person) and person.pk != request.user.pk:
+                closing.close(request, person, at=timezone.now())
+                messages.success(request, f"{person} is closed.")
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        """Save; who is closed by the form is closed whole."""
+        super().save_model(request, obj, form, change)
+        if not obj.is_active:
+            closing.end_with(request, obj, timezone.now())
+
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
+        """Let the keys that somebody issued go with them, though no page deletes keys."""
+        rows, counts, lacking, kept = super().get_deleted_objects(objs, request)
+        return rows, counts, lacking - {ApiKey._meta.verbose_name}, kept
+
+    def delete_model(self, request: HttpRequest, obj: Any) -> None:
+        """End what they hold, with its events, before the account is gone."""
+        closing.end_with(request, obj, timezone.now())
+        super().delete_model(request, obj)
+
+    def delete_queryset(self, request: HttpRequest, queryset: Any) -> None:
+        """Do the same for many."""
+        for person in queryset:
+            closing.end_with(request, person, timezone.now())
+        super().delete_queryset(request, queryset)
 
     @method_decorator(sensitive_post_parameters())
     def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> HttpResponse:
@@ -118,6 +150,14 @@ class TenantPersonAdmin(PersonAdmin):
             record(request, Act.PROJECT_ROLE_WITHDRAW, object_type="ProjectRole", before=told(row))
 
 
+class OperatorAdmin(PersonAdmin):
+    """Operators of the installation."""
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Leave it at closing: what people of tenants own, which a deletion would look through, is not in this schema."""
+        return False
+
+
 class RoleAdmin(AuditedAdmin, GroupAdmin):
     """Roles, and further groups."""
 
@@ -126,7 +166,7 @@ class RoleAdmin(AuditedAdmin, GroupAdmin):
 
 tenant_site.binds = is_bound
 tenant_site.register(User, TenantPersonAdmin)
-operator_site.register(User, PersonAdmin)
+operator_site.register(User, OperatorAdmin)
 for site in (tenant_site, operator_site):
     site.register(Group, RoleAdmin)
     site.add_page("password_change/", own_password_on(site), "password_change")

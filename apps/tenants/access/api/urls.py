@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from apps.tenants.access.api import audit, keys, publishers, roles, tokens
+from apps.tenants.access.api import audit, keys, people, publishers, roles, tokens
 
 urlpatterns = [
     path("auth/token/", tokens.Token.as_view()),
@@ -19,6 +19,7 @@ urlpatterns = [
     path("keys/<str:key>/rotate/", keys.KeyRotation.as_view()),
     path("projects/<str:project>/roles/", roles.ProjectRoles.as_view()),
     path("projects/<str:project>/roles/<str:username>/", roles.ProjectRoleOf.as_view()),
+    path("people/<str:username>/close/", people.PersonClosing.as_view()),
     path("audit/", audit.AuditList.as_view()),
     path("audit/export/", audit.AuditExport.as_view()),
 ]

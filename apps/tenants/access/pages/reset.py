@@ -76,6 +76,11 @@ class Confirm(PasswordResetConfirmView):
     success_url = reverse_lazy("password_reset_done")
     extra_context = {"title": "A new password"}
 
+    def get_user(self, uidb64: str) -> Any:
+        """Find whose letter it is: nobody's any more once the account is closed."""
+        person = super().get_user(uidb64)
+        return person if person is not None and person.is_active else None
+
     def form_valid(self, form: Any) -> HttpResponse:
         """Set it, end what the old one opened, and write it down, together."""
         with transaction.atomic():

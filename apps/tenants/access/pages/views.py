@@ -1,26 +1,33 @@
 """The access room's pages: to the identity provider, back from it, and out."""
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 from urllib.parse import urlencode
 
 from django.contrib import auth
+from django.contrib.sessions.backends.base import SessionBase
 from django.core.exceptions import SuspiciousOperation
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
+from django.utils import timezone
 from django.utils.decorators import method_decorator
 from django.views.decorators.cache import never_cache
 from django.views.generic import View
 from mozilla_django_oidc.views import OIDCAuthenticationCallbackView, OIDCAuthenticationRequestView
 
 from apps.tenants.access.models import OidcProvider
+from apps.tenants.access.pages import begun
+from apps.tenants.access.pages.begun import Begun
 from apps.tenants.access.sign_in.oidc import endpoint, fetch_provider, library_settings
 from maestro.api.permissions import public_route
 from maestro.errors import Forbidden, MaestroError
+from maestro.http.pages import page
 from maestro.oidc import BadToken
 
 logger = logging.getLogger("maestro.signin")
-MOST_STATES = 20
+MOST_NEXT = 500
 
 
 class PerProvider:
@@ -43,18 +50,29 @@ class SignIn(PerProvider, OIDCAuthenticationRequestView):
         View.__init__(self, **kwargs)
 
     def get(self, request: HttpRequest, provider: str) -> HttpResponse:
-        """Redirect, and remember which provider this state belongs to."""
+        """Redirect, and remember in this browser what the answer has to fit."""
         found = fetch_provider(provider)
         request.library_settings = library_settings(found)  # type: ignore[attr-defined]
         self.OIDC_OP_AUTH_ENDPOINT = self.get_settings("OIDC_OP_AUTHORIZATION_ENDPOINT")
         self.OIDC_RP_CLIENT_ID = found.client_id
-        before = set(request.session.get("oidc_states", {}))
-        answer = super().get(request)
-        known = request.session.get("oidc_providers", {})
-        states = request.session["oidc_states"]
-        fresh = dict.fromkeys(set(states) - before, found.slug)
-        request.session["oidc_providers"] = {s: n for s, n in (known | fresh).items() if s in states}
+        with aside(request) as told:
+            answer = super().get(request)
+        ((state, made),) = told["oidc_states"].items()
+        following = told["oidc_login_next"] or ""
+        fresh = Begun(state, found.slug, made["nonce"], made["code_verifier"], following[:MOST_NEXT])
+        begun.write(answer, [*begun.read(request), fresh])
         return answer
+
+
+@contextmanager
+def aside(request: HttpRequest) -> Iterator[SessionBase]:
+    """Let the library write into a session that nobody keeps. Who asks is looked up before, in the real one."""
+    kept, _ = request.session, request.user.is_authenticated
+    request.session = scratch = SessionBase()  # type: ignore[assignment]
+    try:
+        yield scratch
+    finally:
+        request.session = kept
 
 
 @public_route("the identity provider sends a person back here; state, nonce and PKCE bind it to this browser")
@@ -62,33 +80,50 @@ class SignIn(PerProvider, OIDCAuthenticationRequestView):
 class Callback(PerProvider, OIDCAuthenticationCallbackView):
     """The way back."""
 
+    on_its_way: Begun
+
     def get(self, request: HttpRequest) -> HttpResponse:
         """Sign the person in, or say that it did not work: why stands in the log only."""
-        slug = request.session.get("oidc_providers", {}).pop(request.GET.get("state", ""), None)
-        if slug is None:
+        waiting, state = begun.read(request), request.GET.get("state", "")
+        found = next((one for one in waiting if one.state == state), None)
+        if found is None:
             raise SuspiciousOperation("this sign-in was not begun here")
-        request.session.modified = True
-        found = fetch_provider(slug)
-        if request.GET.get("error") or request.GET.get("iss", found.issuer) != found.issuer:
-            request.session.get("oidc_states", {}).pop(request.GET["state"], None)
-            raise Forbidden("the identity provider did not let you in", "sign_in_refused")
+        self.on_its_way = found
         try:
-            request.oidc_provider = found  # type: ignore[attr-defined]
-            request.library_settings = library_settings(found)  # type: ignore[attr-defined]
-            return super().get(request)
+            answer = self.come_back(request)
+        except MaestroError as refusal:
+            answer = page(request, refusal)
+        begun.write(answer, [one for one in waiting if one is not found])
+        return answer
+
+    def come_back(self, request: HttpRequest) -> HttpResponse:
+        """Trade the code for a person. Raises Forbidden, always with the same words."""
+        found = fetch_provider(self.on_its_way.provider)
+        if request.GET.get("error") or request.GET.get("iss", found.issuer) != found.issuer:
+            raise Forbidden("the identity provider did not let you in", "sign_in_refused")
+        request.oidc_provider = found  # type: ignore[attr-defined]
+        request.library_settings = library_settings(found)  # type: ignore[attr-defined]
+        try:
+            with aside(request) as told:
+                bound = {"nonce": self.on_its_way.nonce, "code_verifier": self.on_its_way.code_verifier}
+                self.user = auth.authenticate(request=request, **bound)
         except BadToken as error:
             logger.warning("sign-in by %s refused: %s", found.slug, error.detail)
             return self.login_failure()
+        if self.user is None or not begun.take(self.on_its_way, timezone.now()):
+            return self.login_failure()
+        answer = self.login_success()
+        request.session.update({"oidc_provider": found.slug, "oidc_id_token": told["oidc_id_token"]})
+        return answer
 
     def login_failure(self) -> HttpResponse:
         """Refuse with the same words, whatever was wrong."""
         raise Forbidden("the sign-in did not work; ask your admin to look at the log", "sign_in_refused")
 
-    def login_success(self) -> HttpResponse:
-        """Begin a session that knows how it began, for the way out."""
-        answer = super().login_success()
-        self.request.session["oidc_provider"] = self.request.oidc_provider.slug  # type: ignore[attr-defined]
-        return answer
+    @property
+    def success_url(self) -> str:
+        """Where they wanted to go when they began; the library looked whether that is a page of ours."""
+        return self.on_its_way.following or str(self.get_settings("LOGIN_REDIRECT_URL"))
 
 
 @public_route("ends the session of this browser; needs a CSRF token")

@@ -57,6 +57,7 @@ class Artifact(models.Model):
     owner = models.CharField(max_length=250, blank=True)
     description = models.TextField(blank=True, max_length=limits.TEXT_CHARS)
     card = models.TextField(blank=True, max_length=limits.TEXT_CHARS, help_text="Markdown")
+    # None is shared with everybody, which is said and never comes of a deletion: a project that holds artifacts stays.
     project = models.ForeignKey("tracking.Project", null=True, blank=True, on_delete=models.PROTECT, related_name="+")
     next_number = models.PositiveIntegerField(default=1, editable=False)
     created_ms = models.BigIntegerField()

@@ -12,6 +12,7 @@ from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 
 from apps.tenants.access.audit.admin import Acts, AuditedAdmin
+from apps.tenants.access.keys.of_projects import end_with_project
 from apps.tenants.access.people.admin import ChangedByProject
 from apps.tenants.access.people.principal import acting
 from apps.tracking.actions import Act
@@ -108,6 +109,17 @@ class ProjectAdmin(ChangedByProject, AuditedAdmin):
         set_outcome(obj, word, by=acting(request), at=timezone.now())
         obj.refresh_from_db(fields=[*OUTCOME, *self.readonly_fields])
         self.leave_out(request, obj, [*OUTCOME, *self.readonly_fields])
+
+    def delete_model(self, request: HttpRequest, obj: Project) -> None:
+        """Delete a project, and end the keys, CI jobs and roles that were bound to it."""
+        end_with_project(request, obj.pk, timezone.now())
+        super().delete_model(request, obj)
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Project]) -> None:
+        """Do the same for many."""
+        for project in queryset:
+            end_with_project(request, project.pk, timezone.now())
+        super().delete_queryset(request, queryset)
 
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None

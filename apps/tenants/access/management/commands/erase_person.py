@@ -18,8 +18,9 @@ class Command(MaestroCommand):
 
     help = (
         "Erase a person from a tenant for good: name, address, password, second factor, sign-ins and roles go, the "
-        "account is closed, keys that they issued end, or go to --hand-over-to, and a pseudonym stands wherever a row tells who did something. Without --execute it only "
-        "says what would change. The audit log is not rewritten: it forgets by its retention. Names that people typed "
+        "account is closed, keys that they issued end, or go to --hand-over-to, and a pseudonym stands wherever a row "
+        "tells who did something. Without --execute it only says what would change. The audit log is not rewritten: it "
+        "forgets by its retention. Names that people typed "
         "into tags, notes and files stay. Close them at the identity provider first, or they come back as new."
     )
     example = "manage.py erase_person --tenant acme --username ada --execute --yes"

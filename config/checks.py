@@ -45,6 +45,9 @@ def settings_faults() -> Iterator[tuple[str, str]]:
         value = getattr(settings, name)
         for fault in secret_faults(f"MAESTRO_{name}", value) if value or name != "METRICS_TOKEN" else ():
             yield f"maestro.{code}", fault
+    for code, name in (("E001", "SECRET_KEY_FALLBACKS"), ("E002", "KEY_PEPPER_FALLBACKS")):
+        for value in getattr(settings, name):
+            yield from ((f"maestro.{code}", fault) for fault in secret_faults(f"MAESTRO_{name}", value))
     if settings.SECRET_KEY == settings.KEY_PEPPER:
         yield "maestro.E002", "MAESTRO_KEY_PEPPER must differ from MAESTRO_SECRET_KEY"
     yield from proxy_faults()

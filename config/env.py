@@ -79,6 +79,11 @@ def secret(name: str, default: str | None = None) -> str:
         raise ImproperlyConfigured(f"{name}_FILE={path} can't be read: {error.strerror}") from error
 
 
+def secrets(name: str) -> list[str]:
+    """Read secrets separated by spaces or lines, from NAME or from the file that NAME_FILE names; none if it is unset."""
+    return secret(name, " ").split()
+
+
 def database(url: str) -> dict[str, str | int]:
     """Turn postgresql://user:password@host:port/name into Django's words."""
     parts = urlsplit(url)

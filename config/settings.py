@@ -16,6 +16,9 @@ django_stubs_ext.monkeypatch()
 DEBUG = env.flag("MAESTRO_DEBUG", False)
 SECRET_KEY = env.secret("MAESTRO_SECRET_KEY")
 KEY_PEPPER = env.secret("MAESTRO_KEY_PEPPER")
+# Older ones, or the next, known while they are rotated (docs/operators.md).
+SECRET_KEY_FALLBACKS = env.secrets("MAESTRO_SECRET_KEY_FALLBACKS")
+KEY_PEPPER_FALLBACKS = env.secrets("MAESTRO_KEY_PEPPER_FALLBACKS")
 BASE_HOST = env.text("MAESTRO_BASE_HOST", "localhost").lower()
 BASE_HOST_ALIASES = frozenset(filter(None, env.text("MAESTRO_BASE_HOST_ALIASES", "127.0.0.1").lower().split(",")))
 ALLOWED_HOSTS = [
@@ -138,7 +141,7 @@ MIDDLEWARE = [
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
-    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "apps.tenants.access.people.middleware.PersonMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]

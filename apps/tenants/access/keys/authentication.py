@@ -17,8 +17,9 @@ from rest_framework.request import Request
 
 from apps.tenants.access.keys import tokens
 from apps.tenants.access.models import ApiKey
-from apps.tenants.access.models.keys import hmac_of, split_text
+from apps.tenants.access.models.keys import split_text
 from apps.tenants.middleware import key_text
+from maestro import peppers
 from maestro.errors import Unauthenticated
 from maestro.http.requests import TenantRequest
 from maestro.http.throttling import count_refused, limiter
@@ -66,7 +67,7 @@ def look_up(text: str, schema: str) -> Principal:
     key = ApiKey.objects.filter(pk=identity).first()
     at = timezone.now()
     if key is None:
-        hmac_of(secret)
+        peppers.fitting(b"", secret)
         raise Unauthenticated(REFUSAL)
     if not key.matches(secret) or not key.is_valid(at):
         raise Unauthenticated(REFUSAL)

@@ -70,6 +70,12 @@ def fingerprint(person: User) -> str:
     return hashlib.sha256(person.get_session_auth_hash().encode()).hexdigest()[:16]
 
 
+def fingerprints(person: User) -> set[str]:
+    """Digest the same by today's secret of the server and, while it is rotated, by yesterday's."""
+    older = person.get_session_auth_fallback_hash()
+    return {fingerprint(person), *(hashlib.sha256(one.encode()).hexdigest()[:16] for one in older)}
+
+
 def issue(person: User, at: datetime, family: uuid.UUID | None = None) -> Pair:
     """Hand out a pair. A family is all that follows from one sign-in."""
     family = family or uuid.uuid4()
@@ -146,7 +152,7 @@ def principal_of(text: str) -> Principal:
     except ValueError as error:
         raise Unauthenticated(REFUSAL) from error
     person = User.objects.filter(pk=identity, is_active=True).first()
-    if person is None or fingerprint(person) != claims["pwd"]:
+    if person is None or claims["pwd"] not in fingerprints(person):
         raise Unauthenticated(REFUSAL)
     if RefreshToken.objects.filter(family=family, revoked_at__isnull=False).exists():
         raise Unauthenticated(REFUSAL)

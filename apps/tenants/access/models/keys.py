@@ -3,7 +3,6 @@
 The text is `mst_<slug>_<id>_<secret><crc>`. Only an HMAC of the secret is stored; the text is shown once.
 """
 
-import hashlib
 import hmac
 import secrets
 import uuid
@@ -13,12 +12,11 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Self
 
-from django.conf import settings
 from django.contrib.postgres.functions import RandomUUID
 from django.db import connection, models
 from django.db.models import Q
 
-from maestro import limits
+from maestro import limits, peppers
 from maestro.errors import Invalid, NotFound
 from maestro.principals import RANK, ROLES, SCOPES
 
@@ -46,11 +44,6 @@ def text_of(slug: str, identity: str, secret: str) -> str:
     """Write a key as its holder gets it."""
     body = f"mst_{slug}_{identity}_{secret}"
     return body + checksum(body)
-
-
-def hmac_of(secret: str) -> bytes:
-    """Digest a secret with the pepper, which is not in the database."""
-    return hmac.digest(settings.KEY_PEPPER.encode(), secret.encode(), hashlib.sha256)
 
 
 def check_wish(*, name: str, role: str, days: int, scopes: Iterable[str]) -> None:
@@ -87,6 +80,10 @@ class ApiKeyQuerySet(models.QuerySet["ApiKey"]):
     def not_ended(self, at: datetime) -> Self:
         """Keep keys that nobody has ended yet, be it for later."""
         return self.filter(Q(revoked_at=None) | Q(revoked_at__gt=at))
+
+    def waiting_for_old_pepper(self, at: datetime) -> Self:
+        """Keep keys that open the door by an older pepper until they are next used."""
+        return self.valid(at).exclude(pepper=peppers.today())
 
     def with_what_came_of_them(self) -> Self:
         """Add to these keys their families, the keys that any of them made, these keys' families, and so on."""
@@ -141,7 +138,8 @@ class ApiKeyQuerySet(models.QuerySet["ApiKey"]):
             role=role,
             project_id=project_id,
             scopes=sorted(scopes),
-            digest=hmac_of(secret),
+            digest=peppers.digest(secret),
+            pepper=peppers.today(),
             last_four=secret[-4:],
             expires_at=min(ends, origin.until or ends),
             kind=kind,
@@ -171,6 +169,7 @@ class ApiKey(models.Model):
     project_id = models.UUIDField(null=True, blank=True)
     scopes = models.JSONField(default=list, blank=True)
     digest = models.BinaryField(max_length=32, editable=False)
+    pepper = models.CharField(max_length=8, default="", editable=False, help_text="the mark of the digest's pepper")
     last_four = models.CharField(max_length=4, editable=False)
     created_by = models.CharField(max_length=250, blank=True, editable=False)
     # A key and its successors by rotation are one family. What is deleted takes the keys that it made along.
@@ -194,8 +193,16 @@ class ApiKey(models.Model):
         constraints = [models.CheckConstraint(name="access_key_known_role", condition=Q(role__in=ROLES))]
 
     def matches(self, secret: str) -> bool:
-        """Compare in constant time."""
-        return hmac.compare_digest(bytes(self.digest), hmac_of(secret))
+        """Compare in constant time, by every pepper that counts; one that fits by an older moves to today's."""
+        mark = peppers.fitting(bytes(self.digest), secret)
+        if mark is not None and mark != peppers.today():
+            self.digest_anew(secret)
+        return mark is not None
+
+    def digest_anew(self, secret: str) -> None:
+        """Keep the digest by today's pepper instead."""
+        fresh = {"digest": peppers.digest(secret), "pepper": peppers.today()}
+        type(self).objects.filter(pk=self.pk, digest=bytes(self.digest)).update(**fresh)
 
     def is_valid(self, at: datetime) -> bool:
         """Say whether it opens the door at a time."""

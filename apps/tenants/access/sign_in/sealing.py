@@ -21,13 +21,24 @@ def salt() -> bytes:
     return tenant.id.bytes if isinstance(tenant, Tenant) else b"the operators' schema"
 
 
+def box_of(secret: str) -> Fernet:
+    """Make the tenant's box of one secret of the server."""
+    kdf = HKDF(algorithm=hashes.SHA256(), length=32, salt=salt(), info=b"maestro sealed secret 1")
+    return Fernet(base64.urlsafe_b64encode(kdf.derive(secret.encode())))
+
+
 def box() -> MultiFernet:
     """Make the tenant's box, of today's secret and, while it is rotated, of yesterday's."""
-    boxes = []
-    for secret in (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS):
-        kdf = HKDF(algorithm=hashes.SHA256(), length=32, salt=salt(), info=b"maestro sealed secret 1")
-        boxes.append(Fernet(base64.urlsafe_b64encode(kdf.derive(str(secret).encode()))))
-    return MultiFernet(boxes)
+    return MultiFernet([box_of(str(secret)) for secret in (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS)])
+
+
+def reseal(sealed: bytes) -> bytes | None:
+    """Seal a secret by today's secret of the server; None if it is already. Raises Unavailable if none opens it."""
+    try:
+        box_of(settings.SECRET_KEY).decrypt(sealed)
+    except InvalidToken:
+        return seal(unseal(sealed))
+    return None
 
 
 def seal(text: str) -> bytes:

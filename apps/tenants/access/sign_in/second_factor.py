@@ -12,7 +12,6 @@ import secrets
 from datetime import datetime
 from typing import Any
 
-from django.conf import settings
 from django.contrib.auth import BACKEND_SESSION_KEY
 from django.contrib.auth.models import User
 from django.db import transaction
@@ -23,6 +22,7 @@ from apps.tenants.access.factors.models import Authenticator, RecoveryCode
 from apps.tenants.access.people.known import ask, known
 from apps.tenants.access.sign_in.passwords import LOCK_SECONDS
 from apps.tenants.access.sign_in.sealing import seal, unseal
+from maestro import peppers
 from maestro.database.session import connection
 from maestro.http.addresses import client_address, group_of
 from maestro.http.throttling import limiter
@@ -93,14 +93,17 @@ def renew_codes(person: User) -> list[str]:
     raw = [base64.b32encode(secrets.token_bytes(CODE_BYTES)).decode().rstrip("=").lower() for _ in range(CODES)]
     with transaction.atomic():
         RecoveryCode.objects.filter(user=person).delete()
-        RecoveryCode.objects.bulk_create(RecoveryCode(user=person, digest=digest_of(person, text)) for text in raw)
+        RecoveryCode.objects.bulk_create(
+            RecoveryCode(user=person, digest=peppers.digest(plain_code(person, text)), pepper=peppers.today())
+            for text in raw
+        )
     return [f"{text[:5]}-{text[5:]}" for text in raw]
 
 
-def digest_of(person: User, text: str) -> bytes:
-    """Digest a recovery code with the pepper, which is not in the database."""
+def plain_code(person: User, text: str) -> str:
+    """Write what of a recovery code is digested."""
     plain = text.replace("-", "").replace(" ", "").lower()
-    return hmac.digest(settings.KEY_PEPPER.encode(), f"recovery\0{person.pk}\0{plain}".encode(), "sha256")
+    return f"recovery\0{person.pk}\0{plain}"
 
 
 def step_of(found: Authenticator, code: str, at: datetime) -> int | None:
@@ -128,10 +131,8 @@ def check(request: HttpRequest | None, person: User, code: str, at: datetime) ->
     if used:
         how: str | None = "app"
     else:
-        taken = found is not None and 0 < len(code) <= 40
-        how = (
-            "recovery" if taken and RecoveryCode.objects.filter(user=person).use(digest_of(person, code), at) else None
-        )
+        digests = peppers.every_digest(plain_code(person, code)) if found is not None and 0 < len(code) <= 40 else []
+        how = "recovery" if digests and RecoveryCode.objects.filter(user=person).use(digests, at) else None
     for name, _ in tries if how is None else ():
         limiter.take(name, 1_000_000, seconds=LOCK_SECONDS)
     if how is not None:

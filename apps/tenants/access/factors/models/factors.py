@@ -5,6 +5,8 @@ from typing import Self
 
 from django.db import models
 
+from maestro import peppers
+
 
 class Authenticator(models.Model):
     """A person's authenticator app. The secret is encrypted; it counts once a code of it was typed in."""
@@ -25,9 +27,13 @@ class RecoveryCodeQuerySet(models.QuerySet["RecoveryCode"]):
         """Keep those that were not used."""
         return self.filter(used_at=None)
 
-    def use(self, digest: bytes, at: datetime) -> bool:
+    def waiting_for_old_pepper(self) -> Self:
+        """Keep those that work by an older pepper: only their person can make new ones."""
+        return self.left().exclude(pepper=peppers.today())
+
+    def use(self, digests: list[bytes], at: datetime) -> bool:
         """Use a code up. Says whether there was one; of many that try at once, one is told so."""
-        return self.left().filter(digest=digest).update(used_at=at) == 1
+        return self.left().filter(digest__in=digests).update(used_at=at) == 1
 
 
 class RecoveryCode(models.Model):
@@ -35,6 +41,7 @@ class RecoveryCode(models.Model):
 
     user = models.ForeignKey("auth.User", on_delete=models.CASCADE, related_name="recovery_codes")
     digest = models.BinaryField(max_length=32, editable=False)
+    pepper = models.CharField(max_length=8, default="", editable=False, help_text="the mark of the digest's pepper")
     used_at = models.DateTimeField(null=True, editable=False)
 
     objects = RecoveryCodeQuerySet.as_manager()

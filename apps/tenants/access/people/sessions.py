@@ -27,7 +27,7 @@ def sessions_of(person: Any, at: datetime) -> QuerySet[Session]:
 
 def end_sessions(person: Any, *, but: str | None = None) -> int:
     """End every session of a person, or every other one. Returns how many there were."""
-    return Session.objects.filter(person_id=person.pk).exclude(session_key=but or "").delete()[0]
+    return at_once(Session.objects.filter(person_id=person.pk).exclude(session_key=but or ""))
 
 
 def end_programs(person: Any, at: datetime, family: uuid.UUID | None = None) -> int:
@@ -63,4 +63,9 @@ def as_family(text: str) -> uuid.UUID | None:
 
 def forget_expired(before: datetime) -> int:
     """Delete the rows of sessions that are over."""
-    return Session.objects.filter(expire_date__lt=before).delete()[0]
+    return at_once(Session.objects.filter(expire_date__lt=before))
+
+
+def at_once(sessions: QuerySet[Session]) -> int:
+    """Delete in one statement: nothing refers to sessions, so Django need not fetch them first, a hundred at a time."""
+    return sessions._raw_delete(sessions.db)

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import Group, User
 from django.core.management import CommandError, call_command
-from django.test import Client
+from django.test import Client, override_settings
 from django.utils import timezone
 from django_otp.oath import hotp
 from django_tenants.utils import schema_context, tenant_context
@@ -62,11 +62,10 @@ def bearer(text: str) -> Client:
 @contextmanager
 def rotated(settings: Any, *, keeping: bool = True) -> Iterator[None]:
     """Stand after the rotation, with or without knowing what was before."""
-    with pytest.MonkeyPatch.context() as patch:
-        for name, fresh in (("SECRET_KEY", NEXT_SECRET), ("KEY_PEPPER", NEXT_PEPPER)):
-            older = [getattr(settings, name)] if keeping else []
-            patch.setattr(settings, f"{name}_FALLBACKS", older)
-            patch.setattr(settings, name, fresh)
+    changed: dict[str, Any] = {"SECRET_KEY": NEXT_SECRET, "KEY_PEPPER": NEXT_PEPPER}
+    for name in list(changed):
+        changed[f"{name}_FALLBACKS"] = [getattr(settings, name)] if keeping else []
+    with override_settings(**changed):
         forget_keys()
         yield
     forget_keys()

@@ -5,6 +5,7 @@ from datetime import datetime
 
 from django.db import transaction
 
+from apps.tenants.access.actions import Act
 from apps.tenants.access.audit.recording import By, record
 from apps.tenants.access.keys import keyring, trusting
 from apps.tenants.access.models import ApiKey, ProjectRole, TrustedPublisher
@@ -18,5 +19,5 @@ def end_with_project(by: By, project_id: uuid.UUID, at: datetime) -> None:
             trusting.distrust(by, publisher, at)
         keyring.end(by, ApiKey.objects.filter(project_id=project_id), at)
         for role in ProjectRole.objects.filter(project_id=project_id).select_related("user"):
-            record(by, "project_role.withdraw", subject=role, before=told(role))
+            record(by, Act.PROJECT_ROLE_WITHDRAW, subject=role, before=told(role))
             role.delete()

@@ -9,6 +9,7 @@ from datetime import datetime
 from django.contrib.auth.models import User
 from django.db import transaction
 
+from apps.tenants.access.actions import Act
 from apps.tenants.access.audit.recording import By, record
 from apps.tenants.access.keys import keyring
 from apps.tenants.access.models import ApiKey, role_of_person
@@ -35,7 +36,7 @@ def close(by: By, person: User, *, at: datetime, heir: User | None = None) -> En
         was_open = User.objects.filter(pk=person.pk, is_active=True).update(is_active=False) > 0
         ended = end_access(person, by, at=at, heir=heir)
         if was_open or any(asdict(ended).values()):
-            record(by, "person.close", subject=person, before={"is_active": was_open}, after=told(ended, heir))
+            record(by, Act.PERSON_CLOSE, subject=person, before={"is_active": was_open}, after=told(ended, heir))
     return ended
 
 
@@ -44,7 +45,7 @@ def end_with(by: By, person: User, at: datetime) -> None:
     with transaction.atomic():
         ended = end_access(person, by, at=at)
         if any(asdict(ended).values()):
-            record(by, "person.close", subject=person, after=told(ended, None))
+            record(by, Act.PERSON_CLOSE, subject=person, after=told(ended, None))
 
 
 def end_access(person: User, by: By, *, at: datetime, heir: User | None = None) -> Ended:
@@ -70,7 +71,7 @@ def hand_over(by: By, keys: list[ApiKey], heir: User, at: datetime) -> int:
         before = {"created_by": key.created_by}
         key.person, key.created_by = heir, f"person:{heir.get_username()}"[:250]
         key.save(update_fields=["person", "created_by"])
-        record(by, "key.hand_over", subject=key, before=before, after={"created_by": key.created_by})
+        record(by, Act.KEY_HAND_OVER, subject=key, before=before, after={"created_by": key.created_by})
         given += key.is_valid(at)
     return given
 

@@ -8,6 +8,7 @@ from typing import Any
 from django.db import transaction
 from django.db.models import QuerySet
 
+from apps.tenants.access.actions import Act
 from apps.tenants.access.audit.recording import By, record
 from apps.tenants.access.factors.models import Session
 from apps.tenants.access.models import RefreshToken
@@ -49,7 +50,7 @@ def sign_out(by: By, person: Any, wanted: str, *, but: str | None, at: datetime)
             ended = Session.objects.filter(pk__in=keys, person_id=person.pk).delete()[0]
             ended += end_programs(person, at, family) if family else 0
         if ended:
-            record(by, "person.sign_out", subject=person, after={"ended": ended})
+            record(by, Act.PERSON_SIGN_OUT, subject=person, after={"ended": ended})
     return ended
 
 

@@ -6,6 +6,7 @@ from datetime import datetime
 
 from django.db import models, transaction
 
+from apps.tenants.access.actions import Act
 from apps.tenants.access.audit.recording import By, record
 from apps.tenants.access.factors.models import Authenticator, RecoveryCode
 from apps.tenants.access.models import ApiKey, OidcProvider
@@ -48,7 +49,7 @@ def reseal_all(by: By, at: datetime, *, dry_run: bool) -> Resealed:
                 moved = reseal_some(model, keys, done, dry_run=dry_run)
                 if moved and not dry_run:
                     told = {"rows": moved, "by": "today's secret of the server"}
-                    record(by, "secrets.reseal", object_type=model.__name__, object_id="*", after=told)
+                    record(by, Act.SECRETS_RESEAL, object_type=model.__name__, object_id="*", after=told)
     return done
 
 

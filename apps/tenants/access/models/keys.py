@@ -138,8 +138,7 @@ class ApiKeyQuerySet(models.QuerySet["ApiKey"]):
             role=role,
             project_id=project_id,
             scopes=sorted(scopes),
-            digest=peppers.digest(secret),
-            pepper=peppers.today(),
+            **peppers.columns(secret),
             last_four=secret[-4:],
             expires_at=min(ends, origin.until or ends),
             kind=kind,
@@ -201,8 +200,7 @@ class ApiKey(models.Model):
 
     def digest_anew(self, secret: str) -> None:
         """Keep the digest by today's pepper instead."""
-        fresh = {"digest": peppers.digest(secret), "pepper": peppers.today()}
-        type(self).objects.filter(pk=self.pk, digest=bytes(self.digest)).update(**fresh)
+        type(self).objects.filter(pk=self.pk, digest=bytes(self.digest)).update(**peppers.columns(secret))
 
     def is_valid(self, at: datetime) -> bool:
         """Say whether it opens the door at a time."""

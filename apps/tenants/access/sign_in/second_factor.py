@@ -94,8 +94,7 @@ def renew_codes(person: User) -> list[str]:
     with transaction.atomic():
         RecoveryCode.objects.filter(user=person).delete()
         RecoveryCode.objects.bulk_create(
-            RecoveryCode(user=person, digest=peppers.digest(plain_code(person, text)), pepper=peppers.today())
-            for text in raw
+            RecoveryCode(user=person, **peppers.columns(plain_code(person, text))) for text in raw
         )
     return [f"{text[:5]}-{text[5:]}" for text in raw]
 

@@ -5,15 +5,11 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-<<<<<<<< HEAD:apps/registry/migrations/0003_private_artifacts_stay_private.py
     dependencies = [
         ("registry", "0002_logged_model_run_hex"),
         ("tracking", "0012_writers"),
     ]
 
-========
-    dependencies = [("registry", "0002_logged_model_run_hex"), ("tracking", "0001_initial")]
->>>>>>>> 3ad23e2 (registry: Number the migration after its forerunner.):apps/registry/migrations/0003_artifacts_keep_their_project.py
     operations = [
         migrations.AlterField(
             model_name="artifact",

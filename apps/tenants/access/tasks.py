@@ -7,7 +7,7 @@ from apps.tenants.access import idempotency
 from apps.tenants.access.audit import pruning
 from apps.tenants.access.keys import exchange
 from apps.tenants.access.models import RefreshToken
-from apps.tenants.access.people import sessions
+from apps.tenants.access.people.sessions import forget_expired as forget_sessions
 from apps.tenants.access.sign_in import resets
 from maestro.database.session import connection
 from maestro.tasks import fan_out, tenant_task
@@ -18,7 +18,7 @@ def forget_expired() -> int:
     """Delete old answers, notes of used tokens, keys of jobs that ended, old refresh tokens and sessions that are over."""
     at = timezone.now()
     refresh = RefreshToken.objects.filter(expires_at__lt=at - idempotency.KEEP).delete()[0]
-    refresh += sessions.forget_expired(at)
+    refresh += forget_sessions(at)
     return idempotency.forget_old(at - idempotency.KEEP) + exchange.forget_used(at) + refresh
 
 
@@ -26,7 +26,7 @@ def forget_expired() -> int:
 def forget_expired_everywhere() -> int:
     """Send the task above to every active tenant; operators' own sessions are forgotten here."""
     connection.set_schema_to_public()
-    sessions.forget_expired(timezone.now())
+    forget_sessions(timezone.now())
     return fan_out(forget_expired, jitter_seconds=300)
 
 

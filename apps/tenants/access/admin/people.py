@@ -18,7 +18,7 @@ from apps.tenants.access.actions import Act
 from apps.tenants.access.audit.admin import Acts, AuditedAdmin
 from apps.tenants.access.audit.recording import record
 from apps.tenants.access.models import ApiKey, ProjectRole
-from apps.tenants.access.people import closing
+from apps.tenants.access.people.closing import close, end_with
 from apps.tenants.access.people.principal import is_bound
 from apps.tenants.access.people.project_roles import project_choices, told
 from apps.tenants.access.sign_in import second_factor
@@ -65,14 +65,14 @@ class PersonAdmin(AuditedAdmin, UserAdmin):
         """Close accounts, except one's own and those that one may not change."""
         for person in people:
             if self.has_change_permission(request, person) and person.pk != request.user.pk:
-                closing.close(request, person, at=timezone.now())
+                close(request, person, at=timezone.now())
                 messages.success(request, f"{person} is closed.")
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         """Save; who is closed by the form is closed whole."""
         super().save_model(request, obj, form, change)
         if not obj.is_active:
-            closing.end_with(request, obj, timezone.now())
+            end_with(request, obj, timezone.now())
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
         """Let the keys that somebody issued go with them, though no page deletes keys."""
@@ -81,13 +81,13 @@ class PersonAdmin(AuditedAdmin, UserAdmin):
 
     def delete_model(self, request: HttpRequest, obj: Any) -> None:
         """End what they hold, with its events, before the account is gone."""
-        closing.end_with(request, obj, timezone.now())
+        end_with(request, obj, timezone.now())
         super().delete_model(request, obj)
 
     def delete_queryset(self, request: HttpRequest, queryset: Any) -> None:
         """Do the same for many."""
         for person in queryset:
-            closing.end_with(request, person, timezone.now())
+            end_with(request, person, timezone.now())
         super().delete_queryset(request, queryset)
 
     @method_decorator(sensitive_post_parameters())

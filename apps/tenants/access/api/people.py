@@ -10,7 +10,7 @@ from rest_framework.generics import GenericAPIView
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from apps.tenants.access.people import closing
+from apps.tenants.access.people.closing import close, heir_named, person_to_close
 from maestro.api.permissions import asking
 from maestro.api.serializers import StrictSerializer, Text
 
@@ -46,8 +46,8 @@ class PersonClosing(GenericAPIView[Any]):
         """Close an account: browsers, programs and the keys that the person issued end. Opening it again revives none."""
         asked = Closing(data=request.data)
         asked.is_valid(raise_exception=True)
-        person = closing.person_to_close(asking(request), username)
+        person = person_to_close(asking(request), username)
         wished = asked.validated_data.get("hand_over_to")
-        heir = closing.heir_named(wished, person) if wished else None
-        ended = closing.close(request, person, at=timezone.now(), heir=heir)
+        heir = heir_named(wished, person) if wished else None
+        ended = close(request, person, at=timezone.now(), heir=heir)
         return Response({"username": person.get_username(), **asdict(ended)})

@@ -8,7 +8,7 @@ from django.utils import timezone
 from django_tenants.utils import tenant_context
 
 from apps.tenants import provisioning
-from apps.tenants.access.people import closing
+from apps.tenants.access.people.closing import close, heir_named, named
 from apps.tenants.management.asking import CONFIRM_HELP, confirmed, operator
 from maestro.commands import MaestroCommand
 
@@ -37,8 +37,8 @@ class Command(MaestroCommand):
         """Close it inside the tenant, with its events."""
         found = provisioning.fetch(tenant)
         with tenant_context(found):
-            person = closing.named(username)
-            heir = closing.heir_named(hand_over_to, person) if hand_over_to else None
+            person = named(username)
+            heir = heir_named(hand_over_to, person) if hand_over_to else None
             confirmed(tenant, f"close the account of {username} in {tenant}", yes=yes)
-            ended = closing.close(f"operator:{operator()}", person, at=timezone.now(), heir=heir)
+            ended = close(f"operator:{operator()}", person, at=timezone.now(), heir=heir)
         return {"username": username, **asdict(ended)}

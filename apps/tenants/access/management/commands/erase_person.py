@@ -8,7 +8,7 @@ from django_tenants.utils import tenant_context
 
 from apps.tenants import provisioning
 from apps.tenants.access import erasing
-from apps.tenants.access.people import closing
+from apps.tenants.access.people.closing import heir_named, named
 from apps.tenants.management.asking import CONFIRM_HELP, confirmed, operator
 from maestro.commands import MaestroCommand
 
@@ -40,8 +40,8 @@ class Command(MaestroCommand):
         """Say what would change, or change it."""
         found = provisioning.fetch(tenant)
         with tenant_context(found):
-            person = closing.named(username)
-            heir = closing.heir_named(hand_over_to, person) if hand_over_to else None
+            person = named(username)
+            heir = heir_named(hand_over_to, person) if hand_over_to else None
             if not execute:
                 return {"username": username, "erased": False, "rows": erasing.traces_of(person)}
             confirmed(tenant, f"erase {username} from {tenant}, for good", yes=yes)

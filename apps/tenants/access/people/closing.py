@@ -14,10 +14,10 @@ from apps.tenants.access.audit.recording import By, record
 from apps.tenants.access.keys import keyring
 from apps.tenants.access.models import ApiKey, role_of_person
 from apps.tenants.access.people.sessions import end_programs, end_sessions
-from maestro.principals import RANK, Principal
 from maestro.database.base import PUBLIC
 from maestro.database.session import connection
 from maestro.errors import Conflict, Forbidden, NotFound
+from maestro.principals import RANK, Principal
 
 
 @dataclass(frozen=True)

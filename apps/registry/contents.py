@@ -11,7 +11,7 @@ from apps.registry.scoping import artifacts_for
 from apps.tracking.files import blobs
 from apps.tracking.models import Blob, Offer, RunFile, TraceFile
 from apps.tracking.scoping import experiments_for, runs_for, traces_for
-from maestro.principals import Principal
+from maestro.principals import Actor, Principal
 
 
 def bring(chunks: Iterable[bytes], promise: blobs.Promise, *, by: Principal) -> tuple[Blob, bool]:
@@ -25,7 +25,7 @@ def bring(chunks: Iterable[bytes], promise: blobs.Promise, *, by: Principal) -> 
     return blob, not is_known
 
 
-def nameable(by: Principal, digests: Iterable[str]) -> dict[str, Blob]:
+def nameable(by: Principal | Actor, digests: Iterable[str]) -> dict[str, Blob]:
     """Find the bytes that a principal may name: any of the tenant's, or what they brought and the files they see."""
     found = Blob.objects.filter(pk__in=list(digests))
     if by.projects is not None:
@@ -40,6 +40,7 @@ def nameable(by: Principal, digests: Iterable[str]) -> dict[str, Blob]:
     return {blob.pk: blob for blob in found}
 
 
-def owner_of(principal: Principal) -> str:
+def owner_of(by: Principal | Actor) -> str:
     """Name who brings bytes: a kind and an id, which no other person or key has."""
-    return f"{principal.kind}:{principal.id}"
+    who = by.who if isinstance(by, Actor) else by
+    return f"{who.kind}:{who.id}" if who else by.name

@@ -7,15 +7,19 @@ from dataclasses import dataclass, field
 
 from django.db import transaction
 
+from apps.registry.actions import Act
 from apps.registry.models import Edge, LoggedModel
 from apps.registry.models.logged import MODEL_ID, no_model
+from apps.tenants.access.audit.recording import record
 from apps.tracking.files.folders import Root
 from apps.tracking.models import Experiment, Run, RunModel
 from apps.tracking.runs import documents
 from maestro.errors import Invalid, NotFound
-from maestro.principals import Reach
+from maestro.principals import Actor, Reach
 
 FORBIDDEN = set("/:.%\"'")
+# The log keeps the head of a long note.
+LOGGED_CHARS = 1_000
 
 
 @dataclass(frozen=True)
@@ -92,15 +96,27 @@ def set_tags(model: LoggedModel, tags: dict[str, str], *, at_ms: int) -> LoggedM
     return held
 
 
-def drop_tag(model: LoggedModel, key: str, *, at_ms: int) -> None:
+def untag(model: LoggedModel, key: str, by: Actor, *, at_ms: int) -> None:
     """Take a note off. Raises NotFound if there is none."""
     with transaction.atomic():
         held = hold(model)
         if key not in held.tags:
-            raise NotFound(f"No tag with key {key[:100]!r} found for model with ID '{model.model_id}'.")
+            facts = {"tag": key[:100], "logged_model": model.model_id}
+            raise NotFound(f"the model {model.model_id} has no tag {key[:100]!r}", facts=facts)
+        before = {"tags": {key: str(held.tags[key])[:LOGGED_CHARS]}}
         held.tags = {name: value for name, value in held.tags.items() if name != key}
         held.updated_ms = at_ms
         held.save(update_fields=["tags", "updated_ms"])
+        record(by, Act.LOGGED_MODEL_UNTAG, subject=held, before=before)
+
+
+def delete(model: LoggedModel, by: Actor, *, at_ms: int) -> None:
+    """Delete a logged model; its versions stay. Raises NotFound if it went meanwhile."""
+    with transaction.atomic():
+        held = hold(model)
+        held.deleted_ms = at_ms
+        held.save(update_fields=["deleted_ms"])
+        record(by, Act.LOGGED_MODEL_DELETE, subject=held, before={"name": held.name})
 
 
 def add_params(model: LoggedModel, params: dict[str, str], *, at_ms: int) -> None:

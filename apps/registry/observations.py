@@ -32,7 +32,8 @@ BATCH = 1_000
 # Ids are given before their transactions commit, so a scan looks back this far behind the highest it has seen.
 LOOK_BACK = 5_000
 MENTIONS_MOST = 100
-SOURCE = re.compile(r"""(?:maestro://|models:/)(?!m-[0-9a-f]{32})([^/@\s"']{1,750})[/@]([^/@\s"'?#]{1,255})""")
+# models:/name/version or models:/name@alias, as MLflow reads them: before a slash, an @ belongs to the name.
+SOURCE = re.compile(r"""(?:maestro://|models:/)(?!m-[0-9a-f]{32})([^/\s"']{1,750})[/@]([^/@\s"'?#]{1,255})""")
 # What was read: the text, and as whom; texts of which nobody noted the writer keep the digest that they always had.
 DIGEST = (
     "md5(t.value || CASE WHEN w.run_id IS NULL THEN '' WHEN w.sees_all THEN E'\\n*' ELSE E'\\n' || w.sees::text END)"

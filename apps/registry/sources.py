@@ -141,5 +141,6 @@ def files_below(owner: Run | LoggedModel, inside: str) -> list[tuple[str, Blob]]
 
 
 def refused(source: str, reason: str) -> Invalid:
-    """Say in MLflow's words why a source is not accepted."""
-    return Invalid(f"Invalid model version source: {source[:200]!r}: {reason}", "bad_source")
+    """Say why a source is not accepted."""
+    facts = {"source": source[:200], "reason": reason}
+    return Invalid(f"no version comes from {source[:200]!r}: {reason}", "bad_source", facts=facts)

@@ -1,20 +1,20 @@
 """The registry room: record that a project, or a run of it, used a version of an artifact, or downloaded one."""
 
-import re
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
 from django.db import transaction
 
+from apps.registry.actions import Act
 from apps.registry.models import Artifact, ArtifactVersion, Edge, Usage
 from apps.registry.models.versions import NUMBER
-from apps.registry.scoping import run_named
+from apps.registry.scoping import artifacts_for, run_named
+from apps.tenants.access.audit.recording import record
 from apps.tracking.models import Project, Run
 from maestro.errors import Fault, Forbidden, Invalid, NotFound
-from maestro.principals import Principal
+from maestro.principals import Actor, Principal
 
-MENTION = re.compile(r"\s*([^@,\s](?:[^@,]*[^@,\s])?)\s*(?:@\s*([^@,\s]+)\s*)?")
 RUN_HEADER: Final = "X-Maestro-Run"
 SAID = (Usage.Observed.API, Usage.Observed.IMPORT)
 
@@ -49,16 +49,23 @@ class Outcome:
 
 def read_mention(text: str) -> Mention:
     """Read `artifact@version`, `artifact@alias` or `artifact`. Raises Invalid."""
-    match = MENTION.fullmatch(text)
-    if match is None:
+    found = None if "," in text else mention_in(text)
+    if found is None:
         raise Invalid(f"write artifact@version, not {text[:100]!r}", "bad_mention")
-    return Mention(match[1], match[2] or "")
+    return found
 
 
 def read_mentions(text: str) -> list[Mention]:
     """Read a tag's value: mentions between commas. Those that can't be read are left out."""
-    found = (MENTION.fullmatch(part) for part in text.split(","))
-    return [Mention(match[1], match[2] or "") for match in found if match]
+    return [found for part in text.split(",") if (found := mention_in(part))]
+
+
+def mention_in(text: str) -> Mention | None:
+    """Read a mention; None for what is none. A version holds no @, an artifact that was named before names were checked may."""
+    name, at, version = (part.strip() for part in text.rpartition("@"))
+    if not at:
+        name, version = version, ""
+    return None if not name or (at and not version) or len(version.split()) > 1 else Mention(name, version)
 
 
 def find_version(mention: Mention, artifacts: dict[str, Artifact]) -> ArtifactVersion:
@@ -84,14 +91,12 @@ def note(version: ArtifactVersion, project: Project, new: NewUsage, at: datetime
     return made
 
 
-def record_usages(
-    project: Project, news: list[NewUsage], *, at: datetime, artifacts: Any, replace: bool = False
-) -> Outcome:
-    """Record usages of a project, all or none. With `replace`, what was said before and is not said now goes.
+def say(project: Project, news: list[NewUsage], by: Actor, *, at: datetime, replace: bool = False) -> Outcome:
+    """Note what a project uses, all or none. With `replace`, what was said before and is not said now goes.
 
-    `artifacts` is the QuerySet of those that the caller may see. Raises Invalid naming the entry that is wrong.
+    Raises Invalid naming the entry that is wrong.
     """
-    known = {one.name: one for one in artifacts.filter(name__in={new.mention.artifact for new in news})}
+    known = {one.name: one for one in artifacts_for(by).filter(name__in={new.mention.artifact for new in news})}
     versions = numbered(news, known)
     with transaction.atomic():
         for index, new in enumerate(news):
@@ -102,6 +107,9 @@ def record_usages(
         kept = set(wanted)
         if replace:
             outcome.removed = forget_others(project, kept)
+        if outcome.added or outcome.removed:
+            after = {"added": outcome.added, "removed": outcome.removed}
+            record(by, Act.PROJECT_USAGES, subject=project, after=after)
     return outcome
 
 

@@ -3,6 +3,7 @@
 Source  MLflow REST protocol; the client decides by error_code, and repeats 408, 429, 500, 502, 503 and 504
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 from django.http import HttpRequest
@@ -12,7 +13,7 @@ from maestro import errors
 from maestro.api.errors import as_refusal, headers_of
 from maestro.errors import MaestroError
 from maestro.mlflow.answers import json_response
-from maestro.mlflow.wording import MISTAKES, worded
+from maestro.mlflow.wording import MISTAKES, NO_WORDS, worded
 
 PREFIXES = (
     *("/api/2.0/", "/api/3.0/", "/ajax-api/", "/v1/traces"),
@@ -54,10 +55,11 @@ def translate(error: MaestroError) -> tuple[int, str]:
     return error.status, CODES.get(error.status, "INTERNAL_ERROR")
 
 
-def mlflow_response(error: MaestroError) -> Any:
-    """Answer a refusal outside DRF."""
+def mlflow_response(error: MaestroError, words: Mapping[tuple[str, ...], str] = NO_WORDS) -> Any:
+    """Answer a refusal outside DRF, in a door's own words where it has any."""
     status, code = translate(error)
-    response = json_response({"error_code": code, "message": worded(error)}, status=status, headers=headers_of(error))
+    body = {"error_code": code, "message": worded(error, words)}
+    response = json_response(body, status=status, headers=headers_of(error))
     response._has_been_logged = True  # type: ignore[attr-defined]  # a refusal is an answer; what is a fault was logged where it was found
     return response
 

@@ -6,7 +6,7 @@ may enter: the same authentication and throttle classes, the same `required_role
 
 import re
 from functools import lru_cache
-from typing import Any
+from typing import Any, ClassVar
 
 import orjson
 from django.http import HttpRequest, HttpResponse
@@ -21,6 +21,7 @@ from maestro.api.permissions import admit, asking, beyond_reach, role_for
 from maestro.errors import Fault, Invalid, TooMany, UnsupportedMedia
 from maestro.mlflow.answers import json_response
 from maestro.mlflow.errors import endpoint_not_found, mlflow_response
+from maestro.mlflow.wording import NO_WORDS
 from maestro.principals import Principal
 
 CAMEL = re.compile(r"(?<=[a-z0-9])([A-Z])")
@@ -44,6 +45,8 @@ class MlflowView(View):
     """One call of the MLflow protocol. Handlers return plain dicts, bytes of JSON, or any HttpResponse."""
 
     offered: frozenset[str] = frozenset()
+    # What a room's door says in words of its own.
+    words: ClassVar[dict[tuple[str, ...], str]] = NO_WORDS
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:  # type: ignore[override]
         """Let in, call the handler, and answer in MLflow's format whatever happens."""
@@ -54,7 +57,7 @@ class MlflowView(View):
                 return endpoint_not_found(request)  # type: ignore[no-any-return]
             answer = handler(request, *args, **kwargs)
         except Exception as error:  # noqa: BLE001 as_refusal logs what nobody foresaw
-            return mlflow_response(as_refusal(beyond_reach(request, error)))
+            return mlflow_response(as_refusal(beyond_reach(request, error)), self.words)
         return answer if isinstance(answer, HttpResponseBase) else json_response(answer)  # type: ignore[return-value]
 
     @classmethod

@@ -1,5 +1,7 @@
 """The floor: refusals in MLflow's own words, by their code and the names of their facts; others speak for themselves."""
 
+from collections.abc import Mapping
+
 from maestro.errors import MaestroError
 
 STATE = "must be in the 'active' state. Current state is deleted."
@@ -36,11 +38,14 @@ WORDS: dict[tuple[str, ...], str] = {
     ),
 }
 
+NO_WORDS: dict[tuple[str, ...], str] = {}
+
 # What is in the trash is the caller's mistake there, not a conflict.
 MISTAKES = frozenset({"run_is_deleted", "experiment_is_deleted"})
 
 
-def worded(error: MaestroError) -> str:
-    """Say a refusal as MLflow does, where MLflow says it at all."""
-    words = WORDS.get((error.code, *sorted(error.facts)))
+def worded(error: MaestroError, own: Mapping[tuple[str, ...], str] = NO_WORDS) -> str:
+    """Say a refusal as MLflow does, where MLflow says it at all; `own` are the words of one room's door."""
+    said = (error.code, *sorted(error.facts))
+    words = own.get(said) or WORDS.get(said)
     return error.detail if words is None else words.format(**error.facts)

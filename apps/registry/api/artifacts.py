@@ -2,20 +2,18 @@
 
 from typing import Any
 
-from django.db import transaction
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema
 from rest_framework.generics import GenericAPIView
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from apps.registry.actions import Act
-from apps.registry.aliases import fetch_alias, point
+from apps.registry import aliases, artifacts
 from apps.registry.api.serializers import AliasNew, AliasShown, ArtifactFacts, ArtifactNew, ArtifactShown
-from apps.registry.models import Alias, Artifact, ArtifactTag, ArtifactVersion
+from apps.registry.artifacts import NewArtifact
+from apps.registry.models import Alias, Artifact, ArtifactVersion
 from apps.registry.scoping import artifacts_for, changeable
-from apps.registry.versions import make_artifact
-from apps.tenants.access.audit.recording import record
 from apps.tenants.access.idempotency import IdempotentPosts
+from apps.tenants.access.people.principal import acting
 from apps.tracking.scoping import projects_for
 from maestro.api.etags import check_match, tagged
 from maestro.api.permissions import asking, reading_and_writing
@@ -62,13 +60,11 @@ def owner_of(request: Request, fields: dict[str, Any], *, is_new: bool = False) 
 
 
 def create(request: Request, fields: dict[str, Any]) -> dict[str, Any]:
-    """Make an artifact and write down who did. Raises AlreadyExists."""
+    """Make an artifact. Raises AlreadyExists."""
     owner_of(request, fields, is_new=True)
-    with transaction.atomic():
-        artifact = make_artifact(at_ms=now_ms(), **fields)
-        answer = shown(artifact)
-        record(request, Act.ARTIFACT_CREATE, subject=artifact, after=answer)
-    return answer
+    project = fields.pop("project", None)
+    new = NewArtifact(**fields, project_id=project.pk if project else None)
+    return shown(artifacts.make(new, acting(request), at_ms=now_ms()))
 
 
 class ArtifactList(IdempotentPosts, GenericAPIView[Artifact]):
@@ -145,24 +141,13 @@ class ArtifactDetail(GenericAPIView[Artifact]):
         asked.is_valid(raise_exception=True)
         fields = dict(asked.validated_data)
         owner_of(request, fields)
-        with transaction.atomic():
-            found = changeable(asking(request), artifact)
-            Artifact.objects.select_for_update().get(pk=found.pk)
-            before = shown(found)
-            check_match(request, before, required=True)
-            change(found, fields)
-            answer = shown(found)
-            record(request, Act.ARTIFACT_CHANGE, subject=found, before=before, after=answer)
-        return tagged(request, answer)
+        found = changeable(asking(request), artifact)
 
+        def guard(held: Artifact) -> None:
+            check_match(request, shown(held), required=True)
 
-def change(artifact: Artifact, fields: dict[str, Any]) -> None:
-    """Write changed facts; tags are replaced as a whole."""
-    if "tags" in fields:
-        artifact.tags.all().delete()
-        rows = (ArtifactTag(artifact=artifact, key=key, value=value) for key, value in fields.pop("tags").items())
-        ArtifactTag.objects.bulk_create(rows)
-    Artifact.objects.filter(pk=artifact.pk).update(**fields, updated_ms=now_ms())
+        artifacts.change(found, fields, acting(request), at_ms=now_ms(), guard=guard)
+        return tagged(request, shown(found))
 
 
 class AliasList(GenericAPIView[Alias]):
@@ -188,7 +173,7 @@ class AliasDetail(GenericAPIView[Alias]):
     @extend_schema(operation_id="aliases_get")
     def get(self, request: Request, artifact: str, alias: str) -> Response:
         """Show where an alias points."""
-        found = fetch_alias(artifacts_for(asking(request)).fetch(artifact), alias)
+        found = aliases.fetch_alias(artifacts_for(asking(request)).fetch(artifact), alias)
         return tagged(request, AliasShown(found).data)
 
     @extend_schema(operation_id="aliases_put", request=AliasNew, responses={200: AliasShown, 201: AliasShown})
@@ -196,34 +181,23 @@ class AliasDetail(GenericAPIView[Alias]):
         """Set an alias. Moving one that points elsewhere needs If-Match."""
         asked = AliasNew(data=request.data)
         asked.is_valid(raise_exception=True)
-        with transaction.atomic():
-            found = changeable(asking(request), artifact)
-            Artifact.objects.select_for_update().get(pk=found.pk)
-            version = ArtifactVersion.objects.fetch(found, asked.validated_data["version"])
-            old = Alias.objects.select_related("version").filter(artifact=found, name=alias).first()
-            if old is not None and old.version_id == version.pk:
-                return tagged(request, AliasShown(old).data)
-            if old is not None:
-                check_match(request, AliasShown(old).data, required=True)
-            moved, before = point(found, alias, version)
-            record(
-                request,
-                Act.ALIAS_MOVE if before else Act.ALIAS_SET,
-                object_type="Alias",
-                object_id=f"{found.name}@{alias}",
-                before={"version": before} if before else None,
-                after={"version": str(version.number)},
-            )
+        found = changeable(asking(request), artifact)
+        version = ArtifactVersion.objects.select_related("artifact").fetch(found, asked.validated_data["version"])
+
+        def guard(held: Alias) -> None:
+            check_match(request, AliasShown(held).data, required=True)
+
+        moved, before = aliases.point(found, alias, version, acting(request), guard=guard)
         return tagged(request, AliasShown(moved).data, status=200 if before else 201)
 
     @extend_schema(operation_id="aliases_delete", responses={204: None})
     def delete(self, request: Request, artifact: str, alias: str) -> Response:
         """Take an alias away. Needs If-Match."""
-        with transaction.atomic():
-            found = fetch_alias(changeable(asking(request), artifact), alias)
-            check_match(request, AliasShown(found).data, required=True)
-            before = {"version": str(found.version.number)}
-            name = f"{found.artifact.name}@{alias}"
-            record(request, Act.ALIAS_DELETE, object_type="Alias", object_id=name, before=before)
-            found.delete()
+        found = changeable(asking(request), artifact)
+
+        def guard(held: Alias) -> None:
+            check_match(request, AliasShown(held).data, required=True)
+
+        if not aliases.take_away(found, alias, acting(request), guard=guard):
+            raise aliases.no_alias(found, alias)
         return Response(status=204)

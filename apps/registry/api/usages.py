@@ -2,19 +2,18 @@
 
 from typing import Any
 
-from django.db import transaction
 from django.utils import timezone
 from drf_spectacular.utils import OpenApiExample, extend_schema
 from rest_framework.generics import GenericAPIView
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from apps.registry.actions import Act
+from apps.registry import usages
 from apps.registry.api.serializers import UsageShown, UsagesNew, UsagesShown
 from apps.registry.models import Usage
 from apps.registry.scoping import artifacts_for, run_named, runs_named
-from apps.registry.usages import Mention, NewUsage, read_mention, record_usages
-from apps.tenants.access.audit.recording import record
+from apps.registry.usages import Mention, NewUsage, read_mention
+from apps.tenants.access.people.principal import acting
 from apps.tracking.models import Run
 from apps.tracking.scoping import projects_for
 from maestro.api.permissions import asking, reading_and_writing
@@ -50,13 +49,7 @@ class ProjectUsages(GenericAPIView[Usage]):
         runs = runs_named(asking(request), [fields.get("run") for fields in asked.validated_data["usages"]])
         news = [self.read(index, fields, runs) for index, fields in enumerate(asked.validated_data["usages"])]
         replace = asked.validated_data.get("replace", False)
-        with transaction.atomic():
-            outcome = record_usages(
-                found, news, at=timezone.now(), artifacts=artifacts_for(asking(request)), replace=replace
-            )
-            if outcome.added or outcome.removed:
-                after = {"added": outcome.added, "removed": outcome.removed}
-                record(request, Act.PROJECT_USAGES, subject=found, after=after)
+        outcome = usages.say(found, news, acting(request), at=timezone.now(), replace=replace)
         artifacts = {new.mention.artifact for new in news}
         shown = Usage.objects.for_page().filter(project=found, version__artifact__name__in=artifacts).order_by("id")
         return Response(UsagesShown({**vars(outcome), "usages": shown[:1000]}).data)

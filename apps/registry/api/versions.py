@@ -2,23 +2,21 @@
 
 from typing import Any
 
-from django.db import transaction
 from drf_spectacular.utils import OpenApiExample, extend_schema
 from rest_framework.generics import GenericAPIView
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from apps.registry.actions import Act
+from apps.registry import versions
 from apps.registry.api.serializers import VersionFacts, VersionNew, VersionShown
 from apps.registry.models import ArtifactVersion
 from apps.registry.scoping import artifacts_for, changeable, run_named
-from apps.registry.versions import NewVersion, digest_of, make_version, resolve_files, set_tags
-from apps.tenants.access.audit.recording import record
+from apps.registry.versions import NewVersion
 from apps.tenants.access.idempotency import IdempotentPosts
+from apps.tenants.access.people.principal import acting
 from maestro.api.etags import check_match, tagged
 from maestro.api.permissions import asking, reading_and_writing
 from maestro.clock import now_ms
-from maestro.errors import Conflict, Invalid
 
 EXAMPLE = OpenApiExample(
     "one file",
@@ -32,13 +30,14 @@ def shown(version: ArtifactVersion) -> dict[str, Any]:
     return dict(VersionShown(ArtifactVersion.objects.for_page().get(pk=version.pk)).data)
 
 
-def asked_version(request: Request) -> NewVersion:
-    """Read a version to be made."""
+def asked_version(request: Request, *, digest: str = "") -> NewVersion:
+    """Read a version to be made, which has to have a digest if one is given."""
     asked = VersionNew(data=request.data)
     asked.is_valid(raise_exception=True)
     fields = asked.validated_data
     return NewVersion(
         files=fields["files"],
+        digest=digest,
         description=fields.get("description", ""),
         tags=fields.get("tags", {}),
         run=run_named(asking(request), fields.get("run")),
@@ -46,14 +45,10 @@ def asked_version(request: Request) -> NewVersion:
 
 
 def create(request: Request, artifact: str, new: NewVersion) -> Response:
-    """Make the version unless its content is there, and write down who did."""
+    """Make the version unless its content is there."""
     found = changeable(asking(request), artifact)
-    with transaction.atomic():
-        version, made = make_version(found, new, by=asking(request), at_ms=now_ms())
-        answer = shown(version)
-        if made:
-            record(request, Act.VERSION_CREATE, subject=version, after=answer)
-    return tagged(request, answer, status=201 if made else 200)
+    version, made = versions.make(found, new, acting(request), at_ms=now_ms())
+    return tagged(request, shown(version), status=201 if made else 200)
 
 
 class VersionList(IdempotentPosts, GenericAPIView[ArtifactVersion]):
@@ -108,30 +103,17 @@ class VersionDetail(GenericAPIView[ArtifactVersion]):
 
         The digest is the sha256 of the lines `<sha256>  <path>`, as sha256sum prints them, sorted by path.
         """
-        new = asked_version(request)
-        files = resolve_files(new.files, by=asking(request))
-        digest = digest_of((path, blob.sha256) for path, blob in files.items())
-        if digest != version:
-            raise Invalid(f"these files have the digest {digest}, not {version[:100]}", "digest_mismatch")
-        return create(request, artifact, new)
+        return create(request, artifact, asked_version(request, digest=version))
 
     @extend_schema(operation_id="versions_patch", request=VersionFacts, responses=VersionShown)
     def patch(self, request: Request, artifact: str, version: str) -> Response:
         """Change notes or archive a version. Needs If-Match. Files never change."""
         asked = VersionFacts(data=request.data, partial=True)
         asked.is_valid(raise_exception=True)
-        fields = dict(asked.validated_data)
-        with transaction.atomic():
-            found = ArtifactVersion.objects.fetch(changeable(asking(request), artifact), version)
-            ArtifactVersion.objects.select_for_update().get(pk=found.pk)
-            before = shown(found)
-            check_match(request, before, required=True)
-            if fields.get("state") == ArtifactVersion.State.ARCHIVED and before["aliases"]:
-                raise Conflict("an alias points at this version; move it first", "aliased")
-            if "tags" in fields:
-                found.tags.all().delete()
-                set_tags(found, fields.pop("tags"))
-            ArtifactVersion.objects.filter(pk=found.pk).update(**fields, updated_ms=now_ms())
-            answer = shown(found)
-            record(request, Act.VERSION_CHANGE, subject=found, before=before, after=answer)
-        return tagged(request, answer)
+        found = ArtifactVersion.objects.fetch(changeable(asking(request), artifact), version)
+
+        def guard(held: ArtifactVersion) -> None:
+            check_match(request, shown(held), required=True)
+
+        versions.change(found, asked.validated_data, acting(request), at_ms=now_ms(), guard=guard)
+        return tagged(request, shown(found))

@@ -3,11 +3,12 @@
 import hashlib
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 from django.http import HttpRequest
 
-from apps.registry.models import Artifact
+from apps.registry.mlflow.wording import WORDS
+from apps.registry.models import Artifact, ArtifactVersion
 from apps.registry.scoping import artifacts_for, require_own
 from apps.registry.search import Asked
 from apps.registry.search_pages import Page
@@ -15,7 +16,7 @@ from apps.tracking.models import Experiment, Run
 from apps.tracking.scoping import experiments_for, runs_for
 from maestro import limits
 from maestro.api.permissions import asking, reading_and_writing
-from maestro.errors import NotFound
+from maestro.errors import Invalid, NotFound
 from maestro.mlflow import fields as read
 from maestro.mlflow import paging
 from maestro.mlflow.views import MlflowView
@@ -28,6 +29,7 @@ class RegistryView(MlflowView):
     """One call on the registry: viewers look, contributors write."""
 
     required_role = reading_and_writing()
+    words: ClassVar[dict[tuple[str, ...], str]] = WORDS
 
     def model(self, request: HttpRequest, fields: dict[str, Any]) -> Artifact:
         """Fetch the registered model that a call names. Raises NotFound."""
@@ -43,6 +45,16 @@ class RegistryView(MlflowView):
         found = self.model(request, fields)
         require_own(asking(request), found)
         return found
+
+
+def version_of(artifact: Artifact, number: str) -> ArtifactVersion:
+    """Fetch a version by number. Raises Invalid for what is no number, NotFound."""
+    if not number.isascii() or not number.isdecimal() or len(number) > 9:
+        raise Invalid(f"Parameter 'version' must be an integer, got {number[:60]!r}.", "bad_version")
+    found = ArtifactVersion.objects.for_page().filter(artifact=artifact, number=int(number)).first()
+    if found is None:
+        raise NotFound(f"Model Version (name={artifact.name}, version={number}) not found")
+    return found
 
 
 def read_tags(fields: dict[str, Any], most_chars: int, most: int = TAGS_MAX) -> dict[str, str]:

@@ -2,16 +2,14 @@
 
 from typing import Any
 
-from django.db import transaction
 from django.http import HttpRequest
 
 from apps.registry import logged_models
-from apps.registry.actions import Act
 from apps.registry.mlflow.base import RegistryView, find_experiment, find_run, read_tags, run_or_none, searched
 from apps.registry.mlflow.shapes import logged_json
 from apps.registry.models import LoggedModel
 from apps.registry.search import ModelOrder, ModelsAsked, search_models
-from apps.tenants.access.audit.recording import record
+from apps.tenants.access.people.principal import acting
 from apps.tracking.files import folders
 from apps.tracking.files.paths import clean_directory
 from apps.tracking.models import ModelMetric
@@ -87,11 +85,7 @@ class OneLoggedModel(RegistryView):
 
     def delete(self, request: HttpRequest, model_id: str) -> dict[str, Any]:
         """Delete a logged model; its versions stay."""
-        with transaction.atomic():
-            model = logged_models.hold(model_for(request, model_id))
-            model.deleted_ms = now_ms()
-            model.save(update_fields=["deleted_ms"])
-            record(request, Act.LOGGED_MODEL_DELETE, subject=model, before={"name": model.name})
+        logged_models.delete(model_for(request, model_id), acting(request), at_ms=now_ms())
         return {}
 
 
@@ -110,11 +104,7 @@ class LoggedModelTag(RegistryView):
 
     def delete(self, request: HttpRequest, model_id: str, key: str) -> dict[str, Any]:
         """Take a note off."""
-        with transaction.atomic():
-            model = model_for(request, model_id)
-            before = {"tag": key, "value": str(model.tags.get(key, ""))[:1_000]}
-            logged_models.drop_tag(model, key, at_ms=now_ms())
-            record(request, Act.LOGGED_MODEL_UNTAG, subject=model, before=before)
+        logged_models.untag(model_for(request, model_id), key, acting(request), at_ms=now_ms())
         return {}
 
 

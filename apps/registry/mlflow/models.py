@@ -2,18 +2,17 @@
 
 from typing import Any
 
-from django.db import transaction
 from django.http import HttpRequest
 
-from apps.registry import aliases, registered_models
-from apps.registry.actions import Act
-from apps.registry.mlflow.base import RegistryView, read_tags, searched
-from apps.registry.mlflow.notes import DeleteNote, Describe, NoteActs, OwnedView, SetNote
+from apps.registry import aliases, artifacts, stages
+from apps.registry.artifacts import NewArtifact
+from apps.registry.mlflow.base import RegistryView, read_tags, searched, version_of
+from apps.registry.mlflow.notes import DeleteNote, OwnedView, SetNote
 from apps.registry.mlflow.shapes import model_json, version_json
-from apps.registry.models import Alias, Artifact, ArtifactVersion
+from apps.registry.models import Artifact, ArtifactVersion
 from apps.registry.scoping import artifacts_for
 from apps.registry.search import Asked, search_artifacts
-from apps.tenants.access.audit.recording import record
+from apps.tenants.access.people.principal import acting
 from maestro import limits
 from maestro.api.permissions import asking
 from maestro.clock import now_ms
@@ -29,7 +28,7 @@ MOST = 1_000
 def shown(artifact: Artifact) -> dict[str, Any]:
     """Show a registered model as it is stored now."""
     fresh = Artifact.objects.prefetch_related("tags", "aliases__version").get(pk=artifact.pk)
-    return {"registered_model": model_json(fresh, registered_models.latest_by_stage([fresh]).get(fresh.pk, []))}
+    return {"registered_model": model_json(fresh, artifacts.latest_by_stage([fresh]).get(fresh.pk, []))}
 
 
 class CreateModel(RegistryView):
@@ -38,17 +37,13 @@ class CreateModel(RegistryView):
     def post(self, request: HttpRequest) -> dict[str, Any]:
         """Make a registered model."""
         fields = self.fields(request)
-        with transaction.atomic():
-            made = registered_models.make_model(
-                read.text(fields, "name", limits.NAME_CHARS),
-                description=read.text_or(fields, "description"),
-                tags=read_tags(fields, limits.REGISTRY_TAG_VALUE_CHARS),
-                project=home_of(asking(request).projects, "make it over REST, which can name the project"),
-                at_ms=now_ms(),
-            )
-            answer = shown(made)
-            record(request, Act.ARTIFACT_CREATE, subject=made, after=answer["registered_model"])
-        return answer
+        new = NewArtifact(
+            read.text(fields, "name", limits.NAME_CHARS),
+            description=read.text_or(fields, "description"),
+            tags=read_tags(fields, limits.REGISTRY_TAG_VALUE_CHARS),
+            project_id=home_of(asking(request).projects, "make it over REST, which can name the project"),
+        )
+        return shown(artifacts.make(new, acting(request), at_ms=now_ms()))
 
 
 class RenameModel(RegistryView):
@@ -57,12 +52,8 @@ class RenameModel(RegistryView):
     def post(self, request: HttpRequest) -> dict[str, Any]:
         """Give a model another name."""
         fields = self.fields(request)
-        with transaction.atomic():
-            found = self.own_model(request, fields)
-            before = found.name
-            registered_models.rename(found, read.text(fields, "new_name", limits.NAME_CHARS), at_ms=now_ms())
-            record(request, Act.ARTIFACT_RENAME, subject=found, before={"name": before}, after={"name": found.name})
-        return shown(found)
+        name = read.text(fields, "new_name", limits.NAME_CHARS)
+        return shown(artifacts.rename(self.own_model(request, fields), name, acting(request), at_ms=now_ms()))
 
 
 class DeleteModel(RegistryView):
@@ -70,10 +61,7 @@ class DeleteModel(RegistryView):
 
     def delete(self, request: HttpRequest) -> dict[str, Any]:
         """Delete a model and its versions, unless one is in use."""
-        with transaction.atomic():
-            found = self.own_model(request, self.fields(request))
-            record(request, Act.ARTIFACT_DELETE, subject=found, before=shown(found)["registered_model"])
-            registered_models.delete(found, at_ms=now_ms())
+        artifacts.delete(self.own_model(request, self.fields(request)), acting(request))
         return {}
 
 
@@ -98,7 +86,7 @@ class SearchModels(RegistryView):
         )
         visible = artifacts_for(asking(request))
         page, token = searched(fields, asked, PURPOSE, lambda asked: search_artifacts(visible, asked))
-        latest = registered_models.latest_by_stage(page.rows)
+        latest = artifacts.latest_by_stage(page.rows)
         models = [model_json(row, latest.get(row.pk, [])) for row in page.rows]
         return ({"registered_models": models} if models else {}) | token
 
@@ -112,8 +100,8 @@ class LatestVersions(RegistryView):
         """Show the highest version of each stage."""
         fields = self.fields(request)
         found = self.model(request, fields)
-        wanted = {registered_models.read_stage(text) for text in read.texts(fields, "stages")}
-        rows = registered_models.latest_by_stage([found]).get(found.pk, [])
+        wanted = {stages.read(text) for text in read.texts(fields, "stages")}
+        rows = artifacts.latest_by_stage([found]).get(found.pk, [])
         shown = [version_json(row) for row in rows if not wanted or row.stage in wanted]
         return {"model_versions": shown} if shown else {}
 
@@ -123,19 +111,19 @@ class LatestVersions(RegistryView):
 class ModelRow(OwnedView):
     """A call on a registered model."""
 
-    acts = NoteActs(Act.ARTIFACT_CHANGE, Act.ARTIFACT_TAG, Act.ARTIFACT_UNTAG)
-
     def own(self, request: HttpRequest, fields: dict[str, Any]) -> Artifact:
         """Fetch the model to be changed. Raises NotFound or Forbidden."""
         return self.own_model(request, fields)
 
-    def shown(self, row: Artifact) -> dict[str, Any]:
-        """Show the model as it is stored now."""
-        return shown(row)
 
-
-class UpdateModel(ModelRow, Describe):
+class UpdateModel(ModelRow):
     """PATCH registered-models/update"""
+
+    def patch(self, request: HttpRequest) -> dict[str, Any]:
+        """Change the description."""
+        fields = self.fields(request)
+        facts = {"description": read.text_or(fields, "description")}
+        return shown(artifacts.change(self.own(request, fields), facts, acting(request), at_ms=now_ms()))
 
 
 class SetModelTag(ModelRow, SetNote):
@@ -153,31 +141,15 @@ class ModelAlias(RegistryView):
         """Point an alias at a version."""
         fields = self.fields(request)
         name = read.text(fields, "alias", 255)
-        with transaction.atomic():
-            found = self.own_model(request, fields)
-            version = registered_models.fetch_version(found, read.text(fields, "version", 20))
-            _, before = aliases.point(found, name, version)
-            if before != str(version.number):
-                record(
-                    request,
-                    Act.ALIAS_MOVE if before else Act.ALIAS_SET,
-                    object_type="Alias",
-                    object_id=f"{found.name}@{name}",
-                    before={"version": before} if before else None,
-                    after={"version": str(version.number)},
-                )
+        found = self.own_model(request, fields)
+        aliases.point(found, name, version_of(found, read.text(fields, "version", 20)), acting(request))
         return {}
 
     def delete(self, request: HttpRequest) -> dict[str, Any]:
         """Take an alias away; a missing one is no error."""
         fields = self.fields(request)
         name = read.text(fields, "alias", 255)
-        with transaction.atomic():
-            found = self.own_model(request, fields)
-            alias = Alias.objects.select_related("version").filter(artifact=found, name=name).first()
-            if alias is not None and alias.delete()[0]:
-                before = {"version": str(alias.version.number)}
-                record(request, Act.ALIAS_DELETE, object_type="Alias", object_id=f"{found.name}@{name}", before=before)
+        aliases.take_away(self.own_model(request, fields), name, acting(request))
         return {}
 
     def get(self, request: HttpRequest) -> dict[str, Any]:

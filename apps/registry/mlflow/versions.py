@@ -2,21 +2,20 @@
 
 from typing import Any
 
-from django.db import transaction
 from django.http import HttpRequest
 from django.utils import timezone
 
-from apps.registry import registered_models
-from apps.registry.actions import Act
-from apps.registry.mlflow.base import RegistryView, read_tags, run_or_none, searched
+from apps.registry import stages, versions
+from apps.registry.mlflow.base import RegistryView, read_tags, run_or_none, searched, version_of
 from apps.registry.mlflow.logged import model_for
-from apps.registry.mlflow.notes import DeleteNote, Describe, NoteActs, OwnedView, SetNote
+from apps.registry.mlflow.notes import DeleteNote, OwnedView, SetNote
 from apps.registry.mlflow.shapes import version_json
 from apps.registry.models import ArtifactVersion
 from apps.registry.scoping import artifacts_for
 from apps.registry.search import Asked, search_versions
 from apps.registry.usages import RUN_HEADER, note_download
-from apps.tenants.access.audit.recording import record
+from apps.registry.versions import NewVersion
+from apps.tenants.access.people.principal import acting
 from maestro import limits
 from maestro.api.permissions import asking
 from maestro.clock import now_ms
@@ -37,11 +36,11 @@ class VersionView(RegistryView):
 
     def version(self, request: HttpRequest, fields: dict[str, Any]) -> ArtifactVersion:
         """Fetch the version. Raises NotFound."""
-        return registered_models.fetch_version(self.model(request, fields), self.number(fields))
+        return version_of(self.model(request, fields), self.number(fields))
 
     def own_version(self, request: HttpRequest, fields: dict[str, Any]) -> ArtifactVersion:
         """Fetch a version to be changed. Raises NotFound or Forbidden."""
-        return registered_models.fetch_version(self.own_model(request, fields), self.number(fields))
+        return version_of(self.own_model(request, fields), self.number(fields))
 
     def number(self, fields: dict[str, Any]) -> str:
         """Read the version, which travels as text or as a number."""
@@ -61,7 +60,7 @@ class CreateVersion(RegistryView):
         run_id = read.text_or(fields, "run_id", most=64)
         model_id = read.text_or(fields, "model_id", most=64)
         found = self.own_model(request, fields)
-        new = registered_models.NewModelVersion(
+        new = NewVersion(
             source=source,
             run=run_or_none(request, run_id),
             run_hex=run_id,
@@ -70,11 +69,8 @@ class CreateVersion(RegistryView):
             run_link=read.text_or(fields, "run_link", most=2_000),
             tags=read_tags(fields, limits.REGISTRY_TAG_VALUE_CHARS),
         )
-        with transaction.atomic():
-            made = registered_models.add_version(found, new, by=asking(request), at_ms=now_ms())
-            answer = shown(made)
-            record(request, Act.VERSION_CREATE, subject=made, after=answer["model_version"])
-        return answer
+        made, _ = versions.make(found, new, acting(request), at_ms=now_ms())
+        return shown(made)
 
 
 class TransitionStage(VersionView):
@@ -86,12 +82,8 @@ class TransitionStage(VersionView):
         archive = fields.get("archive_existing_versions", False)
         if not isinstance(archive, bool):
             raise read.refuse("archive_existing_versions", archive, "it must be true or false")
-        with transaction.atomic():
-            found = self.own_version(request, fields)
-            stage = registered_models.read_stage(read.text(fields, "stage", 60))
-            registered_models.move_stage(found, stage, archive_others=archive, at_ms=now_ms())
-            record(request, Act.VERSION_STAGE, subject=found, before={"stage": found.stage}, after={"stage": stage})
-        return shown(found)
+        found, stage = self.own_version(request, fields), stages.read(read.text(fields, "stage", 60))
+        return shown(stages.move(found, stage, acting(request), at_ms=now_ms(), archive_others=archive))
 
 
 class DeleteVersion(VersionView):
@@ -99,10 +91,7 @@ class DeleteVersion(VersionView):
 
     def delete(self, request: HttpRequest) -> dict[str, Any]:
         """Delete a version and its aliases, unless it is in use."""
-        with transaction.atomic():
-            found = self.own_version(request, self.fields(request))
-            record(request, Act.VERSION_DELETE, subject=found, before=version_json(found))
-            registered_models.delete(found, at_ms=now_ms())
+        versions.delete(self.own_version(request, self.fields(request)), acting(request), at_ms=now_ms())
         return {}
 
 
@@ -143,19 +132,19 @@ class SearchVersions(RegistryView):
 class VersionRow(VersionView, OwnedView):
     """A call on a version."""
 
-    acts = NoteActs(Act.VERSION_CHANGE, Act.VERSION_TAG, Act.VERSION_UNTAG)
-
     def own(self, request: HttpRequest, fields: dict[str, Any]) -> ArtifactVersion:
         """Fetch the version to be changed. Raises NotFound or Forbidden."""
         return self.own_version(request, fields)
 
-    def shown(self, row: ArtifactVersion) -> dict[str, Any]:
-        """Show the version as it is stored now."""
-        return shown(row)
 
-
-class UpdateVersion(VersionRow, Describe):
+class UpdateVersion(VersionRow):
     """PATCH model-versions/update"""
+
+    def patch(self, request: HttpRequest) -> dict[str, Any]:
+        """Change the description."""
+        fields = self.fields(request)
+        facts = {"description": read.text_or(fields, "description")}
+        return shown(versions.change(self.own(request, fields), facts, acting(request), at_ms=now_ms()))
 
 
 class SetVersionTag(VersionRow, SetNote):

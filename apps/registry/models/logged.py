@@ -14,8 +14,8 @@ MODEL_ID = re.compile(r"m-([0-9a-f]{32})")
 
 
 def no_model(model_id: str) -> NotFound:
-    """Say in MLflow's words that a logged model is not there, or is somebody else's."""
-    return NotFound(f"Logged model with ID '{model_id[:100]}' not found.")
+    """Say that a logged model is not there, or is somebody else's."""
+    return NotFound(f"there is no logged model {model_id[:100]!r}", facts={"logged_model": model_id[:100]})
 
 
 class LoggedModelQuerySet(models.QuerySet["LoggedModel"]):

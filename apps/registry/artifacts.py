@@ -1,0 +1,178 @@
+"""The registry room: make, change, rename and delete artifacts. An MLflow registered model is one of kind model."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+from django.db import IntegrityError, transaction
+from django.db.models import ProtectedError
+
+from apps.registry import notes
+from apps.registry.actions import Act
+from apps.registry.models import Artifact, ArtifactTag, ArtifactVersion
+from apps.registry.scoping import require_own
+from apps.tenants.access.audit.recording import record
+from apps.tracking.files.paths import clean_artifact_path
+from maestro.errors import AlreadyExists, Conflict, Invalid, NotFound
+from maestro.principals import Actor
+
+FORBIDDEN = frozenset("/:@,%#")
+
+
+@dataclass(frozen=True)
+class NewArtifact:
+    """An artifact to be made; without a project it is shared by all."""
+
+    name: str
+    kind: str = Artifact.Kind.MODEL
+    description: str = ""
+    card: str = ""
+    owner: str = ""
+    project_id: UUID | None = None
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+
+def check_name(name: str) -> None:
+    """Raise Invalid for a name that an address, a `models:/` URI or a mention `artifact@version` could not hold.
+
+    Names from before this rule stay: they are read by what they are, by every call that takes a name as a whole, and
+    may be renamed. Nothing is looked up through this rule.
+    """
+    facts = {"artifact_name": name[:100]}
+    if not name.strip() or name != name.strip() or not FORBIDDEN.isdisjoint(name):
+        detail = "a name must not be blank, begin or end with a space, or hold / : @ % # or a comma"
+        raise Invalid(detail, "bad_name", facts=facts)
+    try:
+        clean_artifact_path(name)
+    except Invalid as error:
+        raise Invalid(f"a name is like a file's: {error.detail}", "bad_name", facts=facts) from error
+
+
+def make(new: NewArtifact, by: Actor, *, at_ms: int) -> Artifact:
+    """Make an artifact. Raises AlreadyExists, or Invalid for a name that no address can hold."""
+    check_name(new.name)
+    with transaction.atomic():
+        artifact = insert(new, at_ms)
+        record(by, Act.ARTIFACT_CREATE, subject=artifact, after=facts_of(artifact))
+    return artifact
+
+
+def insert(new: NewArtifact, at_ms: int) -> Artifact:
+    """Write the rows. Raises AlreadyExists."""
+    facts = {name: value for name, value in vars(new).items() if name != "tags"}
+    try:
+        with transaction.atomic():
+            artifact = Artifact.objects.create(**facts, created_ms=at_ms, updated_ms=at_ms)
+            ArtifactTag.objects.bulk_create(ArtifactTag(artifact=artifact, key=k, value=v) for k, v in new.tags.items())
+    except IntegrityError as error:
+        raise name_is_taken(new.name) from error
+    return artifact
+
+
+def name_is_taken(name: str) -> AlreadyExists:
+    """Say that an artifact has the name already."""
+    return AlreadyExists(f"the name {name!r} is taken", facts={"artifact_name": name})
+
+
+def facts_of(artifact: Artifact) -> dict[str, Any]:
+    """Tell the log of an artifact: in one spelling, whichever door it came through."""
+    return {
+        "name": artifact.name,
+        "kind": artifact.kind,
+        "description": artifact.description,
+        "card": artifact.card,
+        "owner": artifact.owner,
+        "project": str(artifact.project_id) if artifact.project_id else None,
+        "tags": {tag.key: tag.value for tag in artifact.tags.all()},
+    }
+
+
+def hold(artifact: Artifact, by: Actor) -> Artifact:
+    """Lock an artifact to be changed and read it anew. Raises NotFound if it went meanwhile, or Forbidden."""
+    held = Artifact.objects.select_for_update().filter(pk=artifact.pk).first()
+    if held is None:
+        raise NotFound("there is no such artifact")
+    require_own(by, held)
+    return held
+
+
+def change(
+    artifact: Artifact,
+    facts: Mapping[str, Any],
+    by: Actor,
+    *,
+    at_ms: int,
+    guard: Callable[[Artifact], None] | None = None,
+) -> Artifact:
+    """Write some facts of an artifact; `tags` replaces all of them. `guard` is asked with the row held.
+
+    Raises NotFound, Forbidden.
+    """
+    plain = {name: value for name, value in facts.items() if name != "tags"}
+    with transaction.atomic():
+        held = hold(artifact, by)
+        if guard is not None:
+            guard(held)
+        if "tags" in facts and notes.replace(held, facts["tags"], by) and not plain:
+            touch(held, at_ms=at_ms)
+        if plain:
+            before = facts_of(held)
+            touch(held, at_ms=at_ms, **plain)
+            was, now = ({name: told[name] for name in plain} for told in (before, facts_of(held)))
+            record(by, Act.ARTIFACT_CHANGE, subject=held, before=was, after=now)
+    return held
+
+
+def touch(row: Artifact | ArtifactVersion, *, at_ms: int, **facts: Any) -> None:
+    """Write facts of a held row, and that it changed."""
+    for name, value in facts.items():
+        setattr(row, name, value)
+    row.updated_ms = at_ms
+    row.save(update_fields=[*facts, "updated_ms"])
+
+
+def rename(artifact: Artifact, name: str, by: Actor, *, at_ms: int) -> Artifact:
+    """Give an artifact another name. Raises AlreadyExists, Invalid, NotFound, Forbidden."""
+    check_name(name)
+    with transaction.atomic():
+        held = hold(artifact, by)
+        before = held.name
+        try:
+            with transaction.atomic():
+                touch(held, at_ms=at_ms, name=name)
+        except IntegrityError as error:
+            raise name_is_taken(name) from error
+        held.versions.update(updated_ms=at_ms)
+        record(by, Act.ARTIFACT_RENAME, subject=held, before={"name": before}, after={"name": name})
+    return held
+
+
+def delete(artifact: Artifact, by: Actor) -> None:
+    """Delete an artifact and its versions. Raises Conflict if something uses one of them, NotFound, Forbidden."""
+    with transaction.atomic():
+        held = hold(artifact, by)
+        record(by, Act.ARTIFACT_DELETE, subject=held, before=facts_of(held))
+        take_away(held)
+
+
+def take_away(row: Artifact | ArtifactVersion) -> None:
+    """Delete a row and what hangs on it. Raises Conflict if something uses it."""
+    try:
+        row.delete()
+    except ProtectedError as error:
+        raise Conflict(f"{row} is in use by a run or a project, so it stays; archive it instead", "in_use") from error
+
+
+def latest_by_stage(artifacts: Iterable[Artifact]) -> dict[Any, list[ArtifactVersion]]:
+    """Fetch, for each artifact, the highest version of each stage."""
+    rows = (
+        ArtifactVersion.objects.for_page()
+        .filter(artifact__in=artifacts)
+        .order_by("artifact_id", "stage", "-number")
+        .distinct("artifact_id", "stage")
+    )
+    found: dict[Any, list[ArtifactVersion]] = {}
+    for row in rows:
+        found.setdefault(row.artifact_id, []).append(row)
+    return found

@@ -1,0 +1,77 @@
+"""The registry room: notes (tags) on artifacts and on versions: put on, taken off, or replaced as a whole."""
+
+from collections.abc import Collection, Mapping
+from typing import Any, NamedTuple
+
+from django.db import transaction
+
+from apps.registry.actions import Act
+from apps.registry.models import Artifact, ArtifactTag, ArtifactVersion, VersionTag
+from apps.tenants.access.audit.recording import record
+from maestro.principals import Actor
+
+# The log keeps the head of a long note.
+LOGGED_CHARS = 1_000
+
+
+class Kind(NamedTuple):
+    """Notes of one kind of row: their table, how it names the row, and what the acts are called."""
+
+    model: Any
+    owner: str
+    tag: Act
+    untag: Act
+
+
+KINDS: dict[type[Artifact | ArtifactVersion], Kind] = {
+    Artifact: Kind(ArtifactTag, "artifact", Act.ARTIFACT_TAG, Act.ARTIFACT_UNTAG),
+    ArtifactVersion: Kind(VersionTag, "version", Act.VERSION_TAG, Act.VERSION_UNTAG),
+}
+
+
+def tag(row: Artifact | ArtifactVersion, tags: Mapping[str, str], by: Actor) -> bool:
+    """Write notes; those that say the same already are left alone, and so is the log. Says whether any is new."""
+    kind = KINDS[type(row)]
+    with transaction.atomic():
+        before = {note.key: note.value for note in row.tags.select_for_update().filter(key__in=tags)}
+        new = {key: value for key, value in tags.items() if before.get(key) != value}
+        if not new:
+            return False
+        put(row, new)
+        old = {key: before[key] for key in new if key in before}
+        record(by, kind.tag, subject=row, before=told(old) if old else None, after=told(new))
+    return True
+
+
+def untag(row: Artifact | ArtifactVersion, keys: Collection[str], by: Actor) -> bool:
+    """Take notes off; missing ones are no error. Says whether there were any."""
+    with transaction.atomic():
+        held: list[Any] = list(row.tags.select_for_update().filter(key__in=keys))
+        if held:
+            row.tags.filter(pk__in=[note.pk for note in held]).delete()
+            before = told({note.key: note.value for note in held})
+            record(by, KINDS[type(row)].untag, subject=row, before=before)
+    return bool(held)
+
+
+def replace(row: Artifact | ArtifactVersion, tags: Mapping[str, str], by: Actor) -> bool:
+    """Let a row have these notes and no others. Says whether that changes anything."""
+    with transaction.atomic():
+        gone = untag(row, set(row.tags.values_list("key", flat=True)) - set(tags), by)
+        return tag(row, tags, by) or gone
+
+
+def put(row: Artifact | ArtifactVersion, tags: Mapping[str, str]) -> None:
+    """Write the rows; a known key gets the new value."""
+    kind = KINDS[type(row)]
+    kind.model.objects.bulk_create(
+        [kind.model(**{kind.owner: row}, key=key, value=value) for key, value in tags.items()],
+        update_conflicts=True,
+        unique_fields=[kind.owner, "key"],
+        update_fields=["value"],
+    )
+
+
+def told(tags: Mapping[str, str]) -> dict[str, dict[str, str]]:
+    """Tell the log of notes."""
+    return {"tags": {key: value[:LOGGED_CHARS] for key, value in tags.items()}}

@@ -6,12 +6,23 @@ from typing import Any
 
 from celery import Celery
 from celery.signals import worker_before_create_process
+from kombu import Queue
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
 from django.conf import settings
 
 from config.schedule import SCHEDULE
+from maestro.tasks import EXPORTS, LETTERS, QUESTIONS, QUEUES, TRAINING, UPKEEP
+
+# What is not named here is upkeep.
+ROUTES = {
+    "apps.recommendations.tasks.answer": QUESTIONS,
+    "apps.recommendations.tasks.foresee": QUESTIONS,
+    "apps.recommendations.tasks.train": TRAINING,
+    "apps.tenants.access.tasks.send_reset_letters": LETTERS,
+    "apps.tracking.tasks.write_export": EXPORTS,
+}
 
 app = Celery("maestro")
 app.conf.update(
@@ -20,6 +31,9 @@ app.conf.update(
     task_ignore_result=True,
     accept_content=["json"],
     task_serializer="json",
+    task_queues=[Queue(name) for name in QUEUES],
+    task_default_queue=UPKEEP,
+    task_routes={name: {"queue": queue} for name, queue in ROUTES.items()},
     task_acks_late=True,
     task_reject_on_worker_lost=True,
     worker_prefetch_multiplier=1,

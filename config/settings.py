@@ -81,6 +81,8 @@ ORIGINAL_BACKEND = "django_prometheus.db.backends.postgresql"
 CHILD_ENV = {"DJANGO_SETTINGS_MODULE": os.environ.get("DJANGO_SETTINGS_MODULE", "config.settings")}
 # The most memory that the process of one training may hold.
 TRAINING_MEGABYTES = env.number("MAESTRO_TRAINING_MB", 2_048)
+# Trainings at once on one machine; the other processes of its worker are for what is short.
+TRAININGS_AT_ONCE = env.number("MAESTRO_TRAININGS_AT_ONCE", max(1, (os.cpu_count() or 2) - 1))
 STATEMENT_TIMEOUT_MS = env.number("MAESTRO_STATEMENT_TIMEOUT_MS", 15_000)
 # For how many seconds each other server is waited for: a database session of the application's login and of the owner's,
 # a lock, an address outside, and Valkey, which shows its queue, is connected to, and forgets a tenant; and a free place

@@ -63,6 +63,12 @@ FILTER_TERMS: Final = 64
 PATH_BYTES: Final = 1_024
 PATH_SEGMENT_BYTES: Final = 255
 
+# Work that waits for a worker
+QUESTIONS_WAITING_PERSON: Final = 10  # what-ifs of one person or key
+QUESTIONS_WAITING: Final = 50  # of one tenant
+EXPORTS_WAITING_PERSON: Final = 5
+EXPORTS_WAITING: Final = 20
+
 # Pages of text
 MARKDOWN_CHARS: Final = 20_000  # rendered of one text; the rest is shown as it is
 

@@ -12,11 +12,13 @@ from django_tenants.utils import get_tenant_model, tenant_context
 from kombu.exceptions import OperationalError
 
 from apps.recommendations.answers import followup
-from apps.recommendations.models import Training, WhatIf
+from apps.recommendations.models import Training
 from apps.recommendations.past import outcomes
-from apps.recommendations.work import leases, processes, pruning
+from apps.recommendations.work import leases, processes, pruning, questions
 from maestro.database.session import connection
+from maestro.errors import Unavailable
 from maestro.tasks import fan_out, tenant_task
+from maestro.turns import Turns
 
 logger = logging.getLogger("maestro.recommendations")
 
@@ -26,6 +28,7 @@ LOOK_SECONDS = 300
 RESEND_SECONDS = 60
 FORESEE_SECONDS = 30
 TASK_SECONDS = processes.TRAINING_SECONDS + 120
+QUESTION_SECONDS = processes.QUESTION_SECONDS + 30
 
 
 @tenant_task(name="apps.recommendations.tasks.train", soft_time_limit=TASK_SECONDS, time_limit=TASK_SECONDS + 60)
@@ -34,13 +37,20 @@ def train(training: str) -> str:
     return processes.supervise(connection.tenant, uuid.UUID(training))
 
 
-@tenant_task(name="apps.recommendations.tasks.answer", soft_time_limit=processes.QUESTION_SECONDS + 30)
-def answer(question: str) -> str:
-    """Answer one question about a project that does not exist yet."""
-    return processes.answer(connection.tenant, uuid.UUID(question))
+@tenant_task(name="apps.recommendations.tasks.answer", soft_time_limit=QUESTION_SECONDS)
+def answer(question: str = "") -> str:
+    """Answer the tenant's next question about a project that does not exist yet. Older messages name one."""
+    wanted = uuid.UUID(question) if question else questions.next_waiting()
+    try:
+        return processes.answer(connection.tenant, wanted) if wanted else "none waits"
+    finally:
+        TURNS.go_on()
 
 
-@tenant_task(name="apps.recommendations.tasks.foresee", soft_time_limit=processes.QUESTION_SECONDS + 30)
+TURNS = Turns("questions", answer, questions.wait, QUESTION_SECONDS)
+
+
+@tenant_task(name="apps.recommendations.tasks.foresee", soft_time_limit=QUESTION_SECONDS)
 def foresee() -> int:
     """Forecast the projects that began after the last training."""
     return processes.foresee(connection.tenant)
@@ -97,7 +107,7 @@ def look_everywhere() -> int:
 
 @shared_task(name="apps.recommendations.tasks.resume_trainings", expires=RESEND_SECONDS)
 def resume_trainings() -> int:
-    """Send every training again that waits for a worker: its worker died, or its message was lost."""
+    """Send again what waits for a worker: its worker died, its message was lost, or no place was free."""
     connection.set_schema_to_public()
     sent = 0
     for tenant in get_tenant_model().objects.active():
@@ -105,6 +115,7 @@ def resume_trainings() -> int:
             for training_id in leases.abandoned():
                 deliver(tenant.schema_name, training_id, expires=RESEND_SECONDS)
                 sent += 1
+            begin_questions()
     connection.set_schema_to_public()
     return sent
 
@@ -114,9 +125,17 @@ def send(training: Training) -> None:
     transaction.on_commit(partial(deliver, connection.schema_name, training.pk))
 
 
-def send_question(question: WhatIf) -> None:
-    """Hand a question to a worker once its row is committed. Unlike a training it is not sent again."""
-    transaction.on_commit(partial(deliver_question, connection.schema_name, question.pk))
+def send_question() -> None:
+    """Let the tenant's questions have their turn once the new one is committed."""
+    transaction.on_commit(begin_questions)
+
+
+def begin_questions() -> None:
+    """Send the tenant's message unless one is on its way; without a broker what waits fails and says so."""
+    try:
+        TURNS.begin()
+    except Unavailable as away:
+        questions.fail_waiting(away.detail)
 
 
 def send_foresee() -> bool:
@@ -128,15 +147,6 @@ def send_foresee() -> bool:
     except OperationalError:
         return False
     return True
-
-
-def deliver_question(schema: str, question_id: uuid.UUID) -> None:
-    """Send the message; without a broker the question fails and says so."""
-    try:
-        answer.apply_async(kwargs={"schema": schema, "question": str(question_id)}, retry=False)
-    except OperationalError:
-        reason = "no worker could be reached; ask again in a moment"
-        WhatIf.objects.filter(pk=question_id).update(state=WhatIf.State.FAILED, reason=reason)
 
 
 def deliver(schema: str, training_id: uuid.UUID, *, expires: float | None = None) -> None:

@@ -1,23 +1,23 @@
 """The tracking room's door: Celery's entry points."""
 
 import uuid
-from functools import partial
 
 from celery import shared_task
 from django.db import transaction
 from django.utils import timezone
-from kombu.exceptions import OperationalError
 
 from apps.tracking.exports import orders
-from apps.tracking.models import Export
 from apps.tracking.retention import pruning
 from apps.tracking.runs import folding
 from maestro.clock import now_ms
 from maestro.database.session import connection
+from maestro.errors import Unavailable
 from maestro.tasks import fan_out, tenant_task
+from maestro.turns import Turns
 
 FOLD_SECONDS = 120
 MOST_ROUNDS = 100
+EXPORT_SECONDS = orders.SECONDS + 60
 
 
 @tenant_task(name="apps.tracking.tasks.fold_runs", soft_time_limit=FOLD_SECONDS)
@@ -48,23 +48,30 @@ def prune_trash(days: float | None = None) -> int:
     return gone + pruning.prune_experiments(now_ms(), days=days)
 
 
-@tenant_task(name="apps.tracking.tasks.write_export", soft_time_limit=orders.SECONDS + 60)
-def write_export(export: str) -> str:
-    """Write a file of runs that somebody asked for."""
-    return orders.supervise(connection.tenant.slug, uuid.UUID(export), timezone.now())
-
-
-def send_export(export: Export) -> None:
-    """Hand an export to a worker once its row is committed."""
-    transaction.on_commit(partial(deliver_export, connection.schema_name, export.pk))
-
-
-def deliver_export(schema: str, identity: uuid.UUID) -> None:
-    """Send the message; without a broker the export fails and says so."""
+@tenant_task(name="apps.tracking.tasks.write_export", soft_time_limit=EXPORT_SECONDS)
+def write_export(export: str = "") -> str:
+    """Write the tenant's next file of runs that somebody asked for. Older messages name one."""
+    wanted = uuid.UUID(export) if export else orders.next_waiting()
     try:
-        write_export.apply_async(kwargs={"schema": schema, "export": str(identity)}, retry=False)
-    except OperationalError:
-        orders.fail(identity, "no worker could be reached; ask again in a moment", timezone.now())
+        return orders.supervise(connection.tenant.slug, wanted, timezone.now()) if wanted else "none waits"
+    finally:
+        TURNS.go_on()
+
+
+TURNS = Turns("exports", write_export, orders.wait, EXPORT_SECONDS)
+
+
+def send_export() -> None:
+    """Let the tenant's exports have their turn once the new one is committed."""
+    transaction.on_commit(begin_exports)
+
+
+def begin_exports() -> None:
+    """Send the tenant's message unless one is on its way; without a broker what waits fails and says so."""
+    try:
+        TURNS.begin()
+    except Unavailable as away:
+        orders.fail_waiting(away.detail, timezone.now())
 
 
 @shared_task(name="apps.tracking.tasks.fold_everywhere", soft_time_limit=60)

@@ -4,23 +4,22 @@ import uuid
 from typing import Any
 
 from django.core.exceptions import PermissionDenied
-from django.db import transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
 from django.utils import timezone
 
 from apps.recommendations import tasks
-from apps.recommendations.actions import Act
 from apps.recommendations.admin.facts import WhatIfForm, facts_of_project
 from apps.recommendations.admin.ranges import UNITS_OF_TARGETS, range_chart, reasons_unit
 from apps.recommendations.answers.advice import UNIT_WORDS
 from apps.recommendations.models import WhatIf
-from apps.tenants.access.audit.recording import record
+from apps.recommendations.work import questions
 from apps.tenants.access.people.principal import is_bound
 from apps.tracking.models import Project
 from maestro import charts
 from maestro.admin.sites import tenant_site
+from maestro.errors import TooMany
 
 MAY = "recommendations.view_forecast"
 
@@ -36,11 +35,13 @@ def ask(request: HttpRequest) -> HttpResponse:
     refuse_strangers(request)
     form = WhatIfForm(request.POST) if request.method == "POST" else WhatIfForm(initial=initial_of(request))
     if request.method == "POST" and form.is_valid():
-        with transaction.atomic():
-            question = WhatIf.objects.create(facts=form.facts(), asked_by=request.user.get_username()[:250])
-            record(request, Act.FORECAST_ASK, subject=question, after=question.facts)
-            tasks.send_question(question)
-        return HttpResponseRedirect(reverse("admin:what_if_answer", args=[question.pk]))
+        try:
+            question = questions.ask(form.facts(), by=request)
+        except TooMany as refusal:
+            form.add_error(None, refusal.detail)
+        else:
+            tasks.send_question()
+            return HttpResponseRedirect(reverse("admin:what_if_answer", args=[question.pk]))
     context: dict[str, Any] = {"title": "What if", "form": form}
     return tenant_site.page(request, "admin/recommendations/what_if.html", context)
 

@@ -3,18 +3,16 @@
 import uuid
 from typing import Any
 
-from django.db import transaction
 from drf_spectacular.utils import OpenApiExample, extend_schema
 from rest_framework.generics import GenericAPIView
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from apps.recommendations import tasks
-from apps.recommendations.actions import Act
 from apps.recommendations.answers import calibration
 from apps.recommendations.api.serializers import CalibrationShown, WhatIfNew, WhatIfShown
 from apps.recommendations.models import WhatIf
-from apps.tenants.access.audit.recording import record
+from apps.recommendations.work import questions
 from apps.tenants.access.idempotency import IdempotentPosts
 from apps.tracking.scoping import require_tenant_wide
 from maestro.api.permissions import asking
@@ -53,10 +51,8 @@ class Questions(IdempotentPosts, GenericAPIView[WhatIf]):
         asked = WhatIfNew(data=request.data)
         asked.is_valid(raise_exception=True)
         facts = plain(asked.validated_data)
-        with transaction.atomic():
-            question = WhatIf.objects.create(facts=facts, asked_by=str(request.user)[:250])
-            record(request, Act.FORECAST_ASK, subject=question, after=facts)
-        tasks.send_question(question)
+        question = questions.ask(facts, by=request)
+        tasks.send_question()
         where = request.build_absolute_uri(f"/api/v1/forecasts/{question.pk}/")
         return Response(WhatIfShown(question).data, status=202, headers={"Location": where})
 

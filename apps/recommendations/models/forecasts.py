@@ -1,11 +1,12 @@
 """The recommendations room: what a project may expect."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Self
 
 from django.db import models
 from django.db.models import Q
+from django.db.models.functions import Now
 
 from maestro.clock import uuid7
 from maestro.errors import NotFound
@@ -64,8 +65,10 @@ class Forecast(models.Model):
         return f"{self.target} {self.p50}"
 
 
-# A worker has QUESTION_SECONDS (supervising.py) to answer; it should take the question long before.
+# A worker has QUESTION_SECONDS (work/processes.py) to answer; it should take the question long before.
 TAKEN_SECONDS, ANSWER_SECONDS = 15, 180
+# A question that nobody has taken for so long is given up, so that it fills no place.
+KEPT_WAITING = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +87,10 @@ class Progress:
 
 class WhatIfQuerySet(models.QuerySet["WhatIf"]):
     """Questions about questions."""
+
+    def waiting(self) -> "WhatIfQuerySet":
+        """Keep those without an answer yet, of the time in which one may still come."""
+        return self.filter(state=WhatIf.State.WAITING, created_at__gt=Now() - KEPT_WAITING)
 
     def fetch(self, identity: str) -> "WhatIf":
         """Fetch by id. Raises NotFound."""
@@ -119,11 +126,15 @@ class WhatIf(models.Model):
         ordering = ("-created_at",)
 
     def progress(self, at: datetime) -> Progress:
-        """How the question stands at a moment; no answer in ANSWER_SECONDS is said to be none."""
+        """How the question stands at a moment; a worker that is silent for ANSWER_SECONDS is said to give no answer."""
         waited = max(0.0, (at - self.created_at).total_seconds())
         if self.state != self.State.WAITING:
             return Progress(self.state, self.reason, waited)
-        if waited > ANSWER_SECONDS:
+        before = 0 if self.started_at else WhatIf.objects.waiting().filter(created_at__lt=self.created_at).count()
+        silent = waited if self.started_at is None else (at - self.started_at).total_seconds()
+        if before and waited < KEPT_WAITING.total_seconds():
+            return Progress("waiting", f"Questions before this one: {before}.", waited)
+        if silent > ANSWER_SECONDS:
             return Progress(
                 "failed", f"No answer came in {ANSWER_SECONDS} s; the worker was stopped or is overloaded.", waited
             )

@@ -23,6 +23,7 @@ from django.db.models.functions import Now
 from apps.recommendations.models import Training, WhatIf
 from apps.recommendations.work import leases
 from apps.tenants.models import Tenant
+from maestro.places import one_of
 
 TRAINING_SECONDS = 3_000
 QUESTION_SECONDS = 120
@@ -80,7 +81,14 @@ class Ended:
 
 
 def supervise(tenant: Tenant, training_id: uuid.UUID, *, megabytes: int | None = None) -> str:
-    """Take a training, have a process do it, and see to its end. Returns the training's state, or "taken"."""
+    """Take a training, have a process do it, and see to its end. Returns its state, "taken" or "no place"."""
+    with one_of("training", settings.TRAININGS_AT_ONCE, folder=settings.HOME / "places") as has_place:
+        # Without a place the row waits, and is sent again: short work must find a worker, however many trainings wait.
+        return work(tenant, training_id, megabytes=megabytes) if has_place else "no place"
+
+
+def work(tenant: Tenant, training_id: uuid.UUID, *, megabytes: int | None = None) -> str:
+    """Take a training and have a process do it."""
     owner = uuid.uuid4().hex
     if leases.take(training_id, owner) is None:
         return "taken"

@@ -31,7 +31,10 @@ def forget_expired_everywhere() -> int:
 
 
 @tenant_task(
-    name="apps.tenants.access.tasks.send_reset_letters", soft_time_limit=60, acks_late=False, ignore_result=True
+    name="apps.tenants.access.tasks.send_reset_letters",
+    soft_time_limit=60,
+    acks_late=False,
+    ignore_result=True,
 )
 def send_reset_letters(email: str, domain: str, secure: bool) -> None:
     """Send a link to set a new password to who has an address. Once: a lost letter is asked for again."""

@@ -13,8 +13,9 @@ from django.urls import reverse
 from apps.tenants import template
 from apps.tenants.models import Domain, Job, Tenant
 from maestro.admin.sites import Part, operator_site
+from maestro.tasks import FORMER, QUEUES
 
-SHOWN, QUEUE = 200, "celery"
+SHOWN = 200
 SIZES = """
 SELECT n.nspname, coalesce(sum(pg_total_relation_size(c.oid)), 0)
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
@@ -70,11 +71,12 @@ def jobs_card(request: HttpRequest, _: None) -> dict[str, Any]:
 
 
 def queue_card(request: HttpRequest, _: None) -> dict[str, Any]:
-    """How many messages wait for a worker; nothing if the broker does not answer."""
+    """How many messages of each kind wait for a worker; nothing if the broker does not answer."""
     seconds = settings.PATIENCE["queue"]
     broker = redis.Redis.from_url(settings.REDIS_URL, socket_timeout=seconds, socket_connect_timeout=seconds)
     try:
-        return {"waiting": broker.llen(QUEUE)}
+        lengths = {name: broker.llen(name) for name in QUEUES}
+        return {"waiting": sum(lengths.values()), "queues": [(n, k) for n, k in lengths.items() if n != FORMER or k]}
     except redis.RedisError as problem:
         return {"waiting": None, "problem": type(problem).__name__}
     finally:

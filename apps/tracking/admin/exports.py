@@ -49,7 +49,8 @@ def ask(request: HttpRequest) -> str:
     owner = saved_views.owner_of(looker(request))
     try:
         wanted, reach = wanted_of(request, request.POST), looker(request).projects
-        send_export(orders.ask(PARQUET, wanted, columns, owner=owner, by=acting(request), reach=reach))
+        orders.ask(PARQUET, wanted, columns, owner=owner, by=acting(request), reach=reach)
+        send_export()
     except MaestroError as refusal:
         return refusal.detail
     return ""

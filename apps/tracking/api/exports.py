@@ -149,7 +149,7 @@ class ExportList(IdempotentPosts, GenericAPIView[Export]):
             by=acting(request),
             reach=asking(request).projects,
         )
-        send_export(made)
+        send_export()
         return Response(ExportShown(made).data, status=202, headers={"Location": f"{request.path}{made.pk}/"})
 
 

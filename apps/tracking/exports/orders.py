@@ -18,11 +18,12 @@ from apps.tenants.access.audit.recording import record
 from apps.tracking.actions import Act
 from apps.tracking.models import Experiment, Export
 from apps.tracking.runs.selection import Wanted
+from maestro import limits
 from maestro.errors import Conflict, NotFound
 from maestro.principals import Actor, Reach
 
 FORMATS = ("csv", "jsonl", "parquet")
-MOST_OPEN = 20
+OPEN = (Export.State.WAITING, Export.State.RUNNING)
 HIDDEN = ("experiments", "projects")  # too long for the log
 KEEP = timedelta(days=7)
 SECONDS = 3_600
@@ -42,12 +43,33 @@ def ask(kind: str, wanted: Wanted, columns: list[str], *, owner: str, by: Actor,
         "projects": None if reach is None else [str(project) for project in reach],
     }
     with transaction.atomic():
-        if Export.objects.filter(state__in=["waiting", "running"]).count() >= MOST_OPEN:
-            raise Conflict(f"{MOST_OPEN} exports are still being written; ask again later", "too_many_exports")
+        require_room(owner)
         made = Export.objects.create(owner=owner, asked_by=by.name[:250], format=kind, question=question)
         shown = {"format": kind} | {name: value for name, value in question.items() if name not in HIDDEN}
         record(by, Act.EXPORT_ASK, subject=made, after=shown | {"experiments": len(wanted.experiments)})
     return made
+
+
+def require_room(owner: str) -> None:
+    """Raise Conflict while too many exports of one person, or of the tenant, are still to be written."""
+    waiting = Export.objects.filter(state__in=OPEN)
+    if waiting.filter(owner=owner).count() >= limits.EXPORTS_WAITING_PERSON:
+        most = limits.EXPORTS_WAITING_PERSON
+        raise Conflict(f"{most} exports of yours are still being written; ask again later", "too_many_exports")
+    if waiting.count() >= limits.EXPORTS_WAITING:
+        most = limits.EXPORTS_WAITING
+        raise Conflict(f"{most} exports are still being written; ask again later", "too_many_exports")
+
+
+def wait() -> bool:
+    """Say whether an export waits for a worker."""
+    return next_waiting() is not None
+
+
+def next_waiting() -> uuid.UUID | None:
+    """The oldest export that is not done: one that is said to be written lost its worker, as tenants take turns."""
+    waiting = Export.objects.filter(state__in=OPEN)
+    return waiting.order_by("created_at").values_list("pk", flat=True).first()
 
 
 def fetch(identity: uuid.UUID, *, owner: str) -> Export:
@@ -91,6 +113,12 @@ def supervise(slug: str, identity: uuid.UUID, now: datetime) -> str:
     if said:
         fail(identity, said.splitlines()[-1], now)
     return str(Export.objects.values_list("state", flat=True).get(pk=identity))
+
+
+def fail_waiting(reason: str, now: datetime) -> int:
+    """Say of all that waits that it will not come, and why."""
+    waiting = Export.objects.filter(state=Export.State.WAITING)
+    return waiting.update(state=Export.State.FAILED, reason=reason, ended_at=now)
 
 
 def fail(identity: uuid.UUID, reason: str, now: datetime) -> None:

@@ -78,7 +78,10 @@ def test_a_worker_that_is_down_is_said_within_seconds_and_a_lost_answer_within_m
     assert "No worker has taken this" in client.get(state).json()["fields"]["note"]
     WhatIf.objects.update(started_at=timezone.now())
     assert "computes" in client.get(state).json()["fields"]["note"]
-    WhatIf.objects.update(created_at=timezone.now() - timedelta(seconds=200))
+    long_ago = timezone.now() - timedelta(seconds=200)
+    WhatIf.objects.update(created_at=long_ago)
+    assert client.get(state).json()["live"] is True  # taken just now, after others
+    WhatIf.objects.update(started_at=long_ago)
     assert client.get(state).json()["live"] is False
     assert "No answer came" in client.get(f"/admin/what-if/{question.pk}/").content.decode()
 

@@ -154,7 +154,7 @@ def test_the_selection_or_all_can_be_exported(door: Door, person: Person) -> Non
 def test_a_parquet_file_is_asked_for_and_downloaded_by_who_asked(
     door: Door, person: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tasks, "deliver_export", lambda schema, identity: None)
+    monkeypatch.setattr(tasks, "begin_exports", lambda: None)
     home, path = make_experiment("home"), "/admin/runs/exports/"
     runs = make_runs(door, home, 3)
     viewer = person("viewer")

@@ -19,6 +19,7 @@ from apps.tenants.models import Tenant
 from apps.tracking import tasks
 from apps.tracking.exports import orders
 from apps.tracking.models import Blob, Export, Run
+from maestro import limits
 from tests.factories.many_runs import make_experiment
 
 ApiFor = Callable[..., Client]
@@ -32,7 +33,7 @@ def post(client: Client, body: Any) -> Any:
 @pytest.fixture(autouse=True)
 def nothing_sent(monkeypatch: pytest.MonkeyPatch) -> None:
     """No broker is asked: tests run the work themselves."""
-    monkeypatch.setattr(tasks, "deliver_export", lambda schema, identity: None)
+    monkeypatch.setattr(tasks, "begin_exports", lambda: None)
 
 
 def test_a_parquet_file_is_asked_for_written_and_downloaded(
@@ -92,7 +93,7 @@ def test_a_bad_question_is_refused_and_noted_nowhere(acme: Tenant, api: ApiFor, 
 
 
 def test_so_many_may_wait_and_each_is_written_down(acme: Tenant, api: ApiFor, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(orders, "MOST_OPEN", 1)
+    monkeypatch.setattr(limits, "EXPORTS_WAITING_PERSON", 1)
     client = api(acme, "viewer")
     assert post(client, {"filter": "metrics.a > 1"}).status_code == 202
     assert post(client, {}).json()["code"] == "too_many_exports"

@@ -18,7 +18,7 @@ from apps.recommendations.answers.advice import (
     forecasts_for,
     is_seen,
     stored_for,
-    team_size_for,
+    team_size_in,
     untrained,
 )
 from apps.recommendations.answers.narrowing import classes_of
@@ -52,9 +52,9 @@ def advice_card(request: HttpRequest, project: Project) -> dict[str, Any]:
             "items": [stored_item(row, reach) for row in items],
             "unit": items[0].unit,
             "basis": BASES.get(items[0].basis, items[0].basis),
-            "team": next((row for row in stored if row.kind == Advice.Kind.TEAM_SIZE), None),
+            "team": team_size_in(stored),
         }
-    answer = advice_for(project, reach=reach)
+    answer = advice_for(project, reach=reach, stored=stored)
     made = [fresh_item(item, reach) for item in answer.items]
     is_refused = answer.status == "refused"
     return shown | {
@@ -63,7 +63,7 @@ def advice_card(request: HttpRequest, project: Project) -> dict[str, Any]:
         "recent": made if is_refused else [],
         "unit": answer.unit,
         "basis": BASES.get(answer.basis, answer.basis),
-        "team": team_size_for(project),
+        "team": answer.team,
     }
 
 

@@ -5,12 +5,12 @@ answer is made here from the stored impact scores. Nothing is ever made up: with
 answer is a refusal that names what is missing.
 """
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Subquery
+from django.db.models import QuerySet, Subquery
 
 from apps.recommendations.answers import unscored
 from apps.recommendations.answers.narrowing import Narrow, narrowest, refusal_of_class
@@ -31,17 +31,18 @@ UNIT_NAMES = {words: name for name, words in UNIT_WORDS.items()}
 __all__ = ["AdviceAnswer", "Item"]
 
 
-def advice_for(project: Project, *, reach: Reach) -> AdviceAnswer:
+def advice_for(project: Project, *, reach: Reach, stored: Sequence[Advice] | None = None) -> AdviceAnswer:
     """Answer from what serves now: what a worker stored for this project, else what is stored of its artifacts.
 
-    Nothing is named that whoever reaches these projects may not see.
+    Nothing is named that whoever reaches these projects may not see. `stored` is stored_for's, where it is known already.
     """
-    used = used_by(project)
-    stored = [row for row in stored_for(project) if row.kind == Advice.Kind.ARTIFACT]
-    if stored:
-        lacking = [row for row in stored if row.artifact_id not in used and is_seen(row.artifact, reach)]
-        return from_stored(lacking, stored[0].model)
-    return fresh_advice(project, used, reach=reach)
+    known = stored_for(project) if stored is None else stored
+    of_artifacts = [row for row in known if row.kind == Advice.Kind.ARTIFACT]
+    if not of_artifacts:
+        return replace(fresh_advice(project, used_by(project), reach=reach), team=team_size_in(known))
+    used = set(used_by(project))
+    lacking = [row for row in of_artifacts if row.artifact_id not in used and is_seen(row.artifact, reach)]
+    return replace(from_stored(lacking, of_artifacts[0].model), team=team_size_in(known))
 
 
 def is_seen(artifact: Artifact | None, reach: Reach) -> bool:
@@ -49,18 +50,18 @@ def is_seen(artifact: Artifact | None, reach: Reach) -> bool:
     return artifact is not None and artifact.is_visible_to(reach)
 
 
-def used_by(project: Project) -> set[UUID]:
-    """The artifacts that a project uses already."""
-    return set(Usage.objects.filter(project=project).values_list("version__artifact_id", flat=True))
+def used_by(project: Project) -> "QuerySet[Usage, UUID]":
+    """The artifacts that a project uses already, by their ids."""
+    return Usage.objects.filter(project=project).values_list("version__artifact_id", flat=True)
 
 
-def fresh_advice(project: Project, used: Collection[UUID], *, reach: Reach) -> AdviceAnswer:
+def fresh_advice(project: Project, used: "QuerySet[Usage, UUID]", *, reach: Reach) -> AdviceAnswer:
     """By impact scores; where impact refuses, by mean ranks; where those refuse too, by recency, without a number."""
     model = ImpactModel.objects.serving()
     speaks = model is not None and model.state != ImpactModel.State.REFUSED
     if model is not None and speaks:
-        scores = [one for one in narrowest(model, project.problem_class) if is_seen(one.score.artifact, reach)]
-        lacking = [one for one in scores if one.score.artifact_id not in used]
+        scores = narrowest(model, project.problem_class, without=used)
+        lacking = [one for one in scores if is_seen(one.score.artifact, reach)]
         if not lacking or any(one.effect is not None for one in lacking):
             return answer_of(items_of(lacking, model), "impact", model)
     ranking = ImpactModel.objects.champions().filter(target=ImpactModel.Target.RANKING).first()
@@ -197,9 +198,9 @@ def stored_for(project: Project) -> Sequence[Advice]:
     return list(found.filter(model__in=Subquery(latest)))
 
 
-def team_size_for(project: Project) -> Advice | None:
+def team_size_in(stored: Sequence[Advice]) -> Advice | None:
     """The range of team sizes that a worker stored, or its refusal; None before any."""
-    return next((row for row in stored_for(project) if row.kind == Advice.Kind.TEAM_SIZE), None)
+    return next((row for row in stored if row.kind == Advice.Kind.TEAM_SIZE), None)
 
 
 def forecasts_for(project: Project) -> dict[str, Any]:

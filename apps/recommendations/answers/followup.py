@@ -51,7 +51,7 @@ def keep_advice(project: Project, models: list[ImpactModel], *, at: datetime) ->
     """Write what one project is told. It stood to be read since the project and the model were both there."""
     since = max([project.created_at, *(model.promoted_at for model in models if model.promoted_at)])
     before = Usage.objects.filter(project=project, at__lt=since).values_list("version__artifact_id", flat=True)
-    answer = fresh_advice(project, set(before), reach=None)
+    answer = fresh_advice(project, before, reach=None)
     if answer.model is None or answer.status == "refused":
         return 0
     rows = [row_of(project, answer, place, since) for place in range(len(answer.items))]

@@ -5,8 +5,12 @@ to be looked at alone, the estimate over all classes stands in for it and is cal
 class used the artifact. Otherwise it tells of other people's work, and nothing is said.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from django.db.models import QuerySet
 
 from apps.recommendations.estimators.minimum_data import IMPACT_PROJECTS, RUN_PROJECTS
 from apps.recommendations.models import ImpactModel, ImpactScore
@@ -50,9 +54,12 @@ class Narrow:
         return f"Estimated among {self.score.problem_class} projects alone." if self.score.problem_class else ""
 
 
-def narrowest(model: ImpactModel, problem_class: str) -> list[Narrow]:
-    """Each artifact's narrowest estimate or refusal: the strongest first, refusals last."""
-    rows = list(model.scores.filter(problem_class__in={"", problem_class}).select_related("artifact"))
+def narrowest(
+    model: ImpactModel, problem_class: str, *, without: "Collection[UUID] | QuerySet[Any, UUID]" = ()
+) -> list[Narrow]:
+    """Each artifact's narrowest estimate or refusal, apart from some: the strongest first, refusals last."""
+    scores = model.scores.filter(problem_class__in={"", problem_class}).exclude(artifact__in=without)
+    rows = list(scores.select_related("artifact"))
     own = {row.artifact_id: row for row in rows if row.problem_class == problem_class}
     classes = classes_of(model)
     found = [

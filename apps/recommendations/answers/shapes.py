@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from apps.recommendations.estimators.verdicts import GAIN_LEVEL
-from apps.recommendations.models import ImpactModel
+from apps.recommendations.models import Advice, ImpactModel
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class AdviceAnswer:
-    """Advice for one project, or why there is none."""
+    """Advice for one project, or why there is none; and what a worker stored of its team's size."""
 
     status: str
     code: str = ""
@@ -46,6 +46,7 @@ class AdviceAnswer:
     unit: str = ""
     model: ImpactModel | None = None
     items: Sequence[Item] = field(default_factory=tuple)
+    team: Advice | None = None
 
     @property
     def level(self) -> float | None:

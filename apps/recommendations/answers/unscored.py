@@ -4,11 +4,10 @@ By mean rank, as the last training stored it, once five projects have outcomes; 
 claim: such an item has no number at all.
 """
 
-from collections.abc import Collection
 from typing import Any
 from uuid import UUID
 
-from django.db.models import F, Max
+from django.db.models import F, Max, QuerySet
 
 from apps.recommendations.answers.shapes import Item
 from apps.recommendations.models import ImpactModel
@@ -22,9 +21,9 @@ RECENCY = "recency"
 NO_NUMBERS = dict.fromkeys(("gain", "low", "high", "standing", "n_used", "n_unused"))
 
 
-def by_recency(project: Project, used: Collection[UUID]) -> tuple[Item, ...]:
+def by_recency(project: Project, used: "QuerySet[Any, UUID]") -> tuple[Item, ...]:
     """Artifacts that this project may use and lacks, the last used first; then the last changed."""
-    lacking = Artifact.objects.visible_to([project.pk]).exclude(pk__in=list(used))
+    lacking = Artifact.objects.visible_to([project.pk]).exclude(pk__in=used)
     recent = lacking.annotate(last=Max("versions__usages__at")).order_by(
         F("last").desc(nulls_last=True), "-updated_ms", "name"
     )[:MOST_ITEMS]
@@ -45,7 +44,7 @@ def by_recency(project: Project, used: Collection[UUID]) -> tuple[Item, ...]:
     )
 
 
-def by_rank(model: ImpactModel, project: Project, used: Collection[UUID]) -> tuple[Item, ...]:
+def by_rank(model: ImpactModel, project: Project, used: "QuerySet[Any, UUID]") -> tuple[Item, ...]:
     """The order of a project whose runs nobody has seen, as the ranking that serves stored it.
 
     An artifact that no project of its class used is left out; of a ranking that did not keep that, so are all.
@@ -54,7 +53,7 @@ def by_rank(model: ImpactModel, project: Project, used: Collection[UUID]) -> tup
         standings: dict[str, dict[str, Any]] = unseal(model).get("standings", {})
     except Conflict:
         return ()
-    known = Artifact.objects.visible_to([project.pk]).exclude(pk__in=list(used)).in_bulk()
+    known = Artifact.objects.visible_to([project.pk]).exclude(pk__in=used).in_bulk()
     own = project.problem_class
     pooled = set(model.figures.get("classes", {})) != {own}
     ordered = [

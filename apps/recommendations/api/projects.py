@@ -17,7 +17,6 @@ from apps.recommendations.answers.advice import (
     Item,
     advice_for,
     forecasts_for,
-    team_size_for,
 )
 from apps.recommendations.api.serializers import AdviceShown, ForecastsShown, OutcomeShown
 from apps.recommendations.models import Advice
@@ -87,7 +86,7 @@ def advice_shown(project: Project, answer: AdviceAnswer, request: Request) -> di
         "trained_at": model.created_at if model else None,
         "wording": WORDING,
         "items": [item_shown(item, request) for item in answer.items],
-        "team_size": team_shown(team_size_for(project), request),
+        "team_size": team_shown(answer.team, request),
     }
 
 

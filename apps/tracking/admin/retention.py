@@ -81,7 +81,7 @@ class LifeRuleAdmin(ByProject, AuditedAdmin):
 
 def endings(request: HttpRequest, project: Project) -> dict[str, Any] | None:
     """How a project's runs end, and what becomes of them."""
-    counted = tally(Run.objects.active().filter(experiment__project=project))
+    counted = tally(Run.objects.filter(experiment__project=project))
     said = rules.said_of([project])
     rule = said.get(project.pk)
     may_rule = may(request, "admin", project.pk)
@@ -90,7 +90,7 @@ def endings(request: HttpRequest, project: Project) -> dict[str, Any] | None:
         "tally": counted,
         "rate_percent": None if counted.success_rate is None else counted.success_rate * 100,
         "lost_url": f"{reverse('admin:tracking_run_changelist')}?project={project.pk}&status=LOST",
-        "trash": Run.objects.exclude(deleted_ms=None).filter(experiment__project=project).count(),
+        "trash": counted.trashed,
         "trash_url": f"{reverse('admin:run_trash')}?{urlencode({'project': project.slug})}",
         "rules": rules.combined(said, project.pk),
         "more_url": (change or f"{reverse('admin:tracking_liferule_add')}?project={project.pk}") if may_rule else "",

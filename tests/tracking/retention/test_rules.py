@@ -226,6 +226,10 @@ def test_lost_runs_are_left_out_of_the_rate_and_counted_as_waste(homes: dict[str
     counted = tally(Run.objects.all())
     assert (counted.success_rate, counted.ended, counted.lost) == (0.75, 4, 1)
     assert (counted.wasted_hours, counted.spent_hours) == (6.0, 10.0)
+    Run.objects.filter(name="bad").update(deleted_ms=NOW)
+    counted = tally(Run.objects.all())
+    assert (counted.by_status, counted.trashed) == ({"FINISHED": 3, "LOST": 1, "RUNNING": 1}, 1)
+    assert (counted.wasted_hours, counted.spent_hours) == (4.0, 8.0)
     assert tally(Run.objects.none()).success_rate is None
 
 

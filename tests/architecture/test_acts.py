@@ -30,7 +30,6 @@ SOURCES = {
 DOORS = ("admin/", "api/", "mlflow/", "pages/", "management/", "tasks.py")
 # How often the doors of a room record, and open a transaction. May only fall: a number that has fallen is written here.
 RATCHET = {
-    "apps/recommendations": (2, 2),
     "apps/tenants/access": (12, 14),
 }
 

@@ -127,12 +127,18 @@ def note_many(project: Project, wanted: dict[tuple[Any, Any], NewUsage], at: dat
     missing = [(version, run, new) for (version, run), new in wanted.items() if (version, run) not in there]
     Usage.objects.bulk_create(
         [
-            Usage(version_id=version, project=project, run_id=run, role=new.mention.role, observed=new.observed,
-                  at=new.at or at)
+            Usage(
+                version_id=version,
+                project=project,
+                run_id=run,
+                role=new.mention.role,
+                observed=new.observed,
+                at=new.at or at,
+            )
             for version, run, new in missing
         ],
         ignore_conflicts=True,
-    )  # fmt: skip
+    )
     edges = [Edge(from_version_id=version, to_run_id=run, kind="used") for version, run, _ in missing if run]
     Edge.objects.bulk_create(edges, ignore_conflicts=True)
     return Outcome(added=len(missing), kept=len(wanted) - len(missing))

@@ -87,8 +87,12 @@ def kill_half_way(owner_dsn: str, fleet: int) -> float:
     """Begin the second release, and kill it with SIGKILL when half of the tenants have it; returns after how long."""
     begun = time.perf_counter()
     process = subprocess.Popen(
-        command(), cwd=machine.ROOT, env=os.environ | surroundings("second"), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )  # fmt: skip
+        command(),
+        cwd=machine.ROOT,
+        env=os.environ | surroundings("second"),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
     with psycopg.connect(owner_dsn, autocommit=True) as owner:
         old = dict(owner.execute(HEADS).fetchall())
         while process.poll() is None:
@@ -148,6 +152,8 @@ def measure(home: Path, port: int, steps: Sequence[int]) -> None:
         "",
         f"Killed with SIGKILL after {took:.1f} s: {len(torn['new'])} tenants new, {len(torn['old'])} old, {len(torn['torn'])} torn.",
     ]
-    lines += [f"A server of the new release answers {statuses} to a new and to an old tenant. After the rerun: {len(after['new'])} new, "
-              f"{len(after['old'])} old, {len(after['torn'])} torn."]  # fmt: skip
+    lines += [
+        f"A server of the new release answers {statuses} to a new and to an old tenant. After the rerun: {len(after['new'])} new, "
+        f"{len(after['old'])} old, {len(after['torn'])} torn."
+    ]
     report.put("migrate", lines)

@@ -81,9 +81,18 @@ def plan_rows(looked: dict[int, dict[str, Any]]) -> list[list[Any]]:
             used = ", ".join(dict.fromkeys(index for plan in some for index in plan.indexes))
             whole = ", ".join(dict.fromkeys(table for plan in some for table in plan.whole_tables)) or "–"
             rows.append(
-                [name, runs, len(some), sum(p.rows_read for p in some), largest.rows_read, sum(p.pages for p in some),
-                 sum(p.milliseconds for p in some), short(used), short(whole)]
-            )  # fmt: skip
+                [
+                    name,
+                    runs,
+                    len(some),
+                    sum(p.rows_read for p in some),
+                    largest.rows_read,
+                    sum(p.pages for p in some),
+                    sum(p.milliseconds for p in some),
+                    short(used),
+                    short(whole),
+                ]
+            )
     return rows
 
 

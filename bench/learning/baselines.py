@@ -14,8 +14,8 @@ import numpy as np
 from apps.recommendations.cases.backtest import HEADER, Answer, list_cases
 from apps.recommendations.cases.files import read_forecast, read_impact, read_ranking, read_sheet, read_task
 from apps.recommendations.estimators.boosting import boost
+from apps.recommendations.estimators.data import ForecastData
 from apps.recommendations.estimators.features import fit_encoder
-from apps.recommendations.estimators.forecasting import ForecastData
 from apps.recommendations.estimators.ranking import RankingData
 from apps.recommendations.estimators.ranks import project_ranks
 from apps.recommendations.estimators.tables import Floats, Table, table_from_columns

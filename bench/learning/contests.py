@@ -14,7 +14,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from apps.recommendations.estimators.impact import ImpactData, estimate_impact
+from apps.recommendations.estimators.data import ImpactData
+from apps.recommendations.estimators.impact import estimate_impact
 from apps.recommendations.training.holdout import Losses, is_worse, project_losses
 from tests.factories.simulated import tenant
 

@@ -7,7 +7,8 @@ from collections.abc import Callable
 import lightgbm
 import numpy as np
 
-from apps.recommendations.estimators.forecasting import ForecastData, train_forecast
+from apps.recommendations.estimators.data import ForecastData
+from apps.recommendations.estimators.forecasting import train_forecast
 from apps.recommendations.estimators.learners import fit_features
 from apps.recommendations.estimators.tables import table_from_columns
 
@@ -18,10 +19,15 @@ REPEATS = 3
 
 def measure_costs() -> list[str]:
     """The section of the page."""
-    lines = ["## Cost of a retrain of one forecast with its interval", "",
-             "Processor time, one thread; plain = `lightgbm.train` with its default 100 rounds and 31 leaves, data set "
-             "made from the array included.", "",
-             "| projects | plain, s | ours, s | ratio |", "| --- | --- | --- | --- |"]  # fmt: skip
+    lines = [
+        "## Cost of a retrain of one forecast with its interval",
+        "",
+        "Processor time, one thread; plain = `lightgbm.train` with its default 100 rounds and 31 leaves, data set "
+        "made from the array included.",
+        "",
+        "| projects | plain, s | ours, s | ratio |",
+        "| --- | --- | --- | --- |",
+    ]
     for rows in SIZES:
         plain, ours = _measured(rows)
         lines.append(f"| {rows} | {plain:.2f} | {ours:.2f} | {ours / plain:.1f} |")

@@ -91,9 +91,15 @@ def describe(done: Training, copies: int, usages: int, *, wall: float) -> str:
         "most memory of the process": f"{(done.peak_bytes or 0) / MB:.0f} MB",
         "load of the machine at the end (15 minutes)": f"{os.getloadavg()[2]:.1f}",
     }
-    lines = ["# A million usage rows", "",
-             f"Written by `python -m bench.learning.million --copies {copies}` on {time.strftime('%Y-%m-%d')}.", "",
-             "| what | figure |", "| --- | --- |", *[f"| {name} | {value} |" for name, value in rows.items()]]  # fmt: skip
+    lines = [
+        "# A million usage rows",
+        "",
+        f"Written by `python -m bench.learning.million --copies {copies}` on {time.strftime('%Y-%m-%d')}.",
+        "",
+        "| what | figure |",
+        "| --- | --- |",
+        *[f"| {name} | {value} |" for name, value in rows.items()],
+    ]
     return "\n".join(lines) + "\n"
 
 

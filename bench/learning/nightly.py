@@ -102,8 +102,20 @@ def run_night(night: Night, tenants: list[Tenant], *, seconds: float) -> None:
             Training.objects.all().delete()
     connection.set_schema_to_public()
     fan_out(tasks.train_tonight, jitter_seconds=0)
-    command = [sys.executable, "-m", "celery", "-A", "config", "worker", "--concurrency", str(night.concurrency),
-               "--loglevel", "WARNING", "--without-gossip", "--without-mingle"]  # fmt: skip
+    command = [
+        sys.executable,
+        "-m",
+        "celery",
+        "-A",
+        "config",
+        "worker",
+        "--concurrency",
+        str(night.concurrency),
+        "--loglevel",
+        "WARNING",
+        "--without-gossip",
+        "--without-mingle",
+    ]
     before, begun = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
     worker = subprocess.Popen(command)
     try:
@@ -162,15 +174,17 @@ def describe(night: Night, tenants: list[Tenant]) -> str:
     tries = sum(row["tries"] > 1 for row in rows)
     over = ended["done"] + ended["failed"]
     lines = [
-        "# A night of trainings", "",
+        "# A night of trainings",
+        "",
         f"Written by `python -m bench.learning.nightly --tenants {night.tenants} --projects {night.projects} "
-        f"--artifacts {night.artifacts} --concurrency {night.concurrency}` on {time.strftime('%Y-%m-%d')}.", "",
-        "| what | figure |", "| --- | --- |",
+        f"--artifacts {night.artifacts} --concurrency {night.concurrency}` on {time.strftime('%Y-%m-%d')}.",
+        "",
+        "| what | figure |",
+        "| --- | --- |",
         f"| tenants x projects x artifacts | {night.tenants} x {night.projects} x {night.artifacts} |",
         f"| worker processes, cores | {night.concurrency}, {os.cpu_count()} |",
         f"| load of the machine at the end (15 minutes) | {night.load:.1f} |",
-        f"| trainings that ended: done, failed, other | {ended['done']}, {ended['failed']}, "
-        f"{len(tenants) - over} |",
+        f"| trainings that ended: done, failed, other | {ended['done']}, {ended['failed']}, {len(tenants) - over} |",
         f"| trainings that needed a second try | {tries} |",
         f"| wall clock | {night.wall:.0f} s |",
         f"| processor time of the worker and all that it started | {night.processor:.0f} s, "
@@ -181,7 +195,7 @@ def describe(night: Night, tenants: list[Tenant]) -> str:
         f"| most memory of the worker with its pool, trainings apart | {night.worker_peak / MB:.0f} MB |",
         f"| models: serving, rejected, refused | {states['champion']}, {states['rejected']}, {states['refused']} |",
         "",
-    ]  # fmt: skip
+    ]
     return "\n".join([*lines, *[f"Failed: {reason}" for reason in failed]]).rstrip() + "\n"
 
 

@@ -104,9 +104,11 @@ def ended(row: Project, success: float, took: float, draw: random.Random) -> Pro
 
 
 def make_runs(
-    projects: list[tuple[Project, list[int]]], versions: list[ArtifactVersion], effects: dict[int, float],
+    projects: list[tuple[Project, list[int]]],
+    versions: list[ArtifactVersion],
+    effects: dict[int, float],
     draw: random.Random,
-) -> None:  # fmt: skip
+) -> None:
     """Finished runs with a goal metric that rises with what they used."""
     key = MetricKey.objects.create(name="accuracy")
     rows: list[tuple[Run, float, list[int]]] = []
@@ -126,10 +128,15 @@ def make_runs(
     )
     Usage.objects.bulk_create(
         [
-            Usage(version=versions[j], project_id=run.experiment.project_id, run=run, observed=Usage.Observed.TAG,
-                  at=BEGAN + timedelta(milliseconds=run.start_ms - to_ms(BEGAN)))
+            Usage(
+                version=versions[j],
+                project_id=run.experiment.project_id,
+                run=run,
+                observed=Usage.Observed.TAG,
+                at=BEGAN + timedelta(milliseconds=run.start_ms - to_ms(BEGAN)),
+            )
             for run, _, picked in rows
             for j in picked
         ],
         batch_size=5000,
-    )  # fmt: skip
+    )

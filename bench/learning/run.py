@@ -33,9 +33,12 @@ COLUMNS = {
 def main() -> None:
     """Run what was asked for and write the page."""
     options = _options()
-    page = ["# Learning: what was measured", "",
-            f"Written by `python -m bench.learning.run` on {time.strftime('%Y-%m-%d')}; how is in ../learning/README.md.",
-            ""]  # fmt: skip
+    page = [
+        "# Learning: what was measured",
+        "",
+        f"Written by `python -m bench.learning.run` on {time.strftime('%Y-%m-%d')}; how is in ../learning/README.md.",
+        "",
+    ]
     if options.make:
         page += _real(options)
     page += _simulated(options.repeats)

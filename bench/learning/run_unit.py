@@ -54,8 +54,15 @@ def measure(cell: Cell, repeats: int) -> dict[str, float]:
 
 
 def _compared(cell: Cell, repeat: int) -> Floats:
-    made = workshop(cell.projects, cell.runs, ARTIFACTS, seed=7919 * repeat + 31 * cell.projects + cell.runs,
-                    trend=cell.trend, recorded=cell.recorded, known=cell.known)  # fmt: skip
+    made = workshop(
+        cell.projects,
+        cell.runs,
+        ARTIFACTS,
+        seed=7919 * repeat + 31 * cell.projects + cell.runs,
+        trend=cell.trend,
+        recorded=cell.recorded,
+        known=cell.known,
+    )
     result = estimate_run_impact(made.data, seed=repeat)
     owners = np.asarray(made.data.projects)
     rows = []
@@ -81,15 +88,20 @@ def main() -> None:
     options = parser.parse_args()
     for name in ("RUN_PROJECTS", "RUNS_PER_PROJECT", "RUN_ARM_PROJECTS"):
         setattr(minimum_data, name, 2)
-    lines = ["| projects | runs each | projects with both | trend | coverage of 90 % | error / saying nothing | slope "
-             "| claims of 8 | wrong sign |", "| --- | --- | --- | --- | --- | --- | --- | --- | --- |"]  # fmt: skip
+    lines = [
+        "| projects | runs each | projects with both | trend | coverage of 90 % | error / saying nothing | slope "
+        "| claims of 8 | wrong sign |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- | --- |",
+    ]
     for cell in cells():
         found = measure(cell, options.repeats)
         trend = "none" if not cell.trend else ("recorded" if cell.recorded else "not recorded")
         if found:
-            lines.append(f"| {cell.projects} | {cell.runs} | {found['both']:.1f} | {trend} | {found['coverage']:.2f} | "
-                         f"{found['error']:.2f} | {found['slope']:.2f} | {found['claims']:.1f} | "
-                         f"{found['wrong']:.2f} |")  # fmt: skip
+            lines.append(
+                f"| {cell.projects} | {cell.runs} | {found['both']:.1f} | {trend} | {found['coverage']:.2f} | "
+                f"{found['error']:.2f} | {found['slope']:.2f} | {found['claims']:.1f} | "
+                f"{found['wrong']:.2f} |"
+            )
             print(lines[-1], flush=True)
     if options.output:
         options.output.write_text("\n".join(lines) + "\n", encoding="utf-8")

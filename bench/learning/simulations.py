@@ -48,23 +48,33 @@ def main() -> None:
     sizes = {int(size): int(count) for size, count in (part.split(":") for part in options.sizes.split(","))}
     lines = table_of(sizes, first_seed=options.first_seed)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    page = ["# Effects with known truth", "",
-            f"Written by `python -m bench.learning.simulations --sizes {options.sizes} --first-seed {options.first_seed}` "
-            f"on {time.strftime('%Y-%m-%d')}; own generator, {ARTIFACTS} artifacts, one thread. Coverage is that of 90 % "
-            "intervals; a claim is an interval without zero, and wrong if the truth has not its sign.", "",
-            *lines, "",
-            f"Most memory of the process: {peak:.0f} MB. Load of the machine at the end (15 minutes): "
-            f"{os.getloadavg()[2]:.1f}."]  # fmt: skip
+    page = [
+        "# Effects with known truth",
+        "",
+        f"Written by `python -m bench.learning.simulations --sizes {options.sizes} --first-seed {options.first_seed}` "
+        f"on {time.strftime('%Y-%m-%d')}; own generator, {ARTIFACTS} artifacts, one thread. Coverage is that of 90 % "
+        "intervals; a claim is an interval without zero, and wrong if the truth has not its sign.",
+        "",
+        *lines,
+        "",
+        f"Most memory of the process: {peak:.0f} MB. Load of the machine at the end (15 minutes): "
+        f"{os.getloadavg()[2]:.1f}.",
+    ]
     RESULT.write_text("\n".join(page) + "\n", encoding="utf-8")
 
 
 def table_of(sizes: Mapping[int, int], *, first_seed: int) -> list[str]:
     """The figures as lines of Markdown, each said as it comes."""
-    lines = ["| scenario | projects | repeats | Spearman | error, points | raw difference's error | coverage of 90 % "
-             "| wrong claims | processor seconds |", "|" + " --- |" * 9]  # fmt: skip
+    lines = [
+        "| scenario | projects | repeats | Spearman | error, points | raw difference's error | coverage of 90 % "
+        "| wrong claims | processor seconds |",
+        "|" + " --- |" * 9,
+    ]
     for f in simulate(sizes, first_seed=first_seed):
-        lines.append(f"| {f.scenario} | {f.projects} | {f.repeats} | {f.spearman:.3f} | {f.error:.2f} | {f.raw_error:.2f} "
-                     f"| {f.coverage:.3f} | {f.wrong:.2f} | {f.seconds:.2f} |")  # fmt: skip
+        lines.append(
+            f"| {f.scenario} | {f.projects} | {f.repeats} | {f.spearman:.3f} | {f.error:.2f} | {f.raw_error:.2f} "
+            f"| {f.coverage:.3f} | {f.wrong:.2f} | {f.seconds:.2f} |"
+        )
         print(lines[-1], flush=True)
     return lines
 
@@ -80,15 +90,23 @@ def simulate(sizes: Mapping[int, int], *, first_seed: int) -> Iterator[Figure]:
 def _one(projects: int, seed: int, options: dict[str, bool]) -> tuple[float, ...]:
     made = tenant(projects, ARTIFACTS, seed=seed, **options)
     began = time.process_time()
-    shown = [(e.effect, e.lo, e.hi, e.raw, truth) for e, truth in zip(estimate_impact(made.data).effects, made.truth,
-             strict=True) if e.effect is not None]  # fmt: skip
+    shown = [
+        (e.effect, e.lo, e.hi, e.raw, truth)
+        for e, truth in zip(estimate_impact(made.data).effects, made.truth, strict=True)
+        if e.effect is not None
+    ]
     seconds = time.process_time() - began
     effect, lo, hi, raw, truth = np.array(shown, dtype=float).T
     claims = (lo > 0) | (hi < 0)
     wrong = float((np.sign(effect) != np.sign(truth))[claims].mean()) if claims.any() else 0.0
-    return (float(spearmanr(effect, truth)[0]), float(np.sqrt(np.mean((effect - truth) ** 2))),
-            float(np.sqrt(np.mean((raw - truth) ** 2))), float(((lo <= truth) & (truth <= hi)).mean()), wrong,
-            seconds)  # fmt: skip
+    return (
+        float(spearmanr(effect, truth)[0]),
+        float(np.sqrt(np.mean((effect - truth) ** 2))),
+        float(np.sqrt(np.mean((raw - truth) ** 2))),
+        float(((lo <= truth) & (truth <= hi)).mean()),
+        wrong,
+        seconds,
+    )
 
 
 if __name__ == "__main__":

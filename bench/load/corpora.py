@@ -10,6 +10,11 @@ from psycopg import sql
 Content = tuple[int, dict[str, str], dict[str, float], dict[str, str]]
 Contents = Callable[[int], Content]
 EPOCH_MS = 1_750_000_000_000
+# Columns of a row that `mlflow_run` lays out.
+MLFLOW_RUN = (
+    *("run_uuid", "name", "source_type", "source_name", "entry_point_name", "user_id", "status"),
+    *("start_time", "end_time", "source_version", "lifecycle_stage", "artifact_uri", "experiment_id"),
+)
 
 
 def name_of(runs: int) -> str:
@@ -83,6 +88,12 @@ def analyze(owner_dsn: str, schema: str) -> None:
             db.execute(sql.SQL("VACUUM ANALYZE {}").format(sql.Identifier(schema, table)))
 
 
+def mlflow_run(i: int, run: str, at: int, home: int) -> tuple[object, ...]:
+    """Lay out a row of the original's runs."""
+    files = f"mlflow-artifacts:/{home}/{run}/artifacts"
+    return (run, f"run-{i}", "UNKNOWN", "", "", "ci", "FINISHED", at, at, "", "active", files, home)
+
+
 def fill_mlflow(dsn: str, runs: int, content: Contents) -> bool:
     """Fill the original's tables with the same corpus, as its API would have; returns whether it had to."""
     with psycopg.connect(dsn) as db:
@@ -93,14 +104,7 @@ def fill_mlflow(dsn: str, runs: int, content: Contents) -> bool:
          RETURNING experiment_id"""
         (home,) = db.execute(made, [name_of(runs), EPOCH_MS, EPOCH_MS]).fetchone() or (0,)
         all_runs = [(run_id(i, runs), content(i)) for i in range(runs)]
-        copy(
-            db,
-            "runs",
-            ["run_uuid", "name", "source_type", "source_name", "entry_point_name", "user_id", "status", "start_time",
-             "end_time", "source_version", "lifecycle_stage", "artifact_uri", "experiment_id"],
-            ((r.hex, f"run-{i}", "UNKNOWN", "", "", "ci", "FINISHED", c[0], c[0], "", "active",
-              f"mlflow-artifacts:/{home}/{r.hex}/artifacts", home) for i, (r, c) in enumerate(all_runs)),
-        )  # fmt: skip
+        copy(db, "runs", MLFLOW_RUN, (mlflow_run(i, r.hex, c[0], home) for i, (r, c) in enumerate(all_runs)))
         copy(db, "params", ["run_uuid", "key", "value"], ((r.hex, k, v) for r, k, v in pairs(all_runs, 1)))
         named = ((r.hex, "mlflow.runName", f"run-{i}") for i, (r, _) in enumerate(all_runs))
         copy(db, "tags", ["run_uuid", "key", "value"], named)

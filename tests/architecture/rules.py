@@ -1,7 +1,9 @@
 """Rules of the house that no linter has: each reads one source and says what breaks it."""
 
 import ast
+import io
 import re
+import tokenize
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -106,6 +108,12 @@ def is_too_wide(where: str, source: str) -> list[int]:
     lines = enumerate(source.splitlines(), 1)
     alone = re.compile(r"\s*\{%[^%]*%\}\s*")
     return [number for number, line in lines if len(line) > MOST_COLUMNS and not alone.fullmatch(line)]
+
+
+def is_laid_out_by_hand(where: str, source: str) -> list[int]:
+    """List the lines that tell the formatter to stay away, as comments do and strings do not."""
+    comments = (one for one in tokenize.generate_tokens(io.StringIO(source).readline) if one.type == tokenize.COMMENT)
+    return [one.start[0] for one in comments if re.match(r"#\s*fmt:\s*(skip|off)", one.string)]
 
 
 def modules_by_folder() -> dict[str, int]:

@@ -7,12 +7,11 @@ import json
 import math
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
 
 from django.contrib.auth.models import User
 from django.utils import timezone
 
-from apps.recommendations.models import Advice, Forecast, ImpactModel, ImpactScore, Training, WhatIf
+from apps.recommendations.models import WhatIf
 from apps.registry.models import Alias, Artifact, ArtifactVersion, Edge, Usage, VersionFile
 from apps.tracking.files import blobs
 from apps.tracking.models import (
@@ -29,6 +28,7 @@ from apps.tracking.models import (
 )
 from maestro.clock import to_ms
 from tests.browser.traced import HOSTILE, make_traces
+from tests.factories.words import make_questions, make_words
 
 PASSWORD = "a long test passphrase"
 POINTS = 300
@@ -77,8 +77,8 @@ def build() -> Scene:
         state={"sort": "-m.auc", "columns": ["m.auc", "p.boosting"], "experiments": [scene.experiment.pk]},
     )
     make_traces(scene.runs[3], scene.trace)
-    make_words(scene, projects, now)
-    scene.questions = make_questions(scene)
+    make_words(scene.artifacts, projects, now)
+    scene.questions = make_questions(scene.artifacts[0])
     return scene
 
 
@@ -203,93 +203,3 @@ def make_model(scene: Scene, now: datetime) -> ArtifactVersion:
     Edge.objects.create(from_run=run, to_version=version, kind="produced")
     VersionFile.objects.create(version=version, path="model.txt", blob=blobs.store_text("tree\n"))
     return version
-
-
-def make_words(scene: Scene, projects: list[Project], now: datetime) -> None:
-    """What a training says: scores, a refusal, advice, forecasts met and not."""
-    training = Training.objects.create(state="done", why="asked", asked_by="ada", percent=100, ended_at=now)
-    impact = ImpactModel.objects.create(
-        training=training,
-        target="impact",
-        unit="run",
-        state="champion",
-        level=0.9,
-        rows=120,
-        groups=12,
-        promoted_at=now,
-    )
-    ImpactModel.objects.create(
-        training=training,
-        target="impact",
-        unit="project",
-        state="refused",
-        reason="Only 5 finished projects have an outcome.",
-        needs=[{"what": "finished projects with an outcome", "have": 5, "at_least": 100}],
-    )
-    success = ImpactModel.objects.create(
-        training=training, target="success", unit="project", state="champion", level=0.8
-    )
-    for index, artifact in enumerate(scene.artifacts):
-        ImpactScore.objects.create(model=impact, artifact=artifact, **score(index))
-    advised = {"model": impact, "project": scene.open_project, "basis": "impact", "made_at": now, "unit": "points"}
-    Advice.objects.create(
-        artifact=scene.artifacts[0], rank=1, status="ok", gain=0.4, low=0.1, high=0.7, n_projects=9,
-        reasons=["It is associated with better runs."], evidence=[str(projects[1].pk)], **advised,
-    )  # fmt: skip
-    for project in projects[:5]:
-        actual = {"actual": project.success, "settled_at": now}
-        forecast(success, project, now, p10=40, p50=55, p90=70, **actual)
-    reasons = [{"covariate": "complexity", "amount": -3.0}, {"covariate": "team's past success", "amount": 2.0}]
-    forecast(success, scene.open_project, now, p10=45, p50=60, p90=72, contributions=reasons)
-
-
-def score(index: int) -> dict[str, Any]:
-    """Half of the artifacts have a number; the others a refusal."""
-    if index > 3:
-        needs = [{"what": "projects with runs both with and without it", "have": 5, "at_least": 8}]
-        return {"status": "refused", "reason": "Only 5 projects have runs both with and without it.", "needs": needs}
-    effect = 0.8 - index * 0.5
-    numbers = {"effect": effect, "low": effect - 0.4, "high": effect + 0.4, "raw_effect": effect * 1.4}
-    return {
-        "status": "early" if index == 1 else "ok",
-        "n_used": 30,
-        "n_unused": 40,
-        "n_projects": 9,
-        "overlap": 0.4,
-    } | numbers
-
-
-def forecast(model: ImpactModel, project: Project, now: datetime, **more: Any) -> None:
-    """One forecast of success."""
-    Forecast.objects.create(
-        model=model, project=project, target="success", status="ok", basis="model", made_at=now, **more
-    )
-
-
-def make_questions(scene: Scene) -> dict[str, WhatIf]:
-    """What-if questions: one answered, one refused, one that no worker has taken."""
-    facts = {"complexity": 60, "team_size": 4, "dataset_facts": {"rows": 900}, "artifacts": [scene.artifacts[0].name]}
-    words = {
-        "code": "",
-        "reason": "Based on 41 projects.",
-        "needs": [],
-        "level": 0.8,
-        "basis": "model",
-        "unit": "points",
-    }
-    reasons = [{"covariate": "complexity", "amount": -3.0}, {"covariate": "team_size", "amount": 2.0}]
-    success = {"target": "success", "status": "early", "value": 58.0, "low": 41.0, "high": 74.0, "planned": None}
-    missing = [{"what": "projects with this outcome", "have": 9, "at_least": 20}]
-    nothing = {"value": None, "low": None, "high": None, "contributions": [], "planned": None}
-    cost = {"target": "cost", "status": "refused", "reason": "Only 9 projects have this outcome.", "needs": missing}
-    chosen = {"artifact": scene.artifacts[0].name, "status": "ok", "reason": "", "effect": 0.8, "low": 0.4, "high": 1.2,
-              "unit": "run", "n_projects": 9}  # fmt: skip
-    answers = {
-        "answer": {
-            "results": [words | success | {"contributions": reasons}, words | nothing | cost],
-            "artifacts": [chosen],
-        },
-        "refused": {"results": [words | nothing | cost | {"target": name} for name in ("success", "cost")]},
-    }
-    made = {name: WhatIf.objects.create(state="done", facts=facts, answer=one) for name, one in answers.items()}
-    return made | {"waiting": WhatIf.objects.create(facts={}, asked_by="ada")}

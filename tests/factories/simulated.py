@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from apps.recommendations.estimators.impact import ImpactData
+from apps.recommendations.estimators.data import ImpactData
 from apps.recommendations.estimators.run_impact import RunData
 from apps.recommendations.estimators.tables import Floats, table_from_columns
 
@@ -63,8 +63,16 @@ def tenant(projects: int, artifacts: int, *, seed: int, hidden: bool = False, cu
     return Tenant(ImpactData(keys, keys, base + usage @ truth + noise, usage, names, covariates), truth)
 
 
-def workshop(projects: int, runs: int, artifacts: int, *, seed: int, trend: float = 0.0,
-             recorded: bool = True, known: float = 1.0) -> Workshop:  # fmt: skip
+def workshop(
+    projects: int,
+    runs: int,
+    artifacts: int,
+    *,
+    seed: int,
+    trend: float = 0.0,
+    recorded: bool = True,
+    known: float = 1.0,
+) -> Workshop:
     """Projects of unlike level and scale whose runs differ in what they used.
 
     trend     later runs are this many deviations better (over the whole history) and use newer artifacts

@@ -12,8 +12,15 @@ from maestro import limits
 
 MOST_LINES_CHARS = 8_000
 MOST_ARTIFACTS, ARTIFACTS_SHOWN = 50, 300
-PLAIN = ("problem_class", "complexity", "team", "team_size", "planned_duration_days", "planned_cost",
-         "planned_effort_hours")  # fmt: skip
+PLAIN = (
+    "problem_class",
+    "complexity",
+    "team",
+    "team_size",
+    "planned_duration_days",
+    "planned_cost",
+    "planned_effort_hours",
+)
 
 
 class WhatIfForm(forms.Form):

@@ -10,7 +10,7 @@ from rest_framework.response import Response
 
 from apps.recommendations import tasks
 from apps.recommendations.answers import calibration
-from apps.recommendations.api.serializers import CalibrationShown, WhatIfNew, WhatIfShown
+from apps.recommendations.api.forecast_serializers import CalibrationShown, WhatIfNew, WhatIfShown
 from apps.recommendations.models import WhatIf
 from apps.recommendations.work import questions
 from apps.tenants.access.idempotency import IdempotentPosts

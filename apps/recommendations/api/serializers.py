@@ -4,11 +4,8 @@ from typing import Any
 
 from rest_framework import serializers
 
-from apps.recommendations.models import Forecast, ImpactModel, ImpactScore, Training, WhatIf
-from apps.recommendations.past.history import MOST_FACTS
-from apps.tracking.models import Project
-from maestro import limits
-from maestro.api.serializers import Flag, Listed, Mapped, Real, Scalar, StrictSerializer, Text, Whole
+from apps.recommendations.models import Forecast, ImpactModel, ImpactScore, Training
+from maestro.api.serializers import Flag, StrictSerializer, Whole
 
 MOST_ARTIFACTS = 50
 STANDING = "share of the catalogue it is expected to beat, 0-100; always over all problem classes together"
@@ -52,10 +49,29 @@ class ScoreShown(serializers.ModelSerializer[ImpactScore]):
 
     class Meta:
         model = ImpactScore
-        fields = ("artifact", "problem_class", "status", "code", "reason", "needs", "effect", "low", "high",
-                  "adjusted_effect", "raw_effect", "n_used", "n_unused", "n_projects", "used_by_class", "pooled",
-                  "overlap", "sensitivity",
-                  "sensitivity_interval", "covariates", "evidence")  # fmt: skip
+        fields = (
+            "artifact",
+            "problem_class",
+            "status",
+            "code",
+            "reason",
+            "needs",
+            "effect",
+            "low",
+            "high",
+            "adjusted_effect",
+            "raw_effect",
+            "n_used",
+            "n_unused",
+            "n_projects",
+            "used_by_class",
+            "pooled",
+            "overlap",
+            "sensitivity",
+            "sensitivity_interval",
+            "covariates",
+            "evidence",
+        )
 
 
 class ImpactShown(serializers.Serializer[Any]):
@@ -156,8 +172,26 @@ class ForecastShown(serializers.ModelSerializer[Forecast]):
 
     class Meta:
         model = Forecast
-        fields = ("target", "unit", "status", "code", "reason", "needs", "basis", "value", "low", "high", "level",
-                  "planned", "pooled", "outside", "contributions", "actual", "training", "made_at")  # fmt: skip
+        fields = (
+            "target",
+            "unit",
+            "status",
+            "code",
+            "reason",
+            "needs",
+            "basis",
+            "value",
+            "low",
+            "high",
+            "level",
+            "planned",
+            "pooled",
+            "outside",
+            "contributions",
+            "actual",
+            "training",
+            "made_at",
+        )
 
 
 class ForecastsShown(serializers.Serializer[Any]):
@@ -178,8 +212,24 @@ class ModelShown(serializers.ModelSerializer[ImpactModel]):
 
     class Meta:
         model = ImpactModel
-        fields = ("id", "target", "unit", "state", "method", "level", "rows", "groups", "fit_ms", "figures", "code",
-                  "reason", "needs", "model_sha256", "promoted_at", "retired_at")  # fmt: skip
+        fields = (
+            "id",
+            "target",
+            "unit",
+            "state",
+            "method",
+            "level",
+            "rows",
+            "groups",
+            "fit_ms",
+            "figures",
+            "code",
+            "reason",
+            "needs",
+            "model_sha256",
+            "promoted_at",
+            "retired_at",
+        )
 
 
 class TrainingShown(serializers.ModelSerializer[Training]):
@@ -189,9 +239,29 @@ class TrainingShown(serializers.ModelSerializer[Training]):
 
     class Meta:
         model = Training
-        fields = ("id", "state", "why", "asked_by", "force", "seed", "percent", "step", "reason", "tries",
-                  "data_digest", "data_at", "data_ms", "fit_ms", "peak_bytes", "counts", "drift", "created_at",
-                  "started_at", "ended_at", "models")  # fmt: skip
+        fields = (
+            "id",
+            "state",
+            "why",
+            "asked_by",
+            "force",
+            "seed",
+            "percent",
+            "step",
+            "reason",
+            "tries",
+            "data_digest",
+            "data_at",
+            "data_ms",
+            "fit_ms",
+            "peak_bytes",
+            "counts",
+            "drift",
+            "created_at",
+            "started_at",
+            "ended_at",
+            "models",
+        )
 
 
 class TrainingNew(StrictSerializer):
@@ -199,82 +269,6 @@ class TrainingNew(StrictSerializer):
 
     force = Flag(default=False, help_text="train even if the data have not changed")
     seed = Whole(default=0, min_value=0, max_value=2**31 - 1)
-
-
-class WhatIfFacts(Mapped):
-    """Dataset facts of a project that does not exist yet."""
-
-    child = Scalar()
-    most = MOST_FACTS
-
-
-class WhatIfNew(StrictSerializer):
-    """What is known of a project before work begins. All of it is optional; what is not said is unknown."""
-
-    problem_class = serializers.ChoiceField(choices=Project.ProblemClass.choices, required=False)
-    complexity = Whole(required=False, min_value=1, max_value=100)
-    team = Text(required=False, max_length=100)
-    team_size = Whole(required=False, min_value=1, max_value=32_767)
-    starts_at = serializers.DateTimeField(required=False)
-    dataset_facts = WhatIfFacts(required=False)
-    planned_duration_days = Real(required=False, min_value=0, max_value=1e6)
-    planned_cost = Real(required=False, min_value=0, max_value=1e15)
-    planned_effort_hours = Real(required=False, min_value=0, max_value=1e9)
-    artifacts = Listed(
-        child=Text(max_length=limits.NAME_CHARS),
-        required=False,
-        max_length=MOST_ARTIFACTS,
-        help_text="names; what the use of each is associated with is said beside the forecast, not added to it",
-    )
-
-
-class WhatIfShown(serializers.ModelSerializer[WhatIf]):
-    """A question, and its answer once a worker has given it."""
-
-    class Meta:
-        model = WhatIf
-        fields = ("id", "state", "facts", "answer", "reason", "created_at", "started_at", "ended_at")
-
-
-class TargetCalibration(serializers.Serializer[Any]):
-    """How one target's forecasts did; null where too few have met their outcome."""
-
-    target = serializers.CharField()
-    unit = serializers.CharField()
-    status = serializers.CharField()
-    reason = serializers.CharField()
-    needs = Need(many=True)
-    n = serializers.IntegerField()
-    claimed = serializers.FloatField(allow_null=True, help_text="share of truths that the intervals mean to hold")
-    coverage = serializers.FloatField(allow_null=True, help_text="share that they held")
-    recent = serializers.FloatField(allow_null=True, help_text="the same over the latest 50")
-    drifted = serializers.BooleanField(allow_null=True, help_text="recent coverage is not what chance explains")
-    error = serializers.FloatField(allow_null=True, help_text="mean absolute error, in the unit")
-    bias = serializers.FloatField(allow_null=True, help_text="how far forecasts lie above the actual, in the unit")
-
-
-class FollowedShown(serializers.Serializer[Any]):
-    """How often advice was followed, and how projects ended that did and did not; an association."""
-
-    advised = serializers.IntegerField(help_text="pieces of advice whose project has ended")
-    followed = serializers.IntegerField()
-    projects_that_followed = serializers.IntegerField(help_text="that used at least one thing advised")
-    projects_that_did_not = serializers.IntegerField()
-    status = serializers.CharField(help_text="ok, early or refused")
-    reason = serializers.CharField()
-    needs = Need(many=True)
-    difference = serializers.FloatField(allow_null=True, help_text="points of success, followers less others")
-    low = serializers.FloatField(allow_null=True)
-    high = serializers.FloatField(allow_null=True)
-    level = serializers.FloatField(allow_null=True)
-
-
-class CalibrationShown(serializers.Serializer[Any]):
-    """How well past claims held."""
-
-    forecasts = TargetCalibration(many=True)
-    advice = FollowedShown()
-    claims = Listed(child=serializers.DictField(), help_text="champion's intervals that held new estimates")
 
 
 class OutcomeShown(serializers.Serializer[Any]):

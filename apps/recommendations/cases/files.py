@@ -15,8 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from apps.recommendations.estimators.forecasting import ForecastData
-from apps.recommendations.estimators.impact import ImpactData
+from apps.recommendations.estimators.data import ForecastData, ImpactData
 from apps.recommendations.estimators.ranking import RankingData
 from apps.recommendations.estimators.tables import Floats, Table, table_from_columns
 
@@ -93,8 +92,14 @@ def read_ranking(folder: Path) -> tuple[RankingData, list[str]]:
     catalogue = tuple(artifacts.columns["artifact_id"])
     families = artifacts.columns.get("family", [""] * len(catalogue))
     facts = _table([artifacts], without={"artifact_id", "family", "tenant"})
-    data = RankingData(tuple(usages.columns["project_id"]), tuple(usages.columns["artifact_id"]),
-                       usages.numbers("success"), catalogue, tuple(families), facts)  # fmt: skip
+    data = RankingData(
+        tuple(usages.columns["project_id"]),
+        tuple(usages.columns["artifact_id"]),
+        usages.numbers("success"),
+        catalogue,
+        tuple(families),
+        facts,
+    )
     return data, read_sheet(folder / "queries.csv").columns["project_id"]
 
 

@@ -17,8 +17,15 @@ from apps.recommendations.estimators.tables import Floats
 _FIXED: dict[str, Any] = {"verbosity": -1, "num_threads": 1, "deterministic": True, "force_col_wise": True}
 
 
-def boost(x: Floats, y: Floats, *, rounds: int, seed: int, options: dict[str, Any] | None = None,
-          query_sizes: list[int] | None = None) -> Booster:  # fmt: skip
+def boost(
+    x: Floats,
+    y: Floats,
+    *,
+    rounds: int,
+    seed: int,
+    options: dict[str, Any] | None = None,
+    query_sizes: list[int] | None = None,
+) -> Booster:
     """Train one model.
 
     Shapes  x (n, q) with NaN as missing; y (n,); query_sizes sum to n, for ranking only

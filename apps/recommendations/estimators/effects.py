@@ -122,8 +122,9 @@ def shrink(effects: Floats, covariance: Floats) -> Shrunk:
     return Shrunk(pulled, deviations, float(weights @ centers), float(weights @ spreads))
 
 
-def _posterior(variance: float, rotated: Floats, ones: Floats, *, values: Floats,
-               vectors: Floats) -> tuple[float, Floats, Floats, float]:  # fmt: skip
+def _posterior(
+    variance: float, rotated: Floats, ones: Floats, *, values: Floats, vectors: Floats
+) -> tuple[float, Floats, Floats, float]:
     """Given s^2: minus log restricted likelihood, posterior means and variances, and m."""
     weight = 1 / (values + variance)
     information = float((ones**2 * weight).sum())

@@ -12,13 +12,14 @@ human's plan shows the plan.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any, Literal
 
 import numpy as np
 
 from apps.recommendations.estimators import minimum_data
 from apps.recommendations.estimators.boosting import digest, from_text, to_text
+from apps.recommendations.estimators.data import ForecastData
 from apps.recommendations.estimators.folds import group_codes
 from apps.recommendations.estimators.learners import FeatureMap, Ridge, fit_boosted, fit_features, fit_ridges
 from apps.recommendations.estimators.sampling import capped_rows
@@ -31,22 +32,6 @@ LOG_FLOOR = 1e-3
 PLAN_COLUMN = "planned"
 _PLAIN_UNITS = ("points", "people", "share", "rank")
 Basis = Literal["model", "plan", "median"]
-
-
-@dataclass(frozen=True, slots=True)
-class ForecastData:
-    """Projects (or runs) whose actual value is known.
-
-    Shapes  keys, groups n names (row; its project); target (n,), NaN where unknown; planned (n,) or None
-    Units   target and planned in `unit`: "points", "people", else time, money or effort
-    """
-
-    keys: tuple[str, ...]
-    groups: tuple[str, ...]
-    target: Floats
-    planned: Floats | None
-    covariates: Table
-    unit: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,14 +65,17 @@ class Forecast:
     def to_json(self) -> dict[str, Any]:
         """Plain lists and numbers; the LightGBM text under "booster" with its sha256."""
         plain = {name: getattr(self, name) for name in _PLAIN}
-        ridge = self.ridge and {"weights": self.ridge.weights.tolist(), "centers": self.ridge.centers.tolist(),
-                                "intercept": self.ridge.intercept}  # fmt: skip
+        ridge = self.ridge and {
+            "weights": self.ridge.weights.tolist(),
+            "centers": self.ridge.centers.tolist(),
+            "intercept": self.ridge.intercept,
+        }
         verdicts = {name: getattr(self, name).to_json() for name in ("verdict", "interval_verdict")}
         return {**plain, **verdicts, "features": self.features and self.features.to_json(), "ridge": ridge}
 
 
-_PLAIN = ("unit", "is_log", "level", "basis", "rows", "groups", "errors", "explained", "center", "below", "above",
-          "bounds", "mix", "booster", "sha256")  # fmt: skip
+_MADE = ("verdict", "interval_verdict", "features", "ridge")
+_PLAIN = tuple(one.name for one in fields(Forecast) if one.name not in _MADE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,8 +105,13 @@ def forecast_from_json(stored: Mapping[str, Any]) -> Forecast:
     kept = stored["ridge"]
     ridge = kept and Ridge(np.array(kept["weights"]), np.array(kept["centers"]), kept["intercept"])
     features = stored["features"] and FeatureMap.from_json(stored["features"])
-    return Forecast(Verdict.from_json(stored["verdict"]), Verdict.from_json(stored["interval_verdict"]), **plain,
-                    features=features, ridge=ridge)  # fmt: skip
+    return Forecast(
+        Verdict.from_json(stored["verdict"]),
+        Verdict.from_json(stored["interval_verdict"]),
+        **plain,
+        features=features,
+        ridge=ridge,
+    )
 
 
 def train_forecast(data: ForecastData, *, level: float = 0.8, seed: int = 0, failed: str = "") -> Forecast:
@@ -131,8 +124,18 @@ def train_forecast(data: ForecastData, *, level: float = 0.8, seed: int = 0, fai
     groups = tuple(data.groups[row] for row in rows)
     codes, count = group_codes(groups) if groups else (np.zeros(0, dtype=np.int64), 0)
     target = _learning_scale(data.target[rows], is_log)
-    shell = Forecast(minimum_data.forecast(count), minimum_data.interval(count, level), data.unit, is_log, level, "median",
-                     len(rows), count, {}, sha256=digest(""))  # fmt: skip
+    shell = Forecast(
+        minimum_data.forecast(count),
+        minimum_data.interval(count, level),
+        data.unit,
+        is_log,
+        level,
+        "median",
+        len(rows),
+        count,
+        {},
+        sha256=digest(""),
+    )
     if shell.verdict.is_refused:
         return shell
     weights = 1.0 / np.bincount(codes)[codes]
@@ -157,8 +160,12 @@ def _based(shell: Forecast, stack: Stack, target: Floats, weights: Floats, *, pl
     if plan is not None and _plan_is_better(common, stack, plan, target, weights):
         return _on_plan(common, plan, target, weights)
     if not stack.errors["stack"] < stack.errors["median"] * (1 - 1e-9):
-        return _on_median(common, target, weights, "Nothing known beforehand forecasts better than the median of past "
-                          "projects: this is their range.")  # fmt: skip
+        return _on_median(
+            common,
+            target,
+            weights,
+            "Nothing known beforehand forecasts better than the median of past projects: this is their range.",
+        )
     below, above = conformal_reach(target - stack.mixed, weights, shell.groups, level=shell.level)
     return replace(common, basis="model", below=below, above=above, mix=stack.mix)
 
@@ -188,8 +195,9 @@ def _plan_is_better(shell: Forecast, stack: Stack, plan: Floats, target: Floats,
 def _on_plan(shell: Forecast, plan: Floats, target: Floats, weights: Floats) -> Forecast:
     known = np.isfinite(plan)
     below, above = conformal_reach((target - plan)[known], weights[known], shell.groups, level=shell.level)
-    said = early("plan_is_better", "Past plans were nearer than any model: this is the plan, with how far "
-                 "plans were off.")  # fmt: skip
+    said = early(
+        "plan_is_better", "Past plans were nearer than any model: this is the plan, with how far plans were off."
+    )
     return replace(shell, basis="plan", below=below, above=above, verdict=worst(said, shell.verdict))
 
 
@@ -233,8 +241,9 @@ def _prediction(forecast: Forecast, middle: float) -> Prediction:
     return Prediction(value, lo, hi, forecast.basis, forecast.verdict)
 
 
-def contributions(forecast: Forecast, table: Table, *,
-                  planned: Floats | None = None) -> tuple[tuple[Contribution, ...], ...]:  # fmt: skip
+def contributions(
+    forecast: Forecast, table: Table, *, planned: Floats | None = None
+) -> tuple[tuple[Contribution, ...], ...]:
     """Why each row's forecast differs from the average, strongest first; empty unless basis is "model".
 
     TreeSHAP for LightGBM's part, weight times deviation for the ridge's, joined by table column.
@@ -243,14 +252,16 @@ def contributions(forecast: Forecast, table: Table, *,
     if forecast.basis != "model" or features is None or ridge is None or not table.rows:
         return ((),) * table.rows
     read = _with_plan(table, planned)
-    amounts = _by_source((features.linear(read) - ridge.centers) * ridge.weights * forecast.mix[1],
-                         features.linear_sources, {})  # fmt: skip
+    amounts = _by_source(
+        (features.linear(read) - ridge.centers) * ridge.weights * forecast.mix[1], features.linear_sources, {}
+    )
     if forecast.mix[2] > 0:
         model = from_text(forecast.booster, sha256=forecast.sha256)
         parts = np.asarray(model.predict(features.trees(read), pred_contrib=True))[:, :-1] * forecast.mix[2]
         amounts = _by_source(parts, features.tree_sources, amounts)
-    return tuple(_strongest({name: float(values[row]) for name, values in amounts.items()})
-                 for row in range(table.rows))  # fmt: skip
+    return tuple(
+        _strongest({name: float(values[row]) for name, values in amounts.items()}) for row in range(table.rows)
+    )
 
 
 def _by_source(parts: Floats, sources: tuple[str, ...], amounts: dict[str, Floats]) -> dict[str, Floats]:

@@ -14,15 +14,14 @@ effects to their common mean. It takes seconds to a minute: a job, never a reque
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import stats
 
 from apps.recommendations.estimators import minimum_data
+from apps.recommendations.estimators.data import ImpactData, known_in_order, teams_as_covariate
 from apps.recommendations.estimators.effects import Joint, Shrunk, fit_jointly, hidden_cause, shrink
-from apps.recommendations.estimators.features import LARGEST, fit_encoder
+from apps.recommendations.estimators.features import fit_encoder
 from apps.recommendations.estimators.folds import deal_folds, group_codes
 from apps.recommendations.estimators.nuisances import Columns, Design, Fitted, by_trees, cross_fit
 from apps.recommendations.estimators.tables import Floats, Table
@@ -30,34 +29,8 @@ from apps.recommendations.estimators.verdicts import Verdict, worst
 
 FOLDS = 5
 DRAWS_FEW, FEW_UNITS = 3, 500
-FEWEST_CLUSTERS = 10
 TOP_COVARIATES = 5
 Progress = Callable[[float, str], None]
-
-
-@dataclass(frozen=True, slots=True)
-class ImpactData:
-    """Finished projects (or runs) with what they used and how they ended.
-
-    Shapes  keys, clusters n names (project; its team, or the project of a run); outcome (n,) with
-            NaN where unknown; usage (n, k) of 0/1; artifacts k names; covariates n rows
-    Units   outcome in success points 0-100
-    """
-
-    keys: tuple[str, ...]
-    clusters: tuple[str, ...]
-    outcome: Floats
-    usage: Floats
-    artifacts: tuple[str, ...]
-    covariates: Table
-
-    def take(self, index: NDArray[Any]) -> "ImpactData":
-        """The projects that `index` (positions or a mask) names: one problem class, say, or one past quarter."""
-        rows = np.arange(len(self.keys))[index].tolist()
-        return ImpactData(
-            tuple(self.keys[row] for row in rows), tuple(self.clusters[row] for row in rows), self.outcome[rows],
-            self.usage[rows], self.artifacts, self.covariates.take(np.array(rows, dtype=np.int64)),
-        )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,13 +123,14 @@ class _Draw:
     explained: float
 
 
-def estimate_impact(data: ImpactData, *, level: float = 0.9, seed: int = 0, draws: int | None = None,
-                    progress: Progress | None = None) -> ImpactResult:  # fmt: skip
+def estimate_impact(
+    data: ImpactData, *, level: float = 0.9, seed: int = 0, draws: int | None = None, progress: Progress | None = None
+) -> ImpactResult:
     """Effects over finished projects. Odd data are refused, never an exception.
 
     draws   dealings of folds; None is as many as the number of projects asks for
     """
-    known = _teams_as_covariate(_known(data))
+    known = teams_as_covariate(known_in_order(data))
     arms = tuple(_arm(name, known.usage[:, k], known.outcome) for k, name in enumerate(known.artifacts))
     estimable = sum(not arm.verdict.is_refused for arm in arms)
     spread = float(np.ptp(known.outcome)) if len(known.outcome) else 0.0
@@ -168,12 +142,19 @@ def estimate_impact(data: ImpactData, *, level: float = 0.9, seed: int = 0, draw
 def design_of(covariates: Table) -> Design:
     """Both matrices of the covariates."""
     encoder = fit_encoder(covariates)
-    return Design(encoder.linear(covariates), encoder.trees(covariates), encoder.linear_sources,
-                  encoder.tree_sources)  # fmt: skip
+    return Design(encoder.linear(covariates), encoder.trees(covariates), encoder.linear_sources, encoder.tree_sources)
 
 
-def estimate(sample: Sample, verdict: Verdict, *, unit: str, level: float, seed: int, draws: int | None,
-             progress: Progress | None) -> ImpactResult:  # fmt: skip
+def estimate(
+    sample: Sample,
+    verdict: Verdict,
+    *,
+    unit: str,
+    level: float,
+    seed: int,
+    draws: int | None,
+    progress: Progress | None,
+) -> ImpactResult:
     """The estimator that both units share."""
     clusters = len(set(sample.groups))
     shell = ImpactResult(unit, verdict, level, len(sample.outcome), clusters, ())
@@ -185,13 +166,19 @@ def estimate(sample: Sample, verdict: Verdict, *, unit: str, level: float, seed:
     joint, shrunk = _combined(drawn)
     figures = iter(range(int(kept.sum())))
     effects = tuple(
-        _effect(arm, next(figures), drawn, joint, shrunk, verdict=verdict, level=level) if keep
+        _effect(arm, next(figures), drawn, joint, shrunk, verdict=verdict, level=level)
+        if keep
         else _withheld(arm, arm.verdict)
         for arm, keep in zip(sample.arms, kept, strict=True)
-    )  # fmt: skip
-    return replace(shell, effects=effects, outcome_explained=float(np.median([draw.explained for draw in drawn])),
-                   outcome_learner=drawn[0].fitted.chosen[0], prior_mean=shrunk.center,
-                   prior_deviation=shrunk.spread if np.isfinite(shrunk.spread) else None)  # fmt: skip
+    )
+    return replace(
+        shell,
+        effects=effects,
+        outcome_explained=float(np.median([draw.explained for draw in drawn])),
+        outcome_learner=drawn[0].fitted.chosen[0],
+        prior_mean=shrunk.center,
+        prior_deviation=shrunk.spread if np.isfinite(shrunk.spread) else None,
+    )
 
 
 def _draws(sample: Sample, clusters: int, *, seed: int, count: int, progress: Progress | None) -> list[_Draw]:
@@ -206,19 +193,24 @@ def _draws(sample: Sample, clusters: int, *, seed: int, count: int, progress: Pr
             if progress:
                 progress((done + share) / count, f"fold draw {done + 1} of {count}")
 
-        fitted = cross_fit(sample.design, targets, folds, seed=seed + number, units=clusters, trees=trees,
-                           progress=report)  # fmt: skip
+        fitted = cross_fit(
+            sample.design, targets, folds, seed=seed + number, units=clusters, trees=trees, progress=report
+        )
         # Where trees lose in one dealing they hardly ever win in another: two thirds of the time are saved.
         trees = by_trees(fitted) if trees is None else trees
         report(1.0)
         residuals = targets - fitted.predictions
         left = residuals[:, 1:]
         variance = np.maximum(sample.usage.var(axis=0), 1e-12)
-        draws.append(_Draw(
-            fit_jointly(residuals[:, 0], left, codes), np.minimum(left.var(axis=0) / variance, 1.0),
-            _left_by_each_other(left) / variance, fitted,
-            float(1 - residuals[:, 0].var() / max(sample.outcome.var(), 1e-12)),
-        ))  # fmt: skip
+        draws.append(
+            _Draw(
+                fit_jointly(residuals[:, 0], left, codes),
+                np.minimum(left.var(axis=0) / variance, 1.0),
+                _left_by_each_other(left) / variance,
+                fitted,
+                float(1 - residuals[:, 0].var() / max(sample.outcome.var(), 1e-12)),
+            )
+        )
     return draws
 
 
@@ -239,12 +231,17 @@ def _combined(draws: list[_Draw]) -> tuple[Joint, Shrunk]:
     return Joint(effects, covariance, draws[0].joint.freedom), shrink(effects, covariance)
 
 
-def _effect(arm: Arm, k: int, draws: list[_Draw], joint: Joint, shrunk: Shrunk, *, verdict: Verdict,
-            level: float) -> Effect:  # fmt: skip
+def _effect(
+    arm: Arm, k: int, draws: list[_Draw], joint: Joint, shrunk: Shrunk, *, verdict: Verdict, level: float
+) -> Effect:
     overlap = float(np.median([draw.overlap[k] for draw in draws]))
     apart = float(np.median([draw.apart[k] for draw in draws]))
-    shown = worst(minimum_data.overlap(overlap, with_artifacts=False), minimum_data.overlap(apart, with_artifacts=True),
-                  arm.verdict, verdict)  # fmt: skip
+    shown = worst(
+        minimum_data.overlap(overlap, with_artifacts=False),
+        minimum_data.overlap(apart, with_artifacts=True),
+        arm.verdict,
+        verdict,
+    )
     influences = _influences(draws, k + 1)
     if shown.is_refused:
         return replace(_withheld(arm, shown), overlap=min(overlap, apart), influences=influences)
@@ -252,8 +249,22 @@ def _effect(arm: Arm, k: int, draws: list[_Draw], joint: Joint, shrunk: Shrunk, 
     reach = float(stats.t.ppf(0.5 + level / 2, freedom)) * float(shrunk.deviations[k])
     effect, adjusted = float(shrunk.effects[k]), float(joint.effects[k])
     to_zero, to_unsure = hidden_cause(adjusted, deviation, freedom, level=level)
-    return Effect(arm.artifact, shown, arm.used, arm.unused, arm.raw, min(overlap, apart), effect, effect - reach,
-                  effect + reach, adjusted, deviation, to_zero, to_unsure, influences)  # fmt: skip
+    return Effect(
+        arm.artifact,
+        shown,
+        arm.used,
+        arm.unused,
+        arm.raw,
+        min(overlap, apart),
+        effect,
+        effect - reach,
+        effect + reach,
+        adjusted,
+        deviation,
+        to_zero,
+        to_unsure,
+        influences,
+    )
 
 
 def _influences(draws: list[_Draw], column: int) -> tuple[Influence, ...]:
@@ -272,23 +283,3 @@ def _arm(artifact: str, usage: Floats, outcome: Floats) -> Arm:
     count, others = int(used.sum()), int((~used).sum())
     raw = float(outcome[used].mean() - outcome[~used].mean()) if count and others else None
     return Arm(artifact, minimum_data.artifact_arms(min(count, others)), count, others, raw)
-
-
-def _known(data: ImpactData) -> ImpactData:
-    """Rows with an outcome in the order of their keys, artifacts in the order of their names."""
-    rows = np.array(sorted(np.flatnonzero(np.isfinite(data.outcome)), key=lambda row: data.keys[row]), dtype=np.int64)
-    columns = np.array(sorted(range(len(data.artifacts)), key=lambda k: data.artifacts[k]), dtype=np.int64)
-    usage = np.asarray(data.usage, dtype=np.float64).reshape(len(data.keys), len(data.artifacts))
-    known = replace(data, usage=usage).take(rows)
-    return replace(known, outcome=np.clip(known.outcome, -LARGEST, LARGEST),
-                   usage=(np.nan_to_num(known.usage[:, columns]) > 0).astype(np.float64),
-                   artifacts=tuple(data.artifacts[k] for k in columns))  # fmt: skip
-
-
-def _teams_as_covariate(data: ImpactData) -> ImpactData:
-    """Fewer than ten teams cannot carry clustered intervals: they adjust instead, as a covariate."""
-    teams = len(set(data.clusters))
-    if teams == len(data.keys) or teams >= FEWEST_CLUSTERS:
-        return data
-    covariates = data.covariates.with_column("team", [f"team {name}" for name in data.clusters])
-    return replace(data, clusters=data.keys, covariates=covariates)

@@ -52,8 +52,16 @@ class Fitted:
     weights: dict[str, Floats]
 
 
-def cross_fit(design: Design, targets: Floats, folds: Ints, *, seed: int, units: int, trees: Columns | None = None,
-              progress: Callable[[float], None] | None = None) -> Fitted:  # fmt: skip
+def cross_fit(
+    design: Design,
+    targets: Floats,
+    folds: Ints,
+    *,
+    seed: int,
+    units: int,
+    trees: Columns | None = None,
+    progress: Callable[[float], None] | None = None,
+) -> Fitted:
     """Predict each column of `targets` from the other folds.
 
     Shapes  targets (n, k); folds (n,); units = independent rows (groups where rows repeat);
@@ -129,8 +137,15 @@ def ridge_path(x: Floats, y: Floats) -> list[tuple[Floats, Floats, Floats]]:
     ]
 
 
-def _boost_out_of_fold(design: Design, targets: Floats, folds: Ints, *, columns: Columns, seed: int,
-                       progress: Callable[[float], None] | None) -> tuple[Floats, dict[str, Floats]]:  # fmt: skip
+def _boost_out_of_fold(
+    design: Design,
+    targets: Floats,
+    folds: Ints,
+    *,
+    columns: Columns,
+    seed: int,
+    progress: Callable[[float], None] | None,
+) -> tuple[Floats, dict[str, Floats]]:
     n, k = targets.shape
     # A column without trees gets an error that nothing chooses.
     fit = np.full((n, k), np.inf)
@@ -140,8 +155,9 @@ def _boost_out_of_fold(design: Design, targets: Floats, folds: Ints, *, columns:
     for done, column in enumerate(columns, 1):
         for fold in labels:
             inside, outside = folds != fold, folds == fold
-            model = boost(design.trees[inside], targets[inside, column], rounds=BOOST_ROUNDS, seed=seed,
-                          options=BOOST_OPTIONS)  # fmt: skip
+            model = boost(
+                design.trees[inside], targets[inside, column], rounds=BOOST_ROUNDS, seed=seed, options=BOOST_OPTIONS
+            )
             fit[outside, column] = model.predict(design.trees[outside])
             gains[:, column] += model.feature_importance("gain")
         if progress:

@@ -173,8 +173,9 @@ def _advice(ranker: Ranker, k: int, expected: Floats, reach: Floats, *, reason: 
     used = int(ranker.evidence.counts[k]) if ranker.evidence else 0
     standing, lo, hi = (_share(expected[k] + side * reach[k]) for side in (0.0, -1.0, 1.0))
     why = reason if used else f"never used; judged by its like; {reason}"
-    return Advice(ranker.catalogue[k], standing, lo, hi, float(expected[k]) * ranker.spread, used, why,
-                  float(expected[k]))  # fmt: skip
+    return Advice(
+        ranker.catalogue[k], standing, lo, hi, float(expected[k]) * ranker.spread, used, why, float(expected[k])
+    )
 
 
 def _share(rank_value: float) -> float:
@@ -203,8 +204,9 @@ def _history(data: RankingData, catalogue: tuple[str, ...]) -> dict[str, tuple[I
     return out
 
 
-def _judge(history: dict[str, tuple[Ints, Floats, Floats]], evidence: Evidence, alike: Likeness, *,
-           seed: int) -> dict[str, tuple[float, ...]]:  # fmt: skip
+def _judge(
+    history: dict[str, tuple[Ints, Floats, Floats]], evidence: Evidence, alike: Likeness, *, seed: int
+) -> dict[str, tuple[float, ...]]:
     """NDCG@5 of each method on projects left out: before any of their runs is seen, and after five are."""
 
     def place(name: str) -> bytes:

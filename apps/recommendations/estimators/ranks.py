@@ -98,9 +98,13 @@ def without(evidence: Evidence, used: Ints, ranks: Floats) -> Evidence:
     products, pairs = evidence.products.copy(), evidence.pairs.copy()
     products[np.ix_(used, used)] -= np.outer(residual, residual)
     pairs[np.ix_(used, used)] -= 1.0
-    return Evidence(evidence.sums - np.bincount(used, ranks, minlength=count),
-                    evidence.counts - np.bincount(used, minlength=count), products, pairs,
-                    evidence.squares - float(ranks @ ranks))  # fmt: skip
+    return Evidence(
+        evidence.sums - np.bincount(used, ranks, minlength=count),
+        evidence.counts - np.bincount(used, minlength=count),
+        products,
+        pairs,
+        evidence.squares - float(ranks @ ranks),
+    )
 
 
 def centred_residual(ranks: Floats, means: Floats, count: int) -> Floats:

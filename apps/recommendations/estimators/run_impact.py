@@ -35,18 +35,24 @@ class RunData:
     covariates: Table
 
 
-def estimate_run_impact(data: RunData, *, level: float = 0.9, seed: int = 0, draws: int | None = None,
-                        progress: Progress | None = None) -> ImpactResult:  # fmt: skip
+def estimate_run_impact(
+    data: RunData, *, level: float = 0.9, seed: int = 0, draws: int | None = None, progress: Progress | None = None
+) -> ImpactResult:
     """Effects between runs of the same project, in deviations of that project's runs."""
     known = _comparable(data)
     codes, count = group_codes(known.projects)
     outcome = _scaled_within(known.outcome, codes, count)
     usage = centred_within(known.usage, codes, count)
-    arms = tuple(_arm(name, known.usage[:, k], usage[:, k], outcome, codes=codes, count=count)
-                 for k, name in enumerate(known.artifacts))  # fmt: skip
+    arms = tuple(
+        _arm(name, known.usage[:, k], usage[:, k], outcome, codes=codes, count=count)
+        for k, name in enumerate(known.artifacts)
+    )
     design = design_of(known.covariates)
-    within = replace(design, linear=centred_within(design.linear, codes, count),
-                     trees=centred_within(np.nan_to_num(design.trees), codes, count))  # fmt: skip
+    within = replace(
+        design,
+        linear=centred_within(design.linear, codes, count),
+        trees=centred_within(np.nan_to_num(design.trees), codes, count),
+    )
     estimable = sum(not arm.verdict.is_refused for arm in arms)
     verdict = minimum_data.run_impact(count if known.keys else 0, estimable)
     sample = Sample(outcome, usage, arms, known.projects, within)
@@ -64,10 +70,13 @@ def _comparable(data: RunData) -> RunData:
     columns = np.array(sorted(range(len(data.artifacts)), key=lambda k: data.artifacts[k]), dtype=np.int64)
     usage = np.asarray(data.usage, dtype=np.float64).reshape(len(data.keys), len(data.artifacts))
     return RunData(
-        tuple(data.keys[row] for row in rows), tuple(data.projects[row] for row in rows), data.outcome[rows],
+        tuple(data.keys[row] for row in rows),
+        tuple(data.projects[row] for row in rows),
+        data.outcome[rows],
         (np.nan_to_num(usage[rows][:, columns]) > 0).astype(np.float64),
-        tuple(data.artifacts[k] for k in columns), data.covariates.take(rows),
-    )  # fmt: skip
+        tuple(data.artifacts[k] for k in columns),
+        data.covariates.take(rows),
+    )
 
 
 def _spreads(outcome: Floats, codes: Ints, count: int) -> Floats:

@@ -29,8 +29,9 @@ class Stack:
     errors: dict[str, float]
 
 
-def cross_fit_stack(table: Table, target: Floats, groups: tuple[str, ...], *, codes: Ints, weights: Floats,
-                    seed: int) -> Stack:  # fmt: skip
+def cross_fit_stack(
+    table: Table, target: Floats, groups: tuple[str, ...], *, codes: Ints, weights: Floats, seed: int
+) -> Stack:
     """Choose the ridge penalty and the mix by mean absolute error out of fold.
 
     Shapes  target, codes, weights (n,); groups n project names

@@ -50,8 +50,11 @@ def recommend_team(data: TeamData, table: Table) -> tuple[TeamRange, ...]:
     known, asked = encoder.linear(past), encoder.linear(table)
     explained = _explained(known, sizes)
     if not explained > 0:
-        unlike = refused("not_predictable", "Similar projects had no more similar teams than any others.",
-                         Need("share of team size explained out of sample", round(explained, 3), 0.0))  # fmt: skip
+        unlike = refused(
+            "not_predictable",
+            "Similar projects had no more similar teams than any others.",
+            Need("share of team size explained out of sample", round(explained, 3), 0.0),
+        )
         return (TeamRange(unlike, explained=explained),) * table.rows
     return tuple(_range(data, rows, _nearest(known, row), verdict=verdict, explained=explained) for row in asked)
 

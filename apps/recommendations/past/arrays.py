@@ -8,8 +8,8 @@ from uuid import UUID
 
 import numpy as np
 
-from apps.recommendations.estimators.forecasting import ForecastData, Prediction
-from apps.recommendations.estimators.impact import ImpactData
+from apps.recommendations.estimators.data import ForecastData, ImpactData
+from apps.recommendations.estimators.forecasting import Prediction
 from apps.recommendations.estimators.run_impact import RunData
 from apps.recommendations.estimators.tables import Floats, Table, table_from_rows
 from apps.recommendations.past.history import ArtifactRow, ProjectRow, RunRow

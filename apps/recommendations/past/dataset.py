@@ -82,9 +82,25 @@ def database_time() -> datetime:
 
 def project_values() -> Iterator[dict[str, Any]]:
     """Projects but the one that gathers runs of no project."""
-    fields = ("id", "slug", "name", "team", "problem_class", "complexity", "dataset_facts", "team_size", "starts_at", "ends_at",
-              "created_at", "success", "outcome_set_at", "actual_duration_days", "actual_cost", "actual_effort_hours",
-              *PLANS)  # fmt: skip
+    fields = (
+        "id",
+        "slug",
+        "name",
+        "team",
+        "problem_class",
+        "complexity",
+        "dataset_facts",
+        "team_size",
+        "starts_at",
+        "ends_at",
+        "created_at",
+        "success",
+        "outcome_set_at",
+        "actual_duration_days",
+        "actual_cost",
+        "actual_effort_hours",
+        *PLANS,
+    )
     rows = Project.objects.exclude(pk=DEFAULT_PROJECT_ID).order_by("pk").values(*fields)
     return rows.iterator(chunk_size=CHUNK)
 
@@ -132,9 +148,13 @@ def read_runs() -> Iterator[RunRow]:
     )
     asked = rows.exclude(run__experiment__project=DEFAULT_PROJECT_ID)
     newest = asked.order_by("-run__start_ms", "run_id").values_list(
-        "run_id", "run__experiment__project_id", "run__experiment__project__slug",
-        "run__experiment__project__goal_maximize", "value", "run__start_ms",
-    )[:MOST_RUNS]  # fmt: skip
+        "run_id",
+        "run__experiment__project_id",
+        "run__experiment__project__slug",
+        "run__experiment__project__goal_maximize",
+        "value",
+        "run__start_ms",
+    )[:MOST_RUNS]
     kept = sorted(row for row in newest.iterator(chunk_size=CHUNK) if math.isfinite(row[4]))
     used = read_run_usages({row[0] for row in kept})
     for run, project, slug, maximize, value, start_ms in kept:

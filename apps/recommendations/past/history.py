@@ -90,8 +90,24 @@ def digest_of(history: History) -> str:
     """sha256 over the canonical rows: equal rows, equal digest, whatever order the database gave them in."""
     sha = hashlib.sha256()
     for row in history.projects:
-        sha.update(canonical(("project", row.id, row.slug, row.team, row.problem_class, row.began, row.ended, row.is_open,
-                              row.known, row.actual, row.planned, row.used)))  # fmt: skip
+        sha.update(
+            canonical(
+                (
+                    "project",
+                    row.id,
+                    row.slug,
+                    row.team,
+                    row.problem_class,
+                    row.began,
+                    row.ended,
+                    row.is_open,
+                    row.known,
+                    row.actual,
+                    row.planned,
+                    row.used,
+                )
+            )
+        )
     for run in history.runs:
         sha.update(canonical(("run", run.id, run.project, run.value, run.start_ms, run.used)))
     for artifact in history.artifacts:

@@ -11,9 +11,9 @@ from uuid import UUID
 
 import numpy as np
 
+from apps.recommendations.estimators.data import ImpactData
 from apps.recommendations.estimators.features import fit_encoder
 from apps.recommendations.estimators.folds import centred_within, group_codes
-from apps.recommendations.estimators.impact import ImpactData
 from apps.recommendations.estimators.run_impact import RunData
 from apps.recommendations.estimators.tables import Floats
 from apps.recommendations.past.history import ProjectRow, quarter_of

@@ -8,7 +8,8 @@ from typing import Any, Generic, TypeVar
 from uuid import UUID
 
 from apps.recommendations.estimators import minimum_data
-from apps.recommendations.estimators.impact import Effect, ImpactData, ImpactResult, estimate_impact
+from apps.recommendations.estimators.data import ImpactData
+from apps.recommendations.estimators.impact import Effect, ImpactResult, estimate_impact
 from apps.recommendations.estimators.run_impact import RunData, estimate_run_impact
 from apps.recommendations.estimators.verdicts import GAIN_LEVEL, Verdict
 from apps.recommendations.past.arrays import project_data, run_data

@@ -127,8 +127,17 @@ def effect_of(narrow: Narrow, model: ImpactModel) -> dict[str, Any]:
 def unknown_effect(name: str, code: str, reason: str, needs: list[dict[str, Any]]) -> dict[str, Any]:
     """An artifact of which nothing can be said."""
     nothing = dict.fromkeys(("effect", "low", "high", "level"))
-    return {"artifact": name, "status": "refused", "code": code, "reason": reason, "needs": needs, **nothing,
-            "unit": "", "n_projects": 0, "pooled": False}  # fmt: skip
+    return {
+        "artifact": name,
+        "status": "refused",
+        "code": code,
+        "reason": reason,
+        "needs": needs,
+        **nothing,
+        "unit": "",
+        "n_projects": 0,
+        "pooled": False,
+    }
 
 
 def refusal(target: str) -> dict[str, Any]:

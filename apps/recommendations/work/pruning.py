@@ -61,13 +61,16 @@ def old_models(at: datetime, *, keep_trainings: int, days: float) -> QuerySet[Im
     place = Window(RowNumber(), partition_by=[F("target"), F("unit")], order_by=F("created_at").desc())
     said = list(refused.annotate(place=place).filter(place=1).values_list("pk", flat=True))
     old = old_trainings(at, keep=keep_trainings, days=days)
-    return ImpactModel.objects.filter(training__in=old).exclude(state=ImpactModel.State.CHAMPION).exclude(
-        pk__in=back + said
-    )  # fmt: skip
+    return (
+        ImpactModel.objects.filter(training__in=old)
+        .exclude(state=ImpactModel.State.CHAMPION)
+        .exclude(pk__in=back + said)
+    )
 
 
-def delete(rows: QuerySet[Advice] | QuerySet[Forecast] | QuerySet[ImpactScore] | QuerySet[ImpactModel]
-           | QuerySet[Training]) -> int:  # fmt: skip
+def delete(
+    rows: QuerySet[Advice] | QuerySet[Forecast] | QuerySet[ImpactScore] | QuerySet[ImpactModel] | QuerySet[Training],
+) -> int:
     """Delete in short transactions, so that a page never waits for a night's work."""
     done = 0
     while True:

@@ -87,9 +87,16 @@ def settle(model: ImpactModel, count: int, *, did: bool, success: float) -> None
     for k in range(count):
         project = fresh(f"{did}-{count}-{k}".lower())
         Advice.objects.create(
-            model=model, project=project, artifact=artifact, rank=1, basis="impact", status="ok", was_followed=did,
-            outcome=success + k % 3, made_at=timezone.now(),
-        )  # fmt: skip
+            model=model,
+            project=project,
+            artifact=artifact,
+            rank=1,
+            basis="impact",
+            status="ok",
+            was_followed=did,
+            outcome=success + k % 3,
+            made_at=timezone.now(),
+        )
 
 
 def test_what_came_of_advice_is_an_association_with_an_interval_or_a_refusal(acme, api):

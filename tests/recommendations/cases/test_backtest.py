@@ -44,8 +44,11 @@ def cases(tmp_path: Path) -> Path:
         ["artifact_id", "family", "params"],
         [[f"a{k}", "f", f'{{"k": {k}}}'] for k in range(6)],
     )
-    write(advice / "usages.csv", ["project_id", "artifact_id", "success"],
-          [[f"p{i}", f"a{k}", 10 * k + i] for i in range(7) for k in range(6)])  # fmt: skip
+    write(
+        advice / "usages.csv",
+        ["project_id", "artifact_id", "success"],
+        [[f"p{i}", f"a{k}", 10 * k + i] for i in range(7) for k in range(6)],
+    )
     write(advice / "queries.csv", ["project_id"], [["p7"]])
     return tmp_path
 
@@ -76,10 +79,16 @@ def test_the_numbers_are_those_that_tenants_see(tmp_path):
     made = tenant(120, 3, seed=1).data
     case = tmp_path / "impact-x"
     covariates = [[column[row] for column in made.covariates.columns.values()] for row in range(120)]
-    write(case / "projects.csv", ["project_id", *made.covariates.names, "success"],
-          [[key, *covariates[row], made.outcome[row]] for row, key in enumerate(made.keys)])  # fmt: skip
-    write(case / "usages.csv", ["project_id", "artifact_id"],
-          [[made.keys[row], made.artifacts[k]] for row, k in np.argwhere(made.usage > 0).tolist()])  # fmt: skip
+    write(
+        case / "projects.csv",
+        ["project_id", *made.covariates.names, "success"],
+        [[key, *covariates[row], made.outcome[row]] for row, key in enumerate(made.keys)],
+    )
+    write(
+        case / "usages.csv",
+        ["project_id", "artifact_id"],
+        [[made.keys[row], made.artifacts[k]] for row, k in np.argwhere(made.usage > 0).tolist()],
+    )
     write(case / "artifacts.csv", ["artifact_id"], [[name] for name in made.artifacts])
     write_task(case)
     run_cases(tmp_path, tmp_path / "out.csv")

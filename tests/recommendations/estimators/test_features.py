@@ -13,10 +13,12 @@ from apps.recommendations.estimators.tables import table_from_columns, table_fro
 
 
 def test_numbers_dates_text_and_parameters_are_told_apart():
-    table = table_from_rows([
-        {"n": "3", "day": "1970-01-11", "kind": "a", "params": '{"depth": 2, "tree": {"x": 1}}', "flag": "true"},
-        {"n": "", "day": date(1970, 1, 2), "kind": None, "params": "", "flag": "false"},
-    ])  # fmt: skip
+    table = table_from_rows(
+        [
+            {"n": "3", "day": "1970-01-11", "kind": "a", "params": '{"depth": 2, "tree": {"x": 1}}', "flag": "true"},
+            {"n": "", "day": date(1970, 1, 2), "kind": None, "params": "", "flag": "false"},
+        ]
+    )
     assert table.names == ("day", "flag", "kind", "n", "params.depth", "params.tree")
     assert table.columns["day"].tolist() == [10.0, 1.0]
     assert table.columns["flag"].tolist() == [1.0, 0.0]

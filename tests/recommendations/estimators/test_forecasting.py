@@ -6,9 +6,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from apps.recommendations.estimators.data import ForecastData
 from apps.recommendations.estimators.forecasting import (
     Forecast,
-    ForecastData,
     contributions,
     forecast_from_json,
     predict,
@@ -34,8 +34,9 @@ def work(projects: int, *, seed: int, useful: bool = True, planned: float | None
 def split(data: ForecastData, known: int) -> tuple[ForecastData, Table, np.ndarray]:
     first, rest = np.arange(known), np.arange(known, len(data.keys))
     planned = None if data.planned is None else data.planned[:known]
-    train = ForecastData(data.keys[:known], data.groups[:known], data.target[:known], planned,
-                         data.covariates.take(first), data.unit)  # fmt: skip
+    train = ForecastData(
+        data.keys[:known], data.groups[:known], data.target[:known], planned, data.covariates.take(first), data.unit
+    )
     return train, data.covariates.take(rest), data.target[rest]
 
 

@@ -5,7 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from apps.recommendations.estimators.impact import ImpactData, ImpactResult, estimate_impact
+from apps.recommendations.estimators.data import ImpactData
+from apps.recommendations.estimators.impact import ImpactResult, estimate_impact
 from apps.recommendations.estimators.tables import Floats, table_from_columns
 from tests.factories.simulated import Tenant, tenant
 
@@ -36,8 +37,11 @@ def test_adjusting_and_shrinking_beats_the_raw_difference(estimated):
 
 
 def test_a_claim_seldom_has_the_wrong_sign(estimated):
-    signs = [np.sign(effect[(lo > 0) | (hi < 0)]) * np.sign(made.truth[(lo > 0) | (hi < 0)])
-             for made, result in estimated for effect, lo, hi in [shown(result)]]  # fmt: skip
+    signs = [
+        np.sign(effect[(lo > 0) | (hi < 0)]) * np.sign(made.truth[(lo > 0) | (hi < 0)])
+        for made, result in estimated
+        for effect, lo, hi in [shown(result)]
+    ]
     assert np.mean(np.concatenate(signs) < 0) <= 0.02
 
 
@@ -115,9 +119,13 @@ def test_the_order_of_projects_and_artifacts_changes_nothing():
     made = tenant(150, 6, seed=3).data
     rows, columns = np.random.default_rng(0).permutation(150), np.array([3, 1, 5, 0, 2, 4])
     shuffled = ImpactData(
-        tuple(made.keys[row] for row in rows), tuple(made.clusters[row] for row in rows), made.outcome[rows],
-        made.usage[rows][:, columns], tuple(made.artifacts[k] for k in columns), made.covariates.take(rows),
-    )  # fmt: skip
+        tuple(made.keys[row] for row in rows),
+        tuple(made.clusters[row] for row in rows),
+        made.outcome[rows],
+        made.usage[rows][:, columns],
+        tuple(made.artifacts[k] for k in columns),
+        made.covariates.take(rows),
+    )
     assert estimate_impact(shuffled) == estimate_impact(made)
 
 
@@ -130,9 +138,13 @@ def test_repeated_rows_of_the_same_cluster_do_not_shrink_the_intervals():
     made = tenant(150, 6, seed=4).data
     twice = np.concatenate([np.arange(150), np.arange(150)])
     doubled = ImpactData(
-        tuple(f"{made.keys[row]} copy {copy}" for copy, row in enumerate(twice)), tuple(made.keys[row] for row in twice),
-        made.outcome[twice], made.usage[twice], made.artifacts, made.covariates.take(twice),
-    )  # fmt: skip
+        tuple(f"{made.keys[row]} copy {copy}" for copy, row in enumerate(twice)),
+        tuple(made.keys[row] for row in twice),
+        made.outcome[twice],
+        made.usage[twice],
+        made.artifacts,
+        made.covariates.take(twice),
+    )
     for one, two in zip(estimate_impact(made).effects, estimate_impact(doubled).effects, strict=True):
         assert two.deviation == pytest.approx(one.deviation, rel=0.15)
         assert two.hi - two.lo > 0.85 * (one.hi - one.lo)  # type: ignore[operator]

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from apps.recommendations.estimators.forecasting import ForecastData, contributions, predict, train_forecast
-from apps.recommendations.estimators.impact import ImpactData, estimate_impact
+from apps.recommendations.estimators.data import ForecastData, ImpactData
+from apps.recommendations.estimators.forecasting import contributions, predict, train_forecast
+from apps.recommendations.estimators.impact import estimate_impact
 from apps.recommendations.estimators.ranking import RankingData, rank, train_ranker
 from apps.recommendations.estimators.run_impact import RunData, estimate_run_impact
 from apps.recommendations.estimators.tables import table_from_columns
@@ -27,9 +28,13 @@ def columns(draw: st.DrawFn, rows: int) -> dict[str, list[object]]:
     """Some columns: of anything, constant, empty, or of plain noise."""
     seed = draw(st.integers(0, 9))
     noise = np.random.default_rng(seed).normal(size=rows).tolist()
-    kinds = {"noise": noise, "constant": [7] * rows, "empty": [None] * rows,
-             "name": [f"id {row}" for row in range(rows)],
-             "any": [draw(CELLS) for _ in range(5)] * (rows // 5 + 1)}  # fmt: skip
+    kinds = {
+        "noise": noise,
+        "constant": [7] * rows,
+        "empty": [None] * rows,
+        "name": [f"id {row}" for row in range(rows)],
+        "any": [draw(CELLS) for _ in range(5)] * (rows // 5 + 1),
+    }
     chosen = draw(st.sets(st.sampled_from(sorted(kinds))))
     return {name: kinds[name][:rows] for name in sorted(chosen)}
 
@@ -73,8 +78,14 @@ def names(prefix: str, count: int) -> tuple[str, ...]:
 def test_impact(data, rows, artifacts, teams):
     keys = names("project", rows)
     clusters = {"each": keys, "one": ("team",) * rows, "many": tuple(f"team {row % 11}" for row in range(rows))}[teams]
-    made = ImpactData(keys, clusters, data.draw(outcomes(rows)), data.draw(uses(rows, artifacts)),
-                      names("artifact", artifacts), table_from_columns(data.draw(columns(rows)), rows=rows))  # fmt: skip
+    made = ImpactData(
+        keys,
+        clusters,
+        data.draw(outcomes(rows)),
+        data.draw(uses(rows, artifacts)),
+        names("artifact", artifacts),
+        table_from_columns(data.draw(columns(rows)), rows=rows),
+    )
     result = estimate_impact(made)
     assert len(result.effects) == artifacts
     for effect in result.effects:
@@ -88,8 +99,14 @@ def test_impact(data, rows, artifacts, teams):
 @given(st.data(), st.sampled_from([0, 1, 120]), st.integers(0, 3), st.sampled_from([1, 14, 120]))
 def test_run_impact(data, rows, artifacts, projects):
     owners = tuple(f"project {row % projects}" for row in range(rows))
-    made = RunData(names("run", rows), owners, data.draw(outcomes(rows)), data.draw(uses(rows, artifacts)),
-                   names("artifact", artifacts), table_from_columns(data.draw(columns(rows)), rows=rows))  # fmt: skip
+    made = RunData(
+        names("run", rows),
+        owners,
+        data.draw(outcomes(rows)),
+        data.draw(uses(rows, artifacts)),
+        names("artifact", artifacts),
+        table_from_columns(data.draw(columns(rows)), rows=rows),
+    )
     for effect in estimate_run_impact(made).effects:
         assert effect.verdict.is_refused == (effect.effect is None)
         assert are_finite([effect.raw, effect.effect, effect.lo, effect.hi])
@@ -158,7 +175,13 @@ def test_many_runs_give_the_effects(rows):
     owners = tuple(f"project {row % 50:02d}" for row in range(rows))
     usage = (draw.random((rows, 2)) < 0.3).astype(float)
     outcome = usage @ np.array([0.5, -0.5]) + draw.normal(size=rows)
-    made = RunData(tuple(f"{row:07d}" for row in range(rows)), owners, outcome, usage, names("artifact", 2),
-                   table_from_columns({"place": np.arange(rows, dtype=float)}, rows=rows))  # fmt: skip
+    made = RunData(
+        tuple(f"{row:07d}" for row in range(rows)),
+        owners,
+        outcome,
+        usage,
+        names("artifact", 2),
+        table_from_columns({"place": np.arange(rows, dtype=float)}, rows=rows),
+    )
     effects = [effect.effect for effect in estimate_run_impact(made).effects]
     assert effects == pytest.approx([0.475, -0.475], abs=0.03)

@@ -87,16 +87,25 @@ def test_fewer_than_five_projects_are_refused_without_a_score():
 
 def test_how_often_an_artifact_is_used_says_nothing_of_its_quality():
     data = history(50, seed=5)
-    repeated = RankingData(data.projects + data.projects[:200], data.artifacts + data.artifacts[:200],
-                           np.concatenate([data.outcome, data.outcome[:200]]), data.catalogue, data.families,
-                           data.facts)  # fmt: skip
+    repeated = RankingData(
+        data.projects + data.projects[:200],
+        data.artifacts + data.artifacts[:200],
+        np.concatenate([data.outcome, data.outcome[:200]]),
+        data.catalogue,
+        data.families,
+        data.facts,
+    )
     assert rank(train_ranker(repeated), {}).advice == rank(train_ranker(data), {}).advice
 
 
 def test_an_artifact_never_used_is_judged_by_its_like_and_says_so():
     data = history(50, seed=6)
-    more = replace(data, catalogue=(*data.catalogue, "artifact new"), families=(*data.families, "f0"),
-                   facts=table_from_columns({"depth": [*data.facts.columns["depth"].tolist(), 2.0]}, rows=21))  # fmt: skip
+    more = replace(
+        data,
+        catalogue=(*data.catalogue, "artifact new"),
+        families=(*data.families, "f0"),
+        facts=table_from_columns({"depth": [*data.facts.columns["depth"].tolist(), 2.0]}, rows=21),
+    )
     seen = {"artifact 00": 9.0, "artifact 03": 1.0, "artifact 01": 6.0}
     ranking = rank(train_ranker(more), seen)
     found = next(advice for advice in ranking.advice if advice.artifact == "artifact new")
@@ -109,9 +118,13 @@ def test_the_order_of_usages_and_of_the_catalogue_changes_nothing():
     data = history(20, seed=7, each=10)
     rows, order = np.random.default_rng(1).permutation(200), np.random.default_rng(2).permutation(20)
     shuffled = RankingData(
-        tuple(data.projects[row] for row in rows), tuple(data.artifacts[row] for row in rows), data.outcome[rows],
-        tuple(data.catalogue[k] for k in order), tuple(data.families[k] for k in order), data.facts.take(order),
-    )  # fmt: skip
+        tuple(data.projects[row] for row in rows),
+        tuple(data.artifacts[row] for row in rows),
+        data.outcome[rows],
+        tuple(data.catalogue[k] for k in order),
+        tuple(data.families[k] for k in order),
+        data.facts.take(order),
+    )
     assert rank(train_ranker(shuffled), {}) == rank(train_ranker(data), {})
 
 

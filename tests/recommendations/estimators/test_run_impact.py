@@ -20,8 +20,12 @@ def test_the_intervals_hold_the_truth_about_as_often_as_they_say():
 
 def test_a_project_level_and_scale_cancel():
     made = workshop(24, 10, 4, seed=1).data
-    moved = np.array([3 * value + 100 if owner.endswith("3") else value
-                      for value, owner in zip(made.outcome, made.projects, strict=True)])  # fmt: skip
+    moved = np.array(
+        [
+            3 * value + 100 if owner.endswith("3") else value
+            for value, owner in zip(made.outcome, made.projects, strict=True)
+        ]
+    )
     one, two = estimate_run_impact(made), estimate_run_impact(replace(made, outcome=moved))
     assert [e.effect for e in two.effects] == pytest.approx([e.effect for e in one.effects], abs=1e-6)
 
@@ -64,9 +68,12 @@ def test_repeated_runs_do_not_shrink_the_intervals():
     twice = np.concatenate([np.arange(300), np.arange(300)])
     doubled = RunData(
         tuple(f"{made.keys[row]} copy {copy}" for copy, row in enumerate(twice)),
-        tuple(made.projects[row] for row in twice), made.outcome[twice], made.usage[twice], made.artifacts,
+        tuple(made.projects[row] for row in twice),
+        made.outcome[twice],
+        made.usage[twice],
+        made.artifacts,
         made.covariates.take(twice),
-    )  # fmt: skip
+    )
     for one, two in zip(estimate_run_impact(made).effects, estimate_run_impact(doubled).effects, strict=True):
         assert two.hi - two.lo > 0.9 * (one.hi - one.lo)
 
@@ -74,6 +81,12 @@ def test_repeated_runs_do_not_shrink_the_intervals():
 def test_the_order_of_runs_changes_nothing():
     made = workshop(20, 8, 4, seed=4).data
     rows = np.random.default_rng(0).permutation(160)
-    shuffled = RunData(tuple(made.keys[row] for row in rows), tuple(made.projects[row] for row in rows),
-                       made.outcome[rows], made.usage[rows], made.artifacts, made.covariates.take(rows))  # fmt: skip
+    shuffled = RunData(
+        tuple(made.keys[row] for row in rows),
+        tuple(made.projects[row] for row in rows),
+        made.outcome[rows],
+        made.usage[rows],
+        made.artifacts,
+        made.covariates.take(rows),
+    )
     assert estimate_run_impact(shuffled) == estimate_run_impact(made)

@@ -91,10 +91,22 @@ def test_calibration_of_few_forecasts_is_refused_and_of_enough_is_a_share(acme, 
     train_now()
     model = ImpactModel.objects.get(target="success")
     Forecast.objects.bulk_create(
-        Forecast(model=model, project=one, target="success", unit="points", level=0.8, status="ok", p10=0, p50=50,
-                 p90=100 if k < 15 else 0, actual=one.success, settled_at=timezone.now(), made_at=timezone.now())
+        Forecast(
+            model=model,
+            project=one,
+            target="success",
+            unit="points",
+            level=0.8,
+            status="ok",
+            p10=0,
+            p50=50,
+            p90=100 if k < 15 else 0,
+            actual=one.success,
+            settled_at=timezone.now(),
+            made_at=timezone.now(),
+        )
         for k, one in enumerate(past.projects[:20])
-    )  # fmt: skip
+    )
     (found,) = calibration.calibration(["success"])
     assert (found.n, found.coverage, found.drifted) == (20, 0.75, False)
 

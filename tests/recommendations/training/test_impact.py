@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 
 from apps.recommendations.estimators import minimum_data
-from apps.recommendations.estimators.impact import ImpactData, estimate_impact
+from apps.recommendations.estimators.data import ImpactData
+from apps.recommendations.estimators.impact import estimate_impact
 from apps.recommendations.past import dataset
 from apps.recommendations.past.arrays import project_data
 from apps.recommendations.past.history import ProjectRow

@@ -79,8 +79,15 @@ class Broker:
         """Start it, with nothing in it."""
         account = server_account()
         binary = binaries.valkey_program(account, servers.session_folder() / "programs")
-        program = valkey.program(binary, self.folder / "valkey", port=self.port, password="broker-of-a-test",
-                                 log=self.folder / "valkey.log", account=None, durable=False)  # fmt: skip
+        program = valkey.program(
+            binary,
+            self.folder / "valkey",
+            port=self.port,
+            password="broker-of-a-test",
+            log=self.folder / "valkey.log",
+            account=None,
+            durable=False,
+        )
         self.process = subprocess.Popen(program.command, env=dict(program.environment), stdout=subprocess.DEVNULL)
         wait_for(program.is_ready)
 
@@ -98,8 +105,11 @@ def a_worker(environment: dict[str, str], folder: Path, *arguments: str, visibil
     with log.open("wb") as words:
         process = subprocess.Popen(
             [sys.executable, "-c", BOOT, str(visibility), *arguments],
-            cwd=ROOT, env=os.environ | environment, stdout=words, stderr=words,
-        )  # fmt: skip
+            cwd=ROOT,
+            env=os.environ | environment,
+            stdout=words,
+            stderr=words,
+        )
     worker = Worker(process, log)
     try:
         yield worker

@@ -93,18 +93,26 @@ def work(home: int) -> list[tuple[str, Callable[[], Any], str, int]]:
     return [
         ("newest", found_by("", [], home), "tracking_run_newest", 60),
         ("by a metric", found_by("", ["metrics.acc DESC"], home), "tracking_latest_by_value", 300),
-        ("filtered", found_by("metrics.acc > 0.9 and params.lr = '0.01'", ["metrics.acc DESC"], home),
-         "tracking_latest_by_value", 2_000),
+        (
+            "filtered",
+            found_by("metrics.acc > 0.9 and params.lr = '0.01'", ["metrics.acc DESC"], home),
+            "tracking_latest_by_value",
+            2_000,
+        ),
         ("rare tag", found_by("tags.n = '777'", [], home), "tracking_tag_by_value", 60),
         ("documents", lambda: documents.fetch_many(ids), "tracking_run_pkey", 250),
         ("log a point", batch_for(ids[0], 1), "tracking_run_pkey", 60),
         ("log a batch", batch_for(ids[0], 100), "tracking_run_pkey", 60),
         ("first page", lambda: history.page(long, "loss", most=500), "tracking_chunk_series", 400),
-        ("later page", lambda: history.page(long, "loss", after=(30_000, 30_000, 2.0), most=500),
-         "tracking_chunk_series", 800),
+        (
+            "later page",
+            lambda: history.page(long, "loss", after=(30_000, 30_000, 2.0), most=500),
+            "tracking_chunk_series",
+            800,
+        ),
         ("sample", lambda: sampling.sample(long, "loss", most=320), "tracking_chunk_series", 3 * CHUNKS),
         ("curve", lambda: history.curve(long, "loss"), "tracking_chunk_series", 4 * CHUNKS),
-    ]  # fmt: skip
+    ]
 
 
 def wrong(plans: list[Plan], index: str, most: int) -> list[str]:

@@ -1,4 +1,4 @@
-/* Draws every `[data-chart]`: options by json_script, or from `data-source` when it comes into view; live by polling. */
+/* Draws every `[data-chart]`: options by json_script, or from `data-source` when it comes into view; live by polls. */
 "use strict";
 
 (() => {
@@ -41,8 +41,9 @@
     options.series.forEach((series) =>
       document.querySelectorAll(`[data-dot="${CSS.escape(String(series.id))}"]`).forEach((dot) => {
         const color = /^token:series-(\d)$/.exec(series.itemStyle.color);
-        if (color)
-          dot.className = `dot dot-${color[1]}${series.lineStyle.type === "solid" ? "" : ` dot-${series.lineStyle.type}`}`;
+        if (!color) return;
+        const line = series.lineStyle.type;
+        dot.className = `dot dot-${color[1]}${line === "solid" ? "" : ` dot-${line}`}`;
       }),
     );
   }

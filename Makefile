@@ -53,9 +53,11 @@ fast: install-dev ## Run the rooms' own tests, without browser, S3 and sweeps ov
 
 check: install-dev lint types contracts migrations test ## All that CI runs: lint, types, contracts, migrations, tests
 
-lint: install-dev ## Check style
+lint: install-dev ## Check the style of Python, templates and JavaScript
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
+	@$(BIN)/djlint --lint --quiet apps maestro
+	@$(BIN)/oxlint --quiet --deny correctness static/*.js
 	@$(BIN)/bandit -q -r maestro apps config manage.py -ll -ii
 
 types: install-dev ## Check types

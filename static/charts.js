@@ -19,7 +19,7 @@
       animation: !reduced && !options.series.some((series) => (series.data || []).length > 300),
       animationDuration: 200,
       aria: { enabled: true },
-      tooltip: { confine: true, valueFormatter: sig, ...(options.tooltip || {}), renderMode: "richText" },
+      tooltip: { confine: true, valueFormatter: sig, ...options.tooltip, renderMode: "richText" },
     };
   }
 

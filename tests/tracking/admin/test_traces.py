@@ -151,6 +151,12 @@ def test_a_trace_is_reached_from_its_run_and_says_what_was_said_of_it(
     assert "have not been uploaded" in shown
 
 
+def test_a_tenant_without_traces_is_told_how_to_make_one(acme: Tenant, person: Callable[[str], Client]) -> None:
+    page = person("viewer").get(LIST).content.decode()
+    assert "@mlflow.trace</code>" in page
+    assert "{%" not in page
+
+
 def test_who_may_see_a_trace(acme: Tenant, door: Door, person: Callable[[str], Client]) -> None:
     page = put(door, "tr-1", [span("a")])
     assert person("viewer").get(page).status_code == 200

@@ -6,7 +6,7 @@ from typing import Any
 
 from celery import Celery
 from celery.signals import worker_before_create_process
-from kombu import Queue
+from kombu import Exchange, Queue
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
@@ -31,8 +31,10 @@ app.conf.update(
     task_ignore_result=True,
     accept_content=["json"],
     task_serializer="json",
-    task_queues=[Queue(name) for name in QUEUES],
+    task_queues=[Queue(name, Exchange(name), routing_key=name) for name in QUEUES],
     task_default_queue=UPKEEP,
+    task_default_exchange=UPKEEP,
+    task_default_routing_key=UPKEEP,
     task_routes={name: {"queue": queue} for name, queue in ROUTES.items()},
     task_acks_late=True,
     task_reject_on_worker_lost=True,

@@ -24,11 +24,12 @@ RESPAWN = ("--respawn-failed-workers", "--respawn-interval", "0.5", "--workers-k
 RECYCLE = ("--workers-max-rss", "400", "--rss-sample-interval", "30", "--rss-samples", "2")
 OURS = ("--interface", "wsgi", "--no-ws", *RESPAWN, *RECYCLE)
 
-
 # Libraries that processes load at their first use; web workers all come to it.
 LATE = ("numpy",)
+ROOT = Path(__file__).resolve().parent.parent
 TEMPLATES = (
-    Path(__file__).resolve().parent.parent / "maestro" / "templates",
+    ROOT / "maestro" / "templates",
+    *sorted(ROOT.glob("apps/**/templates")),
     Path(admin.__file__).parent / "templates",
 )
 

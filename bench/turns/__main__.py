@@ -109,7 +109,8 @@ def main() -> int:
         values = environment("maestro_turns", Path(home) / "bytes") | {"PYTHONPATH": str(ROOT)}
         manage(values, "migrate_tenants", "--ensure-tenant", QUIET, "--ensure-tenant", LOUD)
         keys = {slug: issue_key(values, slug) for slug in (QUIET, LOUD)}
-        web, worker = start_web(values, workers=2, threads=16), start_worker(values, Path(home) / "worker.log")
+        log = Path(home) / "worker.log"
+        web, worker = start_web(values, workers=2, threads=16), start_worker(values, log)
         try:
             alone, beside, counts = measure(web, keys, asked.questions)
         finally:

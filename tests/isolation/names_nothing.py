@@ -8,9 +8,9 @@ MLFLOW = {
     "registry.mlflow.base": "key tags value",
     "registry.mlflow.logged": "allow_deleted artifact_directory_path ascending dataset_digest dataset_name datasets field_name key"
     " model_type name order_by params status step value",
-    "registry.mlflow.models": "alias description new_name order_by registered_model stages version",
-    "registry.mlflow.notes": "description key",
-    "registry.mlflow.versions": "archive_existing_versions description model_version order_by run_link stage version",
+    "registry.mlflow.models": "alias description new_name order_by stages version",
+    "registry.mlflow.notes": "key",
+    "registry.mlflow.versions": "archive_existing_versions description order_by run_link stage version",
     "tracking.mlflow.assessments": "assessment_name expectation feedback metadata name paths rationale update_mask",
     "tracking.mlflow.batches": "dataset_digest dataset_name",
     "tracking.mlflow.bodies": "dataset_digest dataset_name key params step timestamp",
@@ -21,7 +21,7 @@ MLFLOW = {
     "tracking.mlflow.inputs": "digest key name tags value",
     "tracking.mlflow.metrics": "end_step max_results metric_key next_page_token page_token start_step",
     "tracking.mlflow.runs": "end_time key run_name start_time status user_id",
-    "tracking.mlflow.searches": "next_page_token order_by",
+    "tracking.mlflow.searches": "experiments next_page_token order_by",
     # A span is one of its own trace.
     "tracking.mlflow.trace_fields": "assessment_name assessments client_request_id create_time error execution_duration expectation"
     " feedback metadata rationale request_preview request_time response_preview serialization_format serialized_value"

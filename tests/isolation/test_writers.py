@@ -17,7 +17,7 @@ from apps.tenants.models import Tenant
 from apps.tracking.exports import orders
 from apps.tracking.models import Dataset, Experiment, Export, ModelMetric, Project, Run, RunInput, TagWriter
 from apps.tracking.runs import moves
-from apps.tracking.runs.selection import Doer
+from maestro.principals import Actor
 from tests.factories.sending import send
 from tests.factories.two_projects import MARK, MLFLOW, Things, furnish, person_in, post, speaking_as
 
@@ -164,9 +164,8 @@ def test_a_moved_input_keeps_its_writers(
 ) -> None:
     dict(naming(things))["maestro://"](ours, own_run)
     target = Experiment.objects.create(project=things.theirs, name="there", created_ms=1, updated_ms=1)
-    doer = Doer("test:anyone", Run.objects.all(), Experiment.objects.all(), lambda role, project: True)
     run = Run.objects.get(pk=own_run["run_id"])
-    moves.move([run.pk], target.pk, doer)
+    moves.move([run.pk], target.pk, Actor("test:anyone"))
     assert Dataset.objects.get(experiment=target).sees == [things.mine.pk]
     observe(AT)
     assert not Usage.objects.exists()

@@ -10,7 +10,7 @@ from django.contrib.auth.hashers import Argon2PasswordHasher, check_password
 from django.contrib.auth.models import User
 from django.test import Client
 
-from apps.tenants.access import hashing
+from apps.tenants.access.sign_in import hashing
 from apps.tenants.models import Tenant
 
 PASSWORD = "a long and silly password"

@@ -6,7 +6,6 @@ from apps.tenants.models import Action
 class Act(Action):
     """What was done to artifacts, their versions and aliases, and what was said of their use."""
 
-    ARTIFACT_ADD = "artifact.add"
     ARTIFACT_CREATE = "artifact.create"
     ARTIFACT_RENAME = "artifact.rename"
     ARTIFACT_CHANGE = "artifact.change"

@@ -88,6 +88,14 @@ def facts_of(artifact: Artifact) -> dict[str, Any]:
     }
 
 
+def check_same(artifact: Artifact, facts: Mapping[str, Any]) -> None:
+    """Raise AlreadyExists if an artifact has other facts than somebody says who would make it."""
+    known = facts_of(artifact)
+    different = sorted(name for name, value in facts.items() if known[name] != value)
+    if different:
+        raise AlreadyExists(f"this artifact has another {', '.join(different)}; PATCH changes it")
+
+
 def hold(artifact: Artifact, by: Actor) -> Artifact:
     """Lock an artifact to be changed and read it anew. Raises NotFound if it went meanwhile, or Forbidden."""
     held = Artifact.objects.select_for_update().filter(pk=artifact.pk).first()

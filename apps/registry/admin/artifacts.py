@@ -24,7 +24,7 @@ VERSIONS_SHOWN, PROJECTS_SHOWN = 50, 20
 class ArtifactAdmin(ChangedByProject, AuditedAdmin):
     """The list, the form for words about it, and the artifact's own page."""
 
-    acts = Acts(Act.ARTIFACT_ADD, Act.ARTIFACT_CHANGE, Act.ARTIFACT_DELETE)
+    acts = Acts(Act.ARTIFACT_CREATE, Act.ARTIFACT_CHANGE, Act.ARTIFACT_DELETE)
     list_display = ("name", "kind", "owner", "latest", "project_count")
     list_filter = ("kind", "owner")
     search_fields = ("name", "description")

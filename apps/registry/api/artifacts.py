@@ -124,15 +124,12 @@ class ArtifactDetail(GenericAPIView[Artifact]):
             found = artifacts_for(asking(request)).filter(name=artifact).first()
             if found is None:
                 raise
-        answer = shown(found)
         same = dict(asked.validated_data)
         owner_of(request, same)
         if "project" in same:
             same["project"] = str(same["project"].pk) if same["project"] else None
-        different = sorted(name for name, value in same.items() if answer[name] != value)
-        if different:
-            raise AlreadyExists(f"this artifact has another {', '.join(different)}; PATCH changes it")
-        return tagged(request, answer)
+        artifacts.check_same(found, same)
+        return tagged(request, shown(found))
 
     @extend_schema(operation_id="artifacts_patch", request=ArtifactFacts, responses=ArtifactShown)
     def patch(self, request: Request, artifact: str) -> Response:

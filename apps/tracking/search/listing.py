@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from apps.tracking.models import Run
 from apps.tracking.search import pages
 from apps.tracking.search.keysets import BY_NUMBER
+from maestro import limits
 from maestro.errors import Invalid
 from maestro.filters import Field, Node, Term, Vocabulary, parse, parse_order
 from maestro.filters.vocabulary import OPTIONAL, TEXT
@@ -50,9 +51,12 @@ def parse_columns(keys: Sequence[str]) -> list[Column]:
 
 
 def name_clause(text: str, vocabulary: Vocabulary, name: str) -> str:
-    """A text that is no filter, such as `run (copy)` or `keep 50%`, as a search for names that hold it as it stands."""
+    """A text that is no filter, such as `run (copy)` or `keep 50%`, as a search for names that hold it as it stands.
+
+    What is longer than any name can be stays what it is, and so is refused as a filter.
+    """
     text = text.strip()
-    if not text or COMPARES.search(text) or parses(text, vocabulary):
+    if not text or len(text) > limits.NAME_CHARS or COMPARES.search(text) or parses(text, vocabulary):
         return text
     quoted = text.replace("'", "''")
     return f"{name} CONTAINS '{quoted}'"

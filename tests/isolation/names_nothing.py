@@ -42,6 +42,7 @@ SHAPES = {
     "tenants.access.api.publishers.PublisherNew": "audience claims issuer jwks jwks_url kind minutes name role",
     "tenants.access.api.publishers.ExchangeNew": "token",
     "tenants.access.api.roles.RoleGiven": "role",
+    "tenants.access.api.people.Closing": "hand_over_to",  # a person, who is of the tenant and of no project
     "tracking.api.run_bulk.BulkAsked": "action drop_tags expected status",
     "tracking.api.exports.ExportAsked": "column format order_by status view",
     "tracking.api.exports.ExportNew": "columns format order_by status view",
@@ -63,7 +64,7 @@ SHAPES = {
     "registry.api.serializers.UsageNew": "at observed role",
     "registry.api.serializers.UsagesNew": "replace",
     "recommendations.api.serializers.TrainingNew": "force seed",
-    "recommendations.api.serializers.WhatIfNew": PLANS,
+    "recommendations.api.forecast_serializers.WhatIfNew": PLANS,
 }
 QUERIES = {
     "recommendations.api.impact": "problem_class unit",
@@ -92,6 +93,7 @@ REFUSED = {
     "PUT api/v1/retention/": TENANTS,
     "POST api/v1/projects/<str:project>/outcome/derive/": "has no goal",
     "GET api/v1/runs/exports/<uuid:export>/file/": "is not written yet",
+    "POST api/v1/people/<str:username>/close/": TENANTS,
     "GET api/v1/audit/": TENANTS,
     "GET api/v1/audit/export/": TENANTS,
     "POST api/2.0/mlflow-artifacts/mpu/<path:path>": NOT_OFFERED,

@@ -17,7 +17,7 @@ def read_limit(text: str | None, default: int = limits.PAGE_DEFAULT, most: int =
     """Read a page size from a query string. Raises Invalid outside 1..most."""
     if text is None:
         return default
-    if not text.isdecimal() or len(text) > 6 or not 1 <= int(text) <= most:
+    if not text.isascii() or not text.isdecimal() or len(text) > 6 or not 1 <= int(text) <= most:
         raise Invalid(f"limit must be a whole number from 1 to {most}", "bad_limit")
     return int(text)
 

@@ -16,7 +16,7 @@ from maestro.principals import ROLES
 def read_body(request: HttpRequest, most_bytes: int = limits.JSON_BODY_BYTES) -> bytes:
     """Read a whole body, never more than `most_bytes`. Raises TooLarge, or Invalid if it was cut short."""
     declared = request.META.get("CONTENT_LENGTH") or "0"
-    if not declared.isdecimal():
+    if not declared.isascii() or not declared.isdecimal():
         raise Invalid("Content-Length must be a whole number", "bad_length")
     if int(declared) > most_bytes:
         raise TooLarge(f"the body is larger than {most_bytes} bytes", "body_too_large")

@@ -62,4 +62,4 @@ def check_address(request: HttpRequest) -> None:
 
 def is_longer(length: str, most_bytes: int) -> bool:
     """Say whether a Content-Length promises more; what is no number is read as nothing further in."""
-    return length.isdecimal() and (len(length) > 18 or int(length) > most_bytes)
+    return length.isascii() and length.isdecimal() and (len(length) > 18 or int(length) > most_bytes)

@@ -63,7 +63,7 @@ def read_upload(request: HttpRequest) -> Upload:
     if not declared:
         chunks = pieces(request.META["wsgi.input"].read) if is_chunked(request) else iter(())
         return Upload(chunks if sha256 else only_empty(chunks), None, sha256)
-    if not declared.isdecimal() or len(declared) > 19:
+    if not declared.isascii() or not declared.isdecimal() or len(declared) > 19:
         raise Invalid("Content-Length must be a whole number", "bad_length")
     if int(declared) > limits.FILE_BYTES:
         raise TooLarge(f"a file may have at most {limits.FILE_BYTES} bytes", "file_too_large")

@@ -175,7 +175,7 @@ def choice(fields: Mapping[str, Any], name: str, options: Sequence[str], default
     value = fields.get(name)
     if value is None:
         return default
-    numbered = isinstance(value, int) or (isinstance(value, str) and value.isdecimal())
+    numbered = isinstance(value, int) or (isinstance(value, str) and value.isascii() and value.isdecimal())
     if numbered and not isinstance(value, bool) and len(str(value)) < 4 and 1 <= int(value) <= len(options):
         return options[int(value) - 1]
     if value not in options:

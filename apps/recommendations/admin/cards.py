@@ -152,7 +152,9 @@ def forecast_state(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
         raise Http404
     project = get_object_or_404(Project, pk=pk)
     since = request.GET.get("since", "")
-    waited = timezone.now().timestamp() - int(since) if since.isdigit() and len(since) < 12 else 0.0
+    waited = (
+        timezone.now().timestamp() - int(since) if since.isascii() and since.isdecimal() and len(since) < 12 else 0.0
+    )
     note = "A worker forecasts this project." if waited < LONG_WAIT_SECONDS else NOBODY_ANSWERS
     return tenant_site.poll(live=not Forecast.objects.filter(project=project).exists(), fields={"note": note})
 

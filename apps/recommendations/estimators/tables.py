@@ -139,7 +139,7 @@ def _text_cell(text: str) -> float | str | None:
 
 
 def _day(text: str) -> float | str:
-    if len(text) < 10 or not text[:4].isdigit() or text[4] != "-":
+    if len(text) < 10 or not (text[:4].isascii() and text[:4].isdecimal()) or text[4] != "-":
         return text
     try:
         return float(date.fromisoformat(text[:10]).toordinal() - date(1970, 1, 1).toordinal())

@@ -53,7 +53,8 @@ class ExperimentAdmin(ByProject, LookOnlyAdmin):
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
         """Lead to the run list of this experiment."""
-        if not object_id.isdecimal() or not self.has_view_permission(request):
+        is_number = object_id.isascii() and object_id.isdecimal() and len(object_id) <= 18
+        if not is_number or not self.has_view_permission(request):
             raise Http404
         return HttpResponseRedirect(
             f"{reverse('admin:tracking_run_changelist')}?{urlencode({'experiment': object_id})}"

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from django.conf import settings as django_settings
 from django.core.cache import caches
-from django.db import connection, connections
+from django.db import connections
 from django.test import Client
 from django.utils import timezone
 from django_tenants.utils import tenant_context
@@ -26,6 +26,7 @@ from apps.tenants.access.keys.authentication import forget_keys
 from apps.tenants.access.models import ApiKey
 from apps.tenants.models import Tenant
 from maestro import storage
+from maestro.database.session import connection
 from tests import servers, template_cache
 from tests.web import WebServer, start_web
 

@@ -1,6 +1,8 @@
 """The history's pure parts: which artifacts a run uses, what a table tells, what counts as success."""
 
 import math
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -40,24 +42,24 @@ def table() -> Table:
     return prepare(source_of(rows()), Choice("made", "table", "price", ()), 1)
 
 
-def test_artifacts_are_many_and_each_kind_is_one_that_the_registry_knows():
+def test_artifacts_are_many_and_each_kind_is_one_that_the_registry_knows() -> None:
     assert len(PIECES) >= 12
     assert {one.kind for one in PIECES} <= KINDS
     assert len(BY_NAME) == len(PIECES)
 
 
-def test_the_same_seed_draws_the_same_bundles_and_another_seed_others():
+def test_the_same_seed_draws_the_same_bundles_and_another_seed_others() -> None:
     first = draw_bundles("a-project", EVERYTHING, 10, 1)
     assert first == draw_bundles("a-project", EVERYTHING, 10, 1)
     assert first != draw_bundles("a-project", EVERYTHING, 10, 2)
 
 
-def test_no_two_runs_of_a_project_use_the_same_bundle():
+def test_no_two_runs_of_a_project_use_the_same_bundle() -> None:
     bundles = draw_bundles("a-project", EVERYTHING, 10, 1)
     assert len(set(bundles)) == len(bundles) == 10
 
 
-def test_an_artifact_that_cannot_act_is_never_drawn():
+def test_an_artifact_that_cannot_act_is_never_drawn() -> None:
     names = {one.name for one in applicable({"numbers"})}
     assert not names & {"encode-onehot", "impute-median", "resample-weights"}
     for seed in range(20):
@@ -65,7 +67,7 @@ def test_an_artifact_that_cannot_act_is_never_drawn():
         assert drawn <= names
 
 
-def test_every_artifact_is_used_by_some_projects_and_not_by_others():
+def test_every_artifact_is_used_by_some_projects_and_not_by_others() -> None:
     users = {one.name: 0 for one in PIECES}
     for number in range(60):
         for name in {use.name for bundle in draw_bundles(f"p{number}", EVERYTHING, 10, 5) for use in bundle}:
@@ -73,33 +75,33 @@ def test_every_artifact_is_used_by_some_projects_and_not_by_others():
     assert all(12 <= count <= 48 for count in users.values()), users
 
 
-def test_settings_of_a_bundle_come_from_its_versions():
+def test_settings_of_a_bundle_come_from_its_versions() -> None:
     bundle = next(b for b in draw_bundles("a-project", EVERYTHING, 10, 1) if b)
     assert settings_of(bundle) == {
         key: value for use in bundle for key, value in BY_NAME[use.name].versions[use.version - 1].items()
     }
 
 
-def test_columns_that_say_nothing_or_restate_the_target_are_left_out():
+def test_columns_that_say_nothing_or_restate_the_target_are_left_out() -> None:
     raw = rows()
     raw["log_price"] = np.exp(raw["price"])
     kept = clean(raw.drop(columns="price"), raw["price"])
     assert list(kept.columns) == ["size", "colour"]
 
 
-def test_a_table_that_is_too_small_is_refused():
+def test_a_table_that_is_too_small_is_refused() -> None:
     with pytest.raises(UnusableError, match="30 rows"):
         prepare(source_of(rows(30)), Choice("made", "table", "price", ()), 1)
 
 
-def test_facts_of_classes_are_their_balance():
+def test_facts_of_classes_are_their_balance() -> None:
     facts = describe_target(np.array(["yes"] * 30 + ["no"] * 10), "classification")
     assert facts["n_classes"] == 2
     assert facts["minority_share"] == 0.25
     assert facts["class_entropy"] == pytest.approx(0.8113, abs=1e-4)
 
 
-def test_a_forecast_is_only_tested_on_later_rows():
+def test_a_forecast_is_only_tested_on_later_rows() -> None:
     series = pd.DataFrame({"value": np.sin(np.arange(200) / 5.0)})
     table = prepare(source_of(series), Choice("made", "table", "value", ("series",)), 1)
     assert table.problem == "forecasting"
@@ -107,7 +109,7 @@ def test_a_forecast_is_only_tested_on_later_rows():
 
 
 @pytest.mark.parametrize("one", [*PIECES, None], ids=lambda one: one.name if one else "nothing")
-def test_each_artifact_alone_trains_and_measures(one, table):
+def test_each_artifact_alone_trains_and_measures(one: Any, table: Any) -> None:
     if one is not None and one.needs == "classes":
         target = np.array(["high" if value > 1 else "low" for value in table.target])
         table = Table("made", "classification", table.features, target, {}, {})
@@ -117,12 +119,12 @@ def test_each_artifact_alone_trains_and_measures(one, table):
     assert measured.metrics["skill"] > 0.3
 
 
-def test_a_target_changed_for_training_is_restored_for_scoring():
+def test_a_target_changed_for_training_is_restored_for_scoring() -> None:
     target = np.array([-50.0, 0.0, 3.0, 1000.0])
     assert restored(changed(target, {"target": "log"}), {"target": "log"}, 1000.0) == pytest.approx(target)
 
 
-def test_rare_classes_are_repeated_up_to_half_of_the_largest(table):
+def test_rare_classes_are_repeated_up_to_half_of_the_largest(table: Any) -> None:
     target = np.array(["big"] * 100 + ["rare"] * 20)
     classes = Table("made", "classification", table.features, target, {}, {})
     picked = resampled(classes, {"resample": "copies"}, np.arange(120), 1)
@@ -131,7 +133,7 @@ def test_rare_classes_are_repeated_up_to_half_of_the_largest(table):
 
 
 @pytest.mark.parametrize(("skill", "success"), [(-0.4, 0.0), (0.25, 25.0), (1.0, 100.0)])
-def test_success_is_the_best_runs_skill_within_0_and_100(skill, success):
+def test_success_is_the_best_runs_skill_within_0_and_100(skill: float, success: float) -> None:
     run = {"metrics": {"r2": skill, "skill": skill, "wall_seconds": 2.0, "cpu_seconds": 1.5}}
     worse = {"metrics": {"r2": skill - 1, "skill": skill - 1, "wall_seconds": 1.0, "cpu_seconds": 0.5}}
     found = outcome([worse, run], "r2")
@@ -143,13 +145,13 @@ def test_success_is_the_best_runs_skill_within_0_and_100(skill, success):
     }
 
 
-def test_a_working_file_cut_short_loses_only_its_last_line(tmp_path):
+def test_a_working_file_cut_short_loses_only_its_last_line(tmp_path: Path) -> None:
     file = tmp_path / "working.jsonl"
     file.write_text('{"project": "whole", "runs": []}\n{"project": "cut", "ru')
     assert list(done_before(file)) == ["whole"]
 
 
-def test_the_same_lines_make_the_same_bytes(tmp_path):
+def test_the_same_lines_make_the_same_bytes(tmp_path: Path) -> None:
     lines = [head_of(20), {"project": "a"}]
     write_history(lines, tmp_path / "one.gz")
     write_history(lines, tmp_path / "two.gz")

@@ -96,7 +96,7 @@ def make_questions(artifact: Artifact) -> dict[str, WhatIf]:
     reasons = [{"covariate": "complexity", "amount": -3.0}, {"covariate": "team_size", "amount": 2.0}]
     success = {"target": "success", "status": "early", "value": 58.0, "low": 41.0, "high": 74.0, "planned": None}
     missing = [{"what": "projects with this outcome", "have": 9, "at_least": 20}]
-    nothing = {"value": None, "low": None, "high": None, "contributions": [], "planned": None}
+    nothing: dict[str, Any] = {"value": None, "low": None, "high": None, "contributions": [], "planned": None}
     cost = {"target": "cost", "status": "refused", "reason": "Only 9 projects have this outcome.", "needs": missing}
     chosen = {
         "artifact": artifact.name,

@@ -9,7 +9,7 @@ import os
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from urllib.parse import urlencode
 
 import pytest
@@ -29,7 +29,7 @@ from tests.factories.stage import V1, Stage
 
 EXAMPLES = int(os.environ.get("MAESTRO_FUZZ_EXAMPLES", "4"))
 DESCRIPTION = yaml.safe_load((Path(__file__).resolve().parents[2] / "docs" / "openapi.yaml").read_text())
-OPERATIONS = [found.ok() for found in schemathesis.openapi.from_dict(DESCRIPTION).get_all_operations()]
+OPERATIONS = [cast(Any, found).ok() for found in schemathesis.openapi.from_dict(DESCRIPTION).get_all_operations()]
 
 
 def things(stage: Stage) -> dict[str, str]:
@@ -113,7 +113,8 @@ def faults_of(operation: Any, answer: Any) -> list[str]:
 def test_no_request_is_our_fault(
     acme: Tenant, api: Callable[..., Client], operation: Any, mode: GenerationMode
 ) -> None:
-    stage, seen = Stage(acme, api), []
+    stage = Stage(acme, api)
+    seen: list[Any] = []
     client, is_good = stage.admin, mode is GenerationMode.POSITIVE
     known = things(stage) if is_good and "{" in operation.path else {}
     try:

@@ -1,6 +1,7 @@
 """No secret in logs, pages, errors or metrics; strict headers on every kind of answer."""
 
 import logging
+import sys
 import uuid
 from collections.abc import Callable
 from typing import Any
@@ -97,8 +98,7 @@ def test_a_traceback_is_scrubbed_too() -> None:
     try:
         raise ValueError("mst_acme_0123456789ab_" + "A" * 50)
     except ValueError:
-        record = logging.LogRecord("x", logging.ERROR, "f", 1, "boom %s", ("token=hunter2hunter2",), True)
-        record.exc_info = __import__("sys").exc_info()
+        record = logging.LogRecord("x", logging.ERROR, "f", 1, "boom %s", ("token=hunter2hunter2",), sys.exc_info())
     SecretFilter().filter(record)
     written = logging.Formatter().format(record)
     assert "A" * 20 not in written

@@ -79,7 +79,9 @@ def ask(server: WebServer, key: str, authority: str) -> float:
     began = time.monotonic()
     if authority:
         context = ssl.create_default_context(cafile=authority)
-        honest = http.client.HTTPSConnection("localhost", server.port, timeout=ANSWER_SECONDS, context=context)
+        honest: http.client.HTTPConnection = http.client.HTTPSConnection(
+            "localhost", server.port, timeout=ANSWER_SECONDS, context=context
+        )
     else:
         honest = http.client.HTTPConnection("127.0.0.1", server.port, timeout=ANSWER_SECONDS)
     host = {} if authority else {"Host": "localhost"}

@@ -33,7 +33,8 @@ def words_read(tree: ast.AST) -> Iterator[str | None]:
         elif isinstance(node, ast.For | ast.comprehension) and isinstance(node.iter, ast.Tuple):
             yield from map(word, node.iter.elts)
         elif isinstance(node, ast.ClassDef) and any("Struct" in ast.unparse(base) for base in node.bases):
-            yield from (one.target.id for one in node.body if isinstance(one, ast.AnnAssign) and named(one.target))
+            targets = [one.target for one in node.body if isinstance(one, ast.AnnAssign)]
+            yield from (one.id for one in targets if isinstance(one, ast.Name) and named(one))
 
 
 def word_asked(node: ast.Call) -> str | None:

@@ -1,7 +1,7 @@
 """Both walls of the database, tried from inside the other tenant."""
 
 import pytest
-from django.db import ProgrammingError, connection, transaction
+from django.db import ProgrammingError, transaction
 from django.db.utils import Error
 from django_tenants.utils import schema_context, tenant_context
 
@@ -9,6 +9,7 @@ from apps.tenants.access.actions import Act
 from apps.tenants.access.models import AuditEvent
 from apps.tenants.models import Tenant
 from apps.tracking.models import Experiment, Project
+from maestro.database.session import connection
 
 
 def test_a_row_of_acme_is_not_there_in_globex(acme: Tenant, globex: Tenant) -> None:

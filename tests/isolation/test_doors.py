@@ -11,7 +11,6 @@ import redis
 from django.conf import settings as django_settings
 from django.contrib.auth.models import Group, User
 from django.core.cache import cache
-from django.db import connection
 from django.test import Client
 from django_tenants.utils import schema_context, tenant_context
 
@@ -20,6 +19,7 @@ from apps.tenants.access.models import ApiKey
 from apps.tenants.models import Tenant
 from apps.tracking.models import Project
 from maestro import storage
+from maestro.database.session import connection
 from maestro.tasks import MissingTenant, in_tenant
 
 MLFLOW = "/api/2.0/mlflow/"

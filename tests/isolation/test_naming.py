@@ -197,7 +197,8 @@ def rows() -> Counter[tuple[str, str]]:
 
 @pytest.mark.parametrize("module", sorted(ASKS))
 def test_a_thing_of_another_project_is_one_that_never_was(acme: Tenant, api: Api, module: str) -> None:
-    world, faults = World(acme, api), []
+    world = World(acme, api)
+    faults: list[tuple[Any, ...]] = []
     for ask in ASKS[module]:
         plain = world.knock(ask)
         is_refused = ask.route in names_nothing.REFUSED

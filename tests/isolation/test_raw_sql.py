@@ -7,10 +7,11 @@ import psycopg
 import pytest
 from django.conf import settings
 from django.contrib.auth.models import User
-from django.db import ProgrammingError, connection, transaction
+from django.db import ProgrammingError, transaction
 from django.test import Client
 
 from apps.tenants.models import Tenant
+from maestro.database.session import connection
 from maestro.tasks import in_tenant
 
 REACHES = (

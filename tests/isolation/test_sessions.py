@@ -3,10 +3,11 @@
 import random
 
 import pytest
-from django.db import DatabaseError, connection, transaction
+from django.db import DatabaseError, transaction
 from django_tenants.utils import tenant_context
 
 from apps.tenants.models import Tenant
+from maestro.database.session import connection
 
 
 class Abort(Exception):

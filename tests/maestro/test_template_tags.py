@@ -2,6 +2,7 @@
 
 import math
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -25,17 +26,17 @@ from maestro.templatetags import maestro as tags
         ("gbdt", "gbdt"),
     ],
 )
-def test_numbers_have_four_significant_digits(value, text):
+def test_numbers_have_four_significant_digits(value: Any, text: str) -> None:
     assert tags.sig(value) == text
 
 
 @pytest.mark.parametrize(("value", "text"), [(1.234, "+1.23"), (-0.355, "−0.35"), (None, "–"), (math.nan, "–")])
-def test_effects_carry_their_sign(value, text):
+def test_effects_carry_their_sign(value: Any, text: str) -> None:
     assert tags.signed(value) == text
 
 
 @pytest.mark.parametrize(("size", "text"), [(0, "0 B"), (999, "999 B"), (12_345, "12.3 kB"), (7_300_000_000, "7.3 GB")])
-def test_sizes_are_decimal(size, text):
+def test_sizes_are_decimal(size: int, text: str) -> None:
     assert tags.bytesize(size) == text
 
 
@@ -49,22 +50,22 @@ def test_sizes_are_decimal(size, text):
         (None, "–"),
     ],
 )
-def test_durations_read_as_people_say_them(seconds, text):
+def test_durations_read_as_people_say_them(seconds: Any, text: str) -> None:
     assert tags.duration(seconds) == text
 
 
-def test_times_are_relative_with_the_exact_time_beside():
+def test_times_are_relative_with_the_exact_time_beside() -> None:
     now = datetime(2026, 1, 2, tzinfo=UTC)
     assert tags.relative(now - timedelta(hours=5), now) == "5 h ago"
     assert tags.relative(now + timedelta(days=3), now) == "in 3 d"
     assert tags.relative(now, now) == "just now"
 
 
-def test_a_relative_time_escapes_nothing_but_shows_utc_in_its_title():
+def test_a_relative_time_escapes_nothing_but_shows_utc_in_its_title() -> None:
     assert 'title="2026-01-02 00:00:00 UTC"' in tags.ago(datetime(2026, 1, 2, tzinfo=UTC))
 
 
-def test_an_unknown_state_is_shown_as_its_word_without_markup():
+def test_an_unknown_state_is_shown_as_its_word_without_markup() -> None:
     shown = tags.status("<b>odd</b>")
     assert "status-muted" in shown
     assert "&lt;b&gt;odd&lt;/b&gt;" in shown

@@ -57,7 +57,8 @@ def test_the_client_knows_as_many_calls_as_when_this_was_written() -> None:
 
 @pytest.mark.parametrize(("method", "path"), [call for call in KNOWN if not is_refused(*call)])
 def test_a_call_is_offered(method: str, path: str) -> None:
-    view = resolve(path).func.view_class
+    view: Any = resolve(path).func
+    view = view.view_class
     assert method in view.offered, view
 
 

@@ -127,7 +127,8 @@ def test_traces_are_deleted_up_to_any_time(until: Any, ask: Callable[..., Any]) 
 
 
 def test_a_search_of_datasets_names_experiments(ask: Callable[..., Any]) -> None:
-    for body in ({}, {"experiment_ids": []}):
+    bodies: list[dict[str, Any]] = [{}, {"experiment_ids": []}]
+    for body in bodies:
         status, answer = ask("experiments/search-datasets", body)
         assert (status, answer["error_code"]) == (400, "INVALID_PARAMETER_VALUE")
         assert "at least one experiment_id" in answer["message"]

@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 from threading import Thread
+from typing import Any
 
 import pytest
 from django_tenants.utils import tenant_context
@@ -114,7 +115,7 @@ def test_logged_models_are_found_by_filter_in_the_order_asked_for(client: Mlflow
         if auc is not None:
             client.log_metric(run.info.run_id, "auc", auc, model_id=model.model_id)
 
-    def names(text: str | None = None, **more: object) -> list[str]:
+    def names(text: str | None = None, **more: Any) -> list[str]:
         return [m.name for m in client.search_logged_models(["0"], filter_string=text, **more)]
 
     assert names() == ["three", "two", "one"]
@@ -232,7 +233,7 @@ def test_models_and_versions_are_searched_and_paged(
     prompt = {"name": "prompt", "tags": [{"key": "mlflow.prompt.is_prompt", "value": "true"}]}
     assert raw(web, key_for(committed), "POST", f"{CALL}registered-models/create", prompt)[0] == 200
 
-    def found(text: str | None = None, **more: object) -> list[str]:
+    def found(text: str | None = None, **more: Any) -> list[str]:
         return [m.name for m in client.search_registered_models(text, **more)]
 
     assert found() == ["a-one", "a-two", "b-one"]

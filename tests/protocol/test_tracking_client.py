@@ -6,6 +6,7 @@ from collections.abc import Callable
 import mlflow
 import pandas as pd
 import pytest
+from mlflow.data.pandas_dataset import from_pandas
 from mlflow.entities import Metric, Param, RunTag
 from mlflow.exceptions import MlflowException
 
@@ -28,7 +29,7 @@ def test_a_run_lives_as_the_documentation_of_mlflow_says(client: mlflow.MlflowCl
         mlflow.log_params({"lr": 0.1, "text": "tab\tnew\nline 😀 עברית"})
         mlflow.log_metric("loss", 0.5, step=1)
         mlflow.log_metrics({"acc": 0.9, "nan": math.nan, "inf": math.inf}, step=2)
-        mlflow.log_input(mlflow.data.from_pandas(pd.DataFrame({"a": [1.0]}), name="d"), context="training")
+        mlflow.log_input(from_pandas(pd.DataFrame({"a": [1.0]}), name="d"), context="training")
         mlflow.set_tag("mlflow.runName", "renamed")
     found = client.get_run(run.info.run_id)
     assert (found.info.status, found.info.run_name) == ("FINISHED", "renamed")

@@ -7,12 +7,12 @@ from contextlib import suppress
 import psycopg
 import pytest
 from django.conf import settings
-from django.db import connection
 from django_tenants.utils import tenant_context
 from psycopg import sql
 
 from apps.tenants import fleet, migrating, provisioning, template
 from apps.tenants.models import Tenant
+from maestro.database.session import connection
 from maestro.errors import AlreadyExists, Unavailable
 
 AUDIT = ("access", "0002_append_only_audit")

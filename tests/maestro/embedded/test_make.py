@@ -38,7 +38,7 @@ def test_a_make_in_the_background_is_not_taken_for_an_interrupted_one(tmp_path: 
     asks = "import os; from maestro.embedded import parents; print(parents.is_leaving(os.getppid()))"
     (tmp_path / "Makefile").write_text(f"all:\n\t@exec {sys.executable} -c '{asks}'\n")
     # A shell starts what it puts in the background with interrupts ignored.
-    background = ["sh", "-c", "trap '' INT; exec make -f \"$0\"", tmp_path / "Makefile"]
+    background = ["sh", "-c", "trap '' INT; exec make -f \"$0\"", str(tmp_path / "Makefile")]
     environment = os.environ | {"PYTHONPATH": str(PROJECT)}
     done = subprocess.run(
         background, env=environment, capture_output=True, text=True, timeout=ANSWER_SECONDS, check=True

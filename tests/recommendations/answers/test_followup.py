@@ -1,8 +1,10 @@
 """What came of what was said: advice to projects younger than the training, its outcome, and what is kept."""
 
+from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
+from django.test import Client
 from django.utils import timezone
 
 from apps.recommendations.answers import advice, calibration, followup
@@ -10,6 +12,7 @@ from apps.recommendations.models import Advice, ImpactModel, Training
 from apps.recommendations.training import run
 from apps.recommendations.work import leases, pruning
 from apps.registry.models import Usage
+from apps.tenants.models import Tenant
 from apps.tracking.models import Project
 from tests.factories.learning import make_artifacts, make_past
 
@@ -29,7 +32,9 @@ def use(project: Project, version: object) -> None:
     Usage.objects.create(project=project, version=version, observed="api", at=timezone.now())
 
 
-def test_below_five_projects_artifacts_are_listed_by_recency_without_any_number(acme, api):
+def test_below_five_projects_artifacts_are_listed_by_recency_without_any_number(
+    acme: Tenant, api: Callable[..., Client]
+) -> None:
     past = make_past(4, artifacts=3, runs=4)
     train_now()
     body = api(acme, "viewer").get(f"/api/v1/projects/{fresh().pk}/advice/").json()
@@ -41,7 +46,7 @@ def test_below_five_projects_artifacts_are_listed_by_recency_without_any_number(
     assert all(item["status"] == "refused" for item in body["items"])
 
 
-def test_recency_puts_the_last_used_first_and_leaves_out_what_is_used_or_another_project_s(acme):
+def test_recency_puts_the_last_used_first_and_leaves_out_what_is_used_or_another_project_s(acme: Tenant) -> None:
     artifacts, versions = make_artifacts(4, "some")
     project, other = fresh(), fresh("other")
     use(other, versions[2])
@@ -53,7 +58,7 @@ def test_recency_puts_the_last_used_first_and_leaves_out_what_is_used_or_another
     assert answer.basis == "recency"
 
 
-def test_where_impact_refuses_a_project_younger_than_the_training_is_told_the_mean_ranks(acme):
+def test_where_impact_refuses_a_project_younger_than_the_training_is_told_the_mean_ranks(acme: Tenant) -> None:
     past = make_past(8, artifacts=6, runs=8)
     train_now()
     answer = advice.advice_for(fresh(), reach=None)
@@ -63,7 +68,7 @@ def test_where_impact_refuses_a_project_younger_than_the_training_is_told_the_me
     assert 50 < answer.items[0].standing <= 100
 
 
-def test_advice_to_a_project_younger_than_the_training_is_kept_and_followed_up(acme):
+def test_advice_to_a_project_younger_than_the_training_is_kept_and_followed_up(acme: Tenant) -> None:
     past = make_past(110)
     train_now()
     project = fresh()
@@ -99,7 +104,9 @@ def settle(model: ImpactModel, count: int, *, did: bool, success: float) -> None
         )
 
 
-def test_what_came_of_advice_is_an_association_with_an_interval_or_a_refusal(acme, api):
+def test_what_came_of_advice_is_an_association_with_an_interval_or_a_refusal(
+    acme: Tenant, api: Callable[..., Client]
+) -> None:
     model = ImpactModel.objects.create(training=leases.ask(why="asked")[0], target="impact", state="champion")
     settle(model, 11, did=True, success=70)
     settle(model, 20, did=False, success=60)
@@ -114,7 +121,7 @@ def test_what_came_of_advice_is_an_association_with_an_interval_or_a_refusal(acm
     assert body["advice"]["difference"] == pytest.approx(said.difference)
 
 
-def test_the_t_quantile_of_the_interval_is_right():
+def test_the_t_quantile_of_the_interval_is_right() -> None:
     assert calibration.welch_reach([0.0, 1.0] * 6, [0.0, 1.0] * 6) == pytest.approx(
         1.7171 * (0.2727 / 6) ** 0.5, rel=2e-3
     )
@@ -125,7 +132,7 @@ def age(days: float) -> None:
     Training.objects.update(created_at=timezone.now() - timedelta(days=days))
 
 
-def test_young_trainings_and_the_last_ones_are_never_pruned(acme):
+def test_young_trainings_and_the_last_ones_are_never_pruned(acme: Tenant) -> None:
     make_past(20)
     for _ in range(2):
         train_now()

@@ -3,6 +3,7 @@
 import random
 import subprocess
 import sys
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -16,6 +17,7 @@ from apps.recommendations.models import Advice, ImpactModel, ImpactScore, WhatIf
 from apps.recommendations.training import run, what_if
 from apps.recommendations.work import leases
 from apps.registry.models import Artifact, Usage
+from apps.tenants.models import Tenant
 from apps.tracking.models import Project, Run
 from tests.docs.blocks import blocks
 from tests.factories.learning import BEGAN, make_artifacts, make_runs, past_project
@@ -83,7 +85,9 @@ def is_honest(artifact: str, problem_class: str, number: float | None, *, pooled
     return (number, pooled) == (whole.effect, True)
 
 
-def test_a_refusal_of_the_class_wins_over_the_estimate_of_all(acme, api, artifacts):
+def test_a_refusal_of_the_class_wins_over_the_estimate_of_all(
+    acme: Tenant, api: Callable[..., Client], artifacts: list[Artifact]
+) -> None:
     weights = artifacts[0].name
     pooled, refused = own_score(weights, ""), own_score(weights, "regression")
     assert pooled is not None
@@ -107,7 +111,9 @@ def test_a_refusal_of_the_class_wins_over_the_estimate_of_all(acme, api, artifac
     assert nothing["needs"] == [{"what": "vision projects", "have": 0.0, "at_least": 12.0}]
 
 
-def test_no_advice_says_more_than_the_narrowest_estimate(acme, api, artifacts):
+def test_no_advice_says_more_than_the_narrowest_estimate(
+    acme: Tenant, api: Callable[..., Client], artifacts: list[Artifact]
+) -> None:
     followup.record_advice(timezone.now())
     seen = 0
     for project in Project.objects.exclude(slug="default"):
@@ -125,7 +131,9 @@ def test_no_advice_says_more_than_the_narrowest_estimate(acme, api, artifacts):
     assert Advice.objects.filter(kind="artifact", pooled=True, project__problem_class="forecasting").exists()
 
 
-def test_advice_ordered_by_standing_names_nothing_that_the_class_never_used(acme, api, artifacts):
+def test_advice_ordered_by_standing_names_nothing_that_the_class_never_used(
+    acme: Tenant, api: Callable[..., Client], artifacts: list[Artifact]
+) -> None:
     ImpactModel.objects.filter(target="impact").delete()
     Advice.objects.all().delete()
     for name in CLASSES:
@@ -136,7 +144,7 @@ def test_advice_ordered_by_standing_names_nothing_that_the_class_never_used(acme
         assert all(item["pooled"] for item in body["items"] if item["standing"] is not None)
 
 
-def test_a_question_is_told_the_narrowest_estimate_of_each_artifact(acme, artifacts):
+def test_a_question_is_told_the_narrowest_estimate_of_each_artifact(acme: Tenant, artifacts: list[Artifact]) -> None:
     for name in CLASSES:
         question = WhatIf.objects.create(facts={"problem_class": name, "artifacts": [one.name for one in artifacts]})
         what_if.answer(question, at=timezone.now())
@@ -152,7 +160,9 @@ def test_a_question_is_told_the_narrowest_estimate_of_each_artifact(acme, artifa
     assert "the class is not known" in unsaid.answer["artifacts"][0]["reason"]
 
 
-def test_impact_of_a_class_that_was_not_looked_at_alone_is_refused(acme, api, artifacts):
+def test_impact_of_a_class_that_was_not_looked_at_alone_is_refused(
+    acme: Tenant, api: Callable[..., Client], artifacts: list[Artifact]
+) -> None:
     client = api(acme, "viewer")
     small = client.get("/api/v1/impact/?problem_class=forecasting").json()
     assert (small["status"], small["code"], small["results"]) == ("refused", "class_too_small", [])
@@ -162,7 +172,7 @@ def test_impact_of_a_class_that_was_not_looked_at_alone_is_refused(acme, api, ar
     assert all(one["pooled"] is (one["effect"] is not None) for one in whole)
 
 
-def test_pages_say_pooled_where_a_number_is(acme, artifacts):
+def test_pages_say_pooled_where_a_number_is(acme: Tenant, artifacts: list[Artifact]) -> None:
     User.objects.create_superuser("ada", "ada@example.org", "a long test passphrase")
     client = Client(headers={"host": f"{acme.slug}.localhost"})
     client.force_login(User.objects.get(username="ada"))
@@ -181,20 +191,26 @@ def test_pages_say_pooled_where_a_number_is(acme, artifacts):
         assert ("Pooled: estimated over all problem classes" in page) is (name == "forecasting")
 
 
-def test_advice_to_a_project_as_one_of_another_class_does_not_hold(acme, api, artifacts):
+def test_advice_to_a_project_as_one_of_another_class_does_not_hold(
+    acme: Tenant, api: Callable[..., Client], artifacts: list[Artifact]
+) -> None:
     Project.objects.filter(slug="open-classification").update(problem_class="regression")
     body = api(acme, "viewer").get("/api/v1/projects/open-classification/advice/").json()
     assert artifacts[0].name not in [item["artifact"]["name"] for item in body["items"]]
 
 
-def test_a_model_that_did_not_keep_where_artifacts_were_used_says_nothing_of_a_small_class(acme, api, artifacts):
+def test_a_model_that_did_not_keep_where_artifacts_were_used_says_nothing_of_a_small_class(
+    acme: Tenant, api: Callable[..., Client], artifacts: list[Artifact]
+) -> None:
     ImpactScore.objects.update(used_by_class=None)
     Advice.objects.all().delete()
     body = api(acme, "viewer").get("/api/v1/projects/open-forecasting/advice/").json()
     assert [item for item in body["items"] if item["gain"] is not None] == []
 
 
-def test_where_there_is_but_one_class_its_estimates_are_its_own(acme, api, artifacts):
+def test_where_there_is_but_one_class_its_estimates_are_its_own(
+    acme: Tenant, api: Callable[..., Client], artifacts: list[Artifact]
+) -> None:
     Project.objects.update(problem_class="vision")
     train_now()
     body = api(acme, "viewer").get("/api/v1/projects/open-vision/advice/").json()
@@ -212,7 +228,9 @@ def gate(body: bytes) -> "subprocess.CompletedProcess[str]":
     )
 
 
-def test_the_gate_of_the_page_fails_a_project_for_what_its_own_class_shows_alone(acme, api, artifacts):
+def test_the_gate_of_the_page_fails_a_project_for_what_its_own_class_shows_alone(
+    acme: Tenant, api: Callable[..., Client], artifacts: list[Artifact]
+) -> None:
     client, fails = api(acme, "viewer"), {}
     for name in CLASSES:
         fails[name] = gate(client.get(f"/api/v1/projects/open-{name}/advice/").content)

@@ -4,16 +4,20 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from typing import Any
 
 import pytest
+from django.test import Client
 from django.utils import timezone
+from pytest_django import DjangoAssertNumQueries
 
 from apps.recommendations.answers import advice
 from apps.recommendations.models import ImpactModel, Training
 from apps.recommendations.training import run as training_run
 from apps.recommendations.work import leases, promotion
 from apps.tenants.access.models import AuditEvent
+from apps.tenants.models import Tenant
 from apps.tracking.models import Project
 from tests.factories.learning import make_past
 
@@ -37,7 +41,9 @@ def numbers_in(document: Any) -> list[Any]:
     return []
 
 
-def test_advice_before_any_training_is_a_refusal_that_names_what_is_missing(acme, api):
+def test_advice_before_any_training_is_a_refusal_that_names_what_is_missing(
+    acme: Tenant, api: Callable[..., Client]
+) -> None:
     project = Project.objects.create(slug="fresh", name="Fresh")
     answer = api(acme, "viewer").get(f"/api/v1/projects/{project.slug}/advice/")
     assert answer.status_code == 200
@@ -47,7 +53,7 @@ def test_advice_before_any_training_is_a_refusal_that_names_what_is_missing(acme
     assert numbers_in(body) == []
 
 
-def test_impact_of_too_few_projects_is_refused_without_any_number(acme, api):
+def test_impact_of_too_few_projects_is_refused_without_any_number(acme: Tenant, api: Callable[..., Client]) -> None:
     make_past(41)
     train_now()
     body = api(acme, "viewer").get("/api/v1/impact/?unit=project").json()
@@ -57,7 +63,9 @@ def test_impact_of_too_few_projects_is_refused_without_any_number(acme, api):
     assert numbers_in(body) == []
 
 
-def test_impact_lists_scores_strongest_first_with_interval_n_and_the_raw_difference(acme, api):
+def test_impact_lists_scores_strongest_first_with_interval_n_and_the_raw_difference(
+    acme: Tenant, api: Callable[..., Client]
+) -> None:
     past = make_past(150)
     train_now()
     body = api(acme, "viewer").get("/api/v1/impact/").json()
@@ -73,7 +81,7 @@ def test_impact_lists_scores_strongest_first_with_interval_n_and_the_raw_differe
     assert "cause" in body["wording"]
 
 
-def test_impact_pages_are_cut_and_continued(acme, api):
+def test_impact_pages_are_cut_and_continued(acme: Tenant, api: Callable[..., Client]) -> None:
     make_past(20)
     train_now()
     client = api(acme, "viewer")
@@ -83,13 +91,15 @@ def test_impact_pages_are_cut_and_continued(acme, api):
 
 
 @pytest.mark.parametrize("query", ["unit=team", "problem_class=magic", "limit=0", "limit=x", "cursor=abc"])
-def test_a_bad_query_is_400(acme, api, query):
+def test_a_bad_query_is_400(acme: Tenant, api: Callable[..., Client], query: str) -> None:
     answer = api(acme, "viewer").get(f"/api/v1/impact/?{query}")
     assert answer.status_code == 400
     assert answer["Content-Type"] == "application/problem+json"
 
 
-def test_advice_leaves_out_what_the_project_uses_and_what_does_not_help(acme, api):
+def test_advice_leaves_out_what_the_project_uses_and_what_does_not_help(
+    acme: Tenant, api: Callable[..., Client]
+) -> None:
     past = make_past(150)
     train_now()
     fresh = Project.objects.create(slug="fresh", name="Fresh", problem_class="classification")
@@ -102,7 +112,7 @@ def test_advice_leaves_out_what_the_project_uses_and_what_does_not_help(acme, ap
     assert str(past.artifacts[0].pk) not in [item["artifact"]["id"] for item in again["items"]]
 
 
-def test_a_key_of_one_project_sees_its_advice_and_no_other_project(acme, api):
+def test_a_key_of_one_project_sees_its_advice_and_no_other_project(acme: Tenant, api: Callable[..., Client]) -> None:
     make_past(120)
     train_now()
     mine = Project.objects.create(slug="mine", name="Mine", problem_class="regression")
@@ -115,13 +125,17 @@ def test_a_key_of_one_project_sees_its_advice_and_no_other_project(acme, api):
     assert client.post("/api/v1/trainings/").status_code == 403
 
 
-def test_another_tenant_s_project_is_not_there(acme, globex, api):  # stands in the other tenant
+def test_another_tenant_s_project_is_not_there(
+    acme: Tenant, globex: Tenant, api: Callable[..., Client]
+) -> None:  # stands in the other tenant
     theirs = Project.objects.create(slug="theirs", name="Theirs")
     for path in ("advice", "forecasts"):
         assert api(acme, "admin").get(f"/api/v1/projects/{theirs.pk}/{path}/").status_code == 404
 
 
-def test_asking_for_a_training_answers_202_with_its_address_and_joins_an_open_one(acme, api):
+def test_asking_for_a_training_answers_202_with_its_address_and_joins_an_open_one(
+    acme: Tenant, api: Callable[..., Client]
+) -> None:
     client = api(acme, "contributor")
     first = client.post("/api/v1/trainings/", data={"force": True}, content_type="application/json")
     second = client.post("/api/v1/trainings/", data={}, content_type="application/json")
@@ -134,19 +148,21 @@ def test_asking_for_a_training_answers_202_with_its_address_and_joins_an_open_on
 
 
 @pytest.mark.parametrize("body", [{"force": "yes"}, {"seed": -1}, {"seed": 1.5}, {"speed": 3}, {"force": None}])
-def test_a_bad_training_is_400_and_makes_nothing(acme, api, body):
+def test_a_bad_training_is_400_and_makes_nothing(
+    acme: Tenant, api: Callable[..., Client], body: dict[str, Any]
+) -> None:
     answer = api(acme, "contributor").post("/api/v1/trainings/", data=body, content_type="application/json")
     assert answer.status_code == 400
     assert not Training.objects.exists()
 
 
-def test_a_viewer_may_not_train_and_a_contributor_may_not_roll_back(acme, api):
+def test_a_viewer_may_not_train_and_a_contributor_may_not_roll_back(acme: Tenant, api: Callable[..., Client]) -> None:
     assert api(acme, "viewer").post("/api/v1/trainings/").status_code == 403
     made, _ = leases.ask(why="asked")
     assert api(acme, "contributor").post(f"/api/v1/trainings/{made.pk}/rollback/").status_code == 403
 
 
-def test_a_rollback_puts_the_model_before_back_into_service(acme, api):
+def test_a_rollback_puts_the_model_before_back_into_service(acme: Tenant, api: Callable[..., Client]) -> None:
     make_past(110)
     first = train_now()
     Project.objects.filter(slug="past-0003").update(success=50)
@@ -160,7 +176,7 @@ def test_a_rollback_puts_the_model_before_back_into_service(acme, api):
     assert api(acme, "approver").post(f"/api/v1/trainings/{second.pk}/rollback/").status_code == 409
 
 
-def test_a_changed_model_text_is_refused_before_it_is_read(acme):
+def test_a_changed_model_text_is_refused_before_it_is_read(acme: Tenant) -> None:
     make_past(110)
     train_now()
     model = ImpactModel.objects.champions().get(target="impact", unit="project")
@@ -170,7 +186,9 @@ def test_a_changed_model_text_is_refused_before_it_is_read(acme):
         promotion.unseal(model)
 
 
-def test_an_outcome_is_derived_by_the_rule_and_a_person_is_not_overruled(acme, api):
+def test_an_outcome_is_derived_by_the_rule_and_a_person_is_not_overruled(
+    acme: Tenant, api: Callable[..., Client]
+) -> None:
     past = make_past(1, runs=4)
     project = past.projects[0]
     Project.objects.filter(pk=project.pk).update(success=None, outcome_source="", goal_worst=0.5, goal_best=1.0)
@@ -184,14 +202,14 @@ def test_an_outcome_is_derived_by_the_rule_and_a_person_is_not_overruled(acme, a
     assert Project.objects.get(pk=project.pk).success == 3
 
 
-def test_a_project_without_a_goal_can_t_be_judged_by_the_rule(acme, api):
+def test_a_project_without_a_goal_can_t_be_judged_by_the_rule(acme: Tenant, api: Callable[..., Client]) -> None:
     Project.objects.create(slug="aimless", name="Aimless")
     answer = api(acme, "contributor").post("/api/v1/projects/aimless/outcome/derive/")
     assert (answer.status_code, answer.json()["code"]) == (409, "no_goal")
 
 
 @pytest.mark.slow
-def test_the_web_server_never_loads_lightgbm(test_environment):
+def test_the_web_server_never_loads_lightgbm(test_environment: dict[str, str]) -> None:
     code = "import config.wsgi, sys, json; print(json.dumps(sorted(n for n in sys.modules if n.split('.')[0] in %r)))"
     heavy = ("lightgbm", "scipy", "sklearn", "pandas")
     done = subprocess.run(
@@ -204,7 +222,9 @@ def test_the_web_server_never_loads_lightgbm(test_environment):
     assert json.loads(done.stdout) == []
 
 
-def test_advice_of_a_project_takes_few_queries(acme, django_assert_max_num_queries):
+def test_advice_of_a_project_takes_few_queries(
+    acme: Tenant, django_assert_max_num_queries: DjangoAssertNumQueries
+) -> None:
     make_past(110)
     train_now()
     fresh = Project.objects.create(slug="fresh", name="Fresh", problem_class="regression")

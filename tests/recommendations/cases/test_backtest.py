@@ -58,7 +58,7 @@ def answers(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-def test_every_case_is_answered(cases, tmp_path):
+def test_every_case_is_answered(cases: Path, tmp_path: Path) -> None:
     told: list[str] = []
     assert run_cases(cases, tmp_path / "out.csv", lambda number, of, name: told.append(f"{number}/{of} {name}")) == 3
     rows = answers(tmp_path / "out.csv")
@@ -75,7 +75,7 @@ def test_every_case_is_answered(cases, tmp_path):
     assert ranked == ["a5", "a4", "a3", "a2", "a1", "a0"]
 
 
-def test_the_numbers_are_those_that_tenants_see(tmp_path):
+def test_the_numbers_are_those_that_tenants_see(tmp_path: Path) -> None:
     made = tenant(120, 3, seed=1).data
     case = tmp_path / "impact-x"
     covariates = [[column[row] for column in made.covariates.columns.values()] for row in range(120)]
@@ -96,17 +96,17 @@ def test_the_numbers_are_those_that_tenants_see(tmp_path):
     assert [float(row["value"]) for row in answers(tmp_path / "out.csv")] == pytest.approx(expected)
 
 
-def test_one_kind_can_be_asked_for(cases):
+def test_one_kind_can_be_asked_for(cases: Path) -> None:
     assert [path.name for path in list_cases(cases, only="predict")] == ["predict-effort"]
 
 
-def test_the_command_answers_and_tells(cases, tmp_path, capsys):
+def test_the_command_answers_and_tells(cases: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     call_command("backtest", cases=cases, output=tmp_path / "out.csv", only="reco")
     shown = capsys.readouterr()
     assert "answered 1 cases" in shown.out
     assert "[1/1] reco-small" in shown.err
 
 
-def test_the_command_refuses_a_folder_that_is_not_there(tmp_path):
+def test_the_command_refuses_a_folder_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(CommandError, match="is not a folder"):
         call_command("backtest", cases=tmp_path / "nowhere", output=tmp_path / "out.csv")

@@ -12,7 +12,7 @@ from apps.recommendations.estimators.sampling import capped_rows
 from apps.recommendations.estimators.tables import table_from_columns, table_from_rows
 
 
-def test_numbers_dates_text_and_parameters_are_told_apart():
+def test_numbers_dates_text_and_parameters_are_told_apart() -> None:
     table = table_from_rows(
         [
             {"n": "3", "day": "1970-01-11", "kind": "a", "params": '{"depth": 2, "tree": {"x": 1}}', "flag": "true"},
@@ -26,7 +26,7 @@ def test_numbers_dates_text_and_parameters_are_told_apart():
     assert table.columns["params.depth"][0] == 2.0
 
 
-def test_columns_that_say_nothing_are_left_out():
+def test_columns_that_say_nothing_are_left_out() -> None:
     rows = 40
     table = table_from_columns(
         {"same": [1] * rows, "none": [None] * rows, "id": [f"x{r}" for r in range(rows)], "use": list(range(rows))},
@@ -35,25 +35,25 @@ def test_columns_that_say_nothing_are_left_out():
     assert fit_encoder(table).linear_sources == ("use",)
 
 
-def test_a_skewed_column_is_read_on_the_log_scale():
+def test_a_skewed_column_is_read_on_the_log_scale() -> None:
     size = np.exp(np.random.default_rng(0).normal(5, 2, 200))
     code = fit_encoder(table_from_columns({"size": size}, rows=200)).numbers[0]
     assert code.is_log
 
 
-def test_missing_is_the_mean_beside_a_flag():
+def test_missing_is_the_mean_beside_a_flag() -> None:
     table = table_from_columns({"size": [1.0, 2.0, None, 3.0]}, rows=4)
     linear = fit_encoder(table).linear(table)
     assert linear[2].tolist() == [0.0, 1.0]
 
 
-def test_an_encoder_survives_json():
+def test_an_encoder_survives_json() -> None:
     table = table_from_columns({"size": [1.0, 2.0, 9.0, 3.0] * 5, "kind": ["a", "b", "b", None] * 5}, rows=20)
     encoder = fit_encoder(table)
     assert Encoder.from_json(json.loads(json.dumps(encoder.to_json()))) == encoder
 
 
-def test_folds_keep_a_group_together_and_do_not_depend_on_order():
+def test_folds_keep_a_group_together_and_do_not_depend_on_order() -> None:
     groups = [f"team {row % 17}" for row in range(100)]
     folds = deal_folds(groups, 5, seed=1)
     assert {len({fold for fold, group in zip(folds, groups, strict=True) if group == g}) for g in groups} == {1}
@@ -62,7 +62,7 @@ def test_folds_keep_a_group_together_and_do_not_depend_on_order():
 
 
 @pytest.mark.parametrize("most", [10, 1000])
-def test_a_cap_takes_as_many_rows_of_each_project_and_always_the_same(most):
+def test_a_cap_takes_as_many_rows_of_each_project_and_always_the_same(most: int) -> None:
     keys = [f"{row:03d}" for row in range(100)]
     groups = ["big" if row < 80 else "small" for row in range(100)]
     rows = capped_rows(keys, groups, np.ones(100, dtype=bool), most=most)

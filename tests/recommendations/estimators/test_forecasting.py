@@ -45,7 +45,7 @@ def trained() -> Forecast:
     return train_forecast(work(120, seed=1))
 
 
-def test_a_forecast_is_nearer_than_the_median_and_its_interval_holds():
+def test_a_forecast_is_nearer_than_the_median_and_its_interval_holds() -> None:
     held = []
     for seed in range(5):
         train, table, actual = split(work(270, seed=seed), 70)
@@ -59,7 +59,7 @@ def test_a_forecast_is_nearer_than_the_median_and_its_interval_holds():
     assert 0.75 <= np.mean(held) <= 0.9
 
 
-def test_runs_of_one_project_are_left_out_together():
+def test_runs_of_one_project_are_left_out_together() -> None:
     draw = np.random.default_rng(3)
     levels = draw.normal(0, 10, 60)
     owner = np.repeat(np.arange(60), 10)
@@ -72,13 +72,13 @@ def test_runs_of_one_project_are_left_out_together():
     assert shown.hi - shown.lo > 15
 
 
-def test_the_plan_as_a_feature_helps():
+def test_the_plan_as_a_feature_helps() -> None:
     plain = train_forecast(work(120, seed=4))
     planned = train_forecast(work(120, seed=4, planned=0.3))
     assert planned.errors["stack"] < 0.8 * plain.errors["stack"]
 
 
-def test_a_plan_that_no_model_beats_is_shown():
+def test_a_plan_that_no_model_beats_is_shown() -> None:
     data = work(60, seed=5, useful=False, planned=0.01)
     forecast = train_forecast(data)
     shown = predict(forecast, data.covariates.take(np.arange(1)), planned=np.array([123.0]))[0]
@@ -86,7 +86,7 @@ def test_a_plan_that_no_model_beats_is_shown():
     assert shown.value == pytest.approx(123.0)
 
 
-def test_what_cannot_be_forecast_shows_the_range_of_the_median_and_says_so():
+def test_what_cannot_be_forecast_shows_the_range_of_the_median_and_says_so() -> None:
     data = work(60, seed=6, useful=False)
     constant = replace(data, covariates=table_from_columns({"size": np.ones(60)}, rows=60))
     forecast = train_forecast(constant)
@@ -96,7 +96,7 @@ def test_what_cannot_be_forecast_shows_the_range_of_the_median_and_says_so():
     assert shown.lo < shown.value < shown.hi
 
 
-def test_fewer_than_twenty_outcomes_are_refused_with_what_is_missing():
+def test_fewer_than_twenty_outcomes_are_refused_with_what_is_missing() -> None:
     data = work(30, seed=7)
     target = data.target.copy()
     target[19:] = np.nan
@@ -105,7 +105,7 @@ def test_fewer_than_twenty_outcomes_are_refused_with_what_is_missing():
     assert {one.value for one in predict(forecast, data.covariates)} == {None}
 
 
-def test_a_ninety_percent_interval_needs_forty_projects():
+def test_a_ninety_percent_interval_needs_forty_projects() -> None:
     data = work(39, seed=8)
     shown = predict(train_forecast(data, level=0.9), data.covariates)[0]
     assert shown.value is not None
@@ -113,12 +113,12 @@ def test_a_ninety_percent_interval_needs_forty_projects():
     assert predict(train_forecast(data, level=0.8), data.covariates)[0].lo is not None
 
 
-def test_up_to_eighty_outcomes_is_early():
+def test_up_to_eighty_outcomes_is_early() -> None:
     assert train_forecast(work(80, seed=9)).verdict.status == "early"
     assert train_forecast(work(81, seed=9)).verdict.status == "ok"
 
 
-def test_contributions_add_up_to_the_distance_between_two_forecasts(trained):
+def test_contributions_add_up_to_the_distance_between_two_forecasts(trained: Forecast) -> None:
     table = work(120, seed=1).covariates.take(np.array([0, 1]))
     one, two = (sum(part.amount for part in parts) for parts in contributions(trained, table))
     first, second = predict(trained, table)
@@ -126,7 +126,7 @@ def test_contributions_add_up_to_the_distance_between_two_forecasts(trained):
     assert {part.covariate for part in contributions(trained, table)[0]} == {"size", "language"}
 
 
-def test_a_stored_forecast_predicts_the_same_and_refuses_another_model_text(trained):
+def test_a_stored_forecast_predicts_the_same_and_refuses_another_model_text(trained: Forecast) -> None:
     stored = json.loads(json.dumps(trained.to_json()))
     table = work(5, seed=10).covariates
     assert predict(forecast_from_json(stored), table) == predict(trained, table)
@@ -135,7 +135,7 @@ def test_a_stored_forecast_predicts_the_same_and_refuses_another_model_text(trai
         forecast_from_json(stored)
 
 
-def test_a_training_repeats_bit_for_bit_in_any_order_of_rows(trained):
+def test_a_training_repeats_bit_for_bit_in_any_order_of_rows(trained: Forecast) -> None:
     data = work(120, seed=1)
     rows = np.random.default_rng(0).permutation(120)
     keys = tuple(data.keys[row] for row in rows)
@@ -143,7 +143,7 @@ def test_a_training_repeats_bit_for_bit_in_any_order_of_rows(trained):
     assert json.dumps(train_forecast(shuffled).to_json()) == json.dumps(trained.to_json())
 
 
-def test_unknown_levels_missing_columns_and_monsters_still_give_a_number(trained):
+def test_unknown_levels_missing_columns_and_monsters_still_give_a_number(trained: Forecast) -> None:
     odd = table_from_columns({"size": [1e300, -5.0, float("inf"), None], "language": ["cobol", "", None, "go"]}, rows=4)
     for table in (odd, odd.without(["size"]), table_from_columns({}, rows=4)):
         for shown in predict(trained, table):

@@ -75,7 +75,7 @@ def names(prefix: str, count: int) -> tuple[str, ...]:
 
 @FEW
 @given(st.data(), st.sampled_from([0, 1, 110]), st.integers(0, 4), st.sampled_from(["each", "one", "many"]))
-def test_impact(data, rows, artifacts, teams):
+def test_impact(data: st.DataObject, rows: int, artifacts: int, teams: int) -> None:
     keys = names("project", rows)
     clusters = {"each": keys, "one": ("team",) * rows, "many": tuple(f"team {row % 11}" for row in range(rows))}[teams]
     made = ImpactData(
@@ -97,7 +97,7 @@ def test_impact(data, rows, artifacts, teams):
 
 @FEW
 @given(st.data(), st.sampled_from([0, 1, 120]), st.integers(0, 3), st.sampled_from([1, 14, 120]))
-def test_run_impact(data, rows, artifacts, projects):
+def test_run_impact(data: st.DataObject, rows: int, artifacts: int, projects: int) -> None:
     owners = tuple(f"project {row % projects}" for row in range(rows))
     made = RunData(
         names("run", rows),
@@ -114,7 +114,7 @@ def test_run_impact(data, rows, artifacts, projects):
 
 @FEW
 @given(st.data(), st.sampled_from([0, 19, 45]), st.sampled_from(["days", "points 0-100", "people"]), st.booleans())
-def test_forecast(data, rows, unit, has_plan):
+def test_forecast(data: st.DataObject, rows: int, unit: str, has_plan: bool) -> None:
     keys = names("project", rows)
     table = table_from_columns(data.draw(columns(rows)), rows=rows)
     planned = data.draw(outcomes(rows)) if has_plan else None
@@ -127,7 +127,7 @@ def test_forecast(data, rows, unit, has_plan):
 
 @FEW
 @given(st.data(), st.sampled_from([0, 1, 6, 45]), st.integers(1, 5))
-def test_ranking(data, projects, artifacts):
+def test_ranking(data: st.DataObject, projects: int, artifacts: int) -> None:
     owners = tuple(f"project {row // artifacts}" for row in range(projects * artifacts))
     used = names("artifact", artifacts) * projects
     facts = table_from_columns(data.draw(columns(artifacts)), rows=artifacts)
@@ -142,7 +142,7 @@ def test_ranking(data, projects, artifacts):
 
 @FEW
 @given(st.data(), st.sampled_from([0, 5, 60]))
-def test_team_range(data, rows):
+def test_team_range(data: st.DataObject, rows: int) -> None:
     table = table_from_columns(data.draw(columns(rows)), rows=rows)
     made = TeamData(names("project", rows), data.draw(outcomes(rows)), data.draw(outcomes(rows)), table)
     for team in recommend_team(made, table):
@@ -150,7 +150,7 @@ def test_team_range(data, rows):
         assert are_finite([team.lo, team.hi, team.explained])
 
 
-def test_a_team_range_follows_size_where_size_matters():
+def test_a_team_range_follows_size_where_size_matters() -> None:
     draw = np.random.default_rng(1)
     size = draw.uniform(1, 100, 80)
     table = table_from_columns({"size": size}, rows=80)
@@ -160,7 +160,7 @@ def test_a_team_range_follows_size_where_size_matters():
     assert len(small.similar) == 15
 
 
-def test_a_team_range_is_refused_where_nothing_tells_of_it():
+def test_a_team_range_is_refused_where_nothing_tells_of_it() -> None:
     draw = np.random.default_rng(2)
     table = table_from_columns({"size": draw.normal(size=80)}, rows=80)
     made = TeamData(names("project", 80), draw.integers(2, 20, 80).astype(float), draw.uniform(50, 90, 80), table)
@@ -170,7 +170,7 @@ def test_a_team_range_is_refused_where_nothing_tells_of_it():
 
 
 @pytest.mark.parametrize("rows", [100_000, pytest.param(300_000, marks=pytest.mark.slow)])
-def test_many_runs_give_the_effects(rows):
+def test_many_runs_give_the_effects(rows: int) -> None:
     draw = np.random.default_rng(3)
     owners = tuple(f"project {row % 50:02d}" for row in range(rows))
     usage = (draw.random((rows, 2)) < 0.3).astype(float)

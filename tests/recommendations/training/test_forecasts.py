@@ -2,6 +2,7 @@
 
 import random
 import re
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -16,6 +17,7 @@ from apps.recommendations.models import Advice, Forecast, ImpactModel, Training,
 from apps.recommendations.training import latecomers, run, what_if
 from apps.recommendations.work import leases
 from apps.registry.models import Usage
+from apps.tenants.models import Tenant
 from apps.tracking.models import Project
 from tests.factories.learning import make_past, make_runs
 
@@ -35,7 +37,9 @@ def open_project(**fields: Any) -> Project:
     return Project.objects.create(slug="open", name="Open", starts_at=LATER, **(known | fields))
 
 
-def test_an_open_project_gets_forecasts_with_intervals_reasons_and_refusals(acme, api):
+def test_an_open_project_gets_forecasts_with_intervals_reasons_and_refusals(
+    acme: Tenant, api: Callable[..., Client]
+) -> None:
     make_past(120)
     project = open_project()
     train_now()
@@ -54,14 +58,14 @@ def test_an_open_project_gets_forecasts_with_intervals_reasons_and_refusals(acme
     assert cost["needs"][0]["at_least"] == 20
 
 
-def test_forecasts_before_any_training_are_refused(acme, api):
+def test_forecasts_before_any_training_are_refused(acme: Tenant, api: Callable[..., Client]) -> None:
     project = open_project()
     body = api(acme, "viewer").get(f"/api/v1/projects/{project.pk}/forecasts/").json()
     assert (body["status"], body["results"]) == ("refused", [])
     assert body["needs"] == [{"what": "projects with this outcome", "have": 0.0, "at_least": 20.0}]
 
 
-def test_a_forecast_model_keeps_its_backtest_and_the_digest_of_its_text(acme):
+def test_a_forecast_model_keeps_its_backtest_and_the_digest_of_its_text(acme: Tenant) -> None:
     make_past(120)
     train_now()
     model = ImpactModel.objects.champions().get(target="success")
@@ -71,7 +75,7 @@ def test_a_forecast_model_keeps_its_backtest_and_the_digest_of_its_text(acme):
     assert len(model.model_sha256) == 64
 
 
-def test_a_forecast_is_compared_with_what_happened_and_corrected_with_it(acme):
+def test_a_forecast_is_compared_with_what_happened_and_corrected_with_it(acme: Tenant) -> None:
     make_past(60)
     project = open_project()
     train_now()
@@ -84,7 +88,9 @@ def test_a_forecast_is_compared_with_what_happened_and_corrected_with_it(acme):
     assert Forecast.objects.get(project=project, target="success").actual == 55
 
 
-def test_calibration_of_few_forecasts_is_refused_and_of_enough_is_a_share(acme, api):
+def test_calibration_of_few_forecasts_is_refused_and_of_enough_is_a_share(
+    acme: Tenant, api: Callable[..., Client]
+) -> None:
     body = api(acme, "viewer").get("/api/v1/calibration/").json()
     assert all(one["status"] == "refused" and one["coverage"] is None for one in body["forecasts"])
     past = make_past(30)
@@ -111,7 +117,7 @@ def test_calibration_of_few_forecasts_is_refused_and_of_enough_is_a_share(acme, 
     assert (found.n, found.coverage, found.drifted) == (20, 0.75, False)
 
 
-def test_advice_is_stored_for_open_projects_and_notes_whether_it_was_followed(acme):
+def test_advice_is_stored_for_open_projects_and_notes_whether_it_was_followed(acme: Tenant) -> None:
     past = make_past(120)
     project = open_project()
     train_now()
@@ -129,7 +135,7 @@ def test_advice_is_stored_for_open_projects_and_notes_whether_it_was_followed(ac
     assert all(other.was_followed is False for other in others)
 
 
-def test_a_ranked_catalogue_serves_where_impact_refuses(acme, api):
+def test_a_ranked_catalogue_serves_where_impact_refuses(acme: Tenant, api: Callable[..., Client]) -> None:
     past = make_past(8, artifacts=6, runs=8)
     project = open_project(goal_metric="accuracy")
     train_now()
@@ -143,7 +149,7 @@ def test_a_ranked_catalogue_serves_where_impact_refuses(acme, api):
     assert "interval" in first["reasons"][0]
 
 
-def test_team_size_is_a_range_or_a_refusal_never_a_number(acme, api):
+def test_team_size_is_a_range_or_a_refusal_never_a_number(acme: Tenant, api: Callable[..., Client]) -> None:
     make_past(60)
     project = open_project()
     train_now()
@@ -155,7 +161,7 @@ def test_team_size_is_a_range_or_a_refusal_never_a_number(acme, api):
         assert team["low"] <= team["high"]
 
 
-def test_a_project_that_does_not_exist_is_forecast_from_its_facts(acme):
+def test_a_project_that_does_not_exist_is_forecast_from_its_facts(acme: Tenant) -> None:
     make_past(120)
     train_now()
     easy = WhatIf.objects.create(facts={"complexity": 5, "planned_duration_days": 60, "dataset_facts": {"rows": 900}})
@@ -169,14 +175,14 @@ def test_a_project_that_does_not_exist_is_forecast_from_its_facts(acme):
     assert easy.state == "done"
 
 
-def test_a_question_before_any_training_is_answered_with_refusals(acme):
+def test_a_question_before_any_training_is_answered_with_refusals(acme: Tenant) -> None:
     question = WhatIf.objects.create(facts={})
     what_if.answer(question, at=LATER)
     assert {one["status"] for one in question.answer["results"]} == {"refused"}
     assert {one["value"] for one in question.answer["results"]} == {None}
 
 
-def test_asking_a_question_answers_202_with_its_address(acme, api):
+def test_asking_a_question_answers_202_with_its_address(acme: Tenant, api: Callable[..., Client]) -> None:
     client = api(acme, "viewer")
     answer = client.post("/api/v1/forecasts/", data={"complexity": 40}, content_type="application/json")
     assert answer.status_code == 202
@@ -197,13 +203,13 @@ def test_asking_a_question_answers_202_with_its_address(acme, api):
         {"success": 90},
     ],
 )
-def test_a_bad_question_is_400_and_kept_nowhere(acme, api, body):
+def test_a_bad_question_is_400_and_kept_nowhere(acme: Tenant, api: Callable[..., Client], body: dict[str, Any]) -> None:
     answer = api(acme, "viewer").post("/api/v1/forecasts/", data=body, content_type="application/json")
     assert answer.status_code == 400
     assert not WhatIf.objects.exists()
 
 
-def test_runs_of_a_fresh_project_move_its_advice(acme):
+def test_runs_of_a_fresh_project_move_its_advice(acme: Tenant) -> None:
     past = make_past(45, artifacts=12, runs=12)
     project = open_project(goal_metric="accuracy")
     make_runs([project], past.versions[:2], 4, draw=random.Random(3))  # noqa: S311
@@ -216,7 +222,9 @@ def test_runs_of_a_fresh_project_move_its_advice(acme):
     assert not advised & used
 
 
-def test_a_project_younger_than_the_training_is_forecast_by_a_worker_when_asked(acme, api):
+def test_a_project_younger_than_the_training_is_forecast_by_a_worker_when_asked(
+    acme: Tenant, api: Callable[..., Client]
+) -> None:
     make_past(60)
     train_now()
     project = open_project()
@@ -230,7 +238,7 @@ def test_a_project_younger_than_the_training_is_forecast_by_a_worker_when_asked(
     assert second["results"][0]["value"] is not None
 
 
-def test_short_projects_are_forecast_in_days_all_the_same(acme):
+def test_short_projects_are_forecast_in_days_all_the_same(acme: Tenant) -> None:
     past = make_past(60)
     for k, one in enumerate(past.projects):
         Project.objects.filter(pk=one.pk).update(actual_duration_days=(k + 5) / 86_400, planned_duration_days=None)
@@ -240,7 +248,9 @@ def test_short_projects_are_forecast_in_days_all_the_same(acme):
     assert 1 / 86_400 < said.p10 < said.p50 < said.p90 < 1000 / 86_400
 
 
-def test_a_plan_beyond_the_history_is_named_in_forecasts_and_what_if_by_api_and_page(acme, api):
+def test_a_plan_beyond_the_history_is_named_in_forecasts_and_what_if_by_api_and_page(
+    acme: Tenant, api: Callable[..., Client]
+) -> None:
     past = make_past(60)
     for k, one in enumerate(past.projects):
         Project.objects.filter(pk=one.pk).update(actual_duration_days=(k + 5) / 86_400, planned_duration_days=None)

@@ -8,6 +8,7 @@ import pytest
 from apps.recommendations.models import Training
 from apps.recommendations.training import run
 from apps.recommendations.work import leases
+from apps.tenants.models import Tenant
 from apps.tracking.models import Project
 from tests.factories.learning import make_again, make_past
 
@@ -35,7 +36,7 @@ def findings(done: Training) -> dict[str, float]:
     return {name: value for name, value in found.items() if value is not None}
 
 
-def test_projects_in_another_order_with_other_ids_give_the_same_findings(acme):
+def test_projects_in_another_order_with_other_ids_give_the_same_findings(acme: Tenant) -> None:
     past = make_past(120)
     Project.objects.create(slug="open", name="Open", complexity=40, problem_class="regression")
     before = findings(train_now())
@@ -45,7 +46,7 @@ def test_projects_in_another_order_with_other_ids_give_the_same_findings(acme):
     assert findings(train_now()) == pytest.approx(before, rel=1e-9, abs=1e-9)
 
 
-def test_a_new_slug_is_another_name_and_learnt_from_anew(acme):
+def test_a_new_slug_is_another_name_and_learnt_from_anew(acme: Tenant) -> None:
     past = make_past(20)
     first = train_now()
     Project.objects.filter(pk=past.projects[0].pk).update(slug="renamed")

@@ -6,10 +6,12 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from django.test import Client
 
 from apps.recommendations.models import Training
 from apps.recommendations.training import run
 from apps.recommendations.work import leases
+from apps.tenants.models import Tenant
 from apps.tracking.models import LatestMetric, Project
 from tests.factories.learning import Past, make_past
 
@@ -86,7 +88,9 @@ SPOILERS: list[Callable[[Past], None]] = [
 
 
 @pytest.mark.parametrize("spoil", SPOILERS, ids=lambda one: one.__name__)
-def test_odd_data_end_in_a_refusal_or_a_number(acme, api, spoil):
+def test_odd_data_end_in_a_refusal_or_a_number(
+    acme: Tenant, api: Callable[..., Client], spoil: Callable[..., Any]
+) -> None:
     past = make_past(105, artifacts=3, runs=5)
     open_one = Project.objects.create(slug="open", name="Open")
     spoil(past)

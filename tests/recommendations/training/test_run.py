@@ -4,15 +4,17 @@ from typing import Any
 
 import pytest
 from django.core.management import call_command
-from django.db import connection
 from django_tenants.utils import tenant_context
+from pytest_django import DjangoAssertNumQueries
 
 from apps.recommendations import tasks
 from apps.recommendations.models import ImpactModel, ImpactScore, Training
 from apps.recommendations.training import run
 from apps.recommendations.work import leases, processes
 from apps.registry.models import Usage
+from apps.tenants.models import Tenant
 from apps.tracking.models import Project
+from maestro.database.session import connection
 from tests.factories.learning import make_past
 
 
@@ -24,7 +26,7 @@ def train_now(**options: Any) -> Training:
     return Training.objects.get(pk=asked.pk)
 
 
-def test_a_tenant_without_projects_is_refused_and_told_what_is_missing(acme):
+def test_a_tenant_without_projects_is_refused_and_told_what_is_missing(acme: Tenant) -> None:
     done = train_now()
     assert done.state == Training.State.DONE
     model = ImpactModel.objects.serving()
@@ -38,7 +40,7 @@ def test_a_tenant_without_projects_is_refused_and_told_what_is_missing(acme):
     assert not ImpactScore.objects.exclude(effect=None).exists()
 
 
-def test_a_training_finds_the_artifact_that_helps_though_hard_projects_use_it(acme):
+def test_a_training_finds_the_artifact_that_helps_though_hard_projects_use_it(acme: Tenant) -> None:
     past = make_past(160)
     done = train_now()
     model = ImpactModel.objects.serving()
@@ -56,7 +58,7 @@ def test_a_training_finds_the_artifact_that_helps_though_hard_projects_use_it(ac
     assert done.counts["finished"] == 160
 
 
-def test_the_same_data_give_the_same_bits(acme):
+def test_the_same_data_give_the_same_bits(acme: Tenant) -> None:
     make_past(120)
     first = train_now(force=True)
     second = train_now(force=True)
@@ -66,7 +68,7 @@ def test_the_same_data_give_the_same_bits(acme):
     assert texts[0] == texts[1]
 
 
-def test_unchanged_data_are_not_learnt_from_twice(acme):
+def test_unchanged_data_are_not_learnt_from_twice(acme: Tenant) -> None:
     make_past(20)
     train_now()
     again = train_now()
@@ -77,7 +79,7 @@ def test_unchanged_data_are_not_learnt_from_twice(acme):
     assert train_now().models.exists()
 
 
-def test_runs_within_projects_speak_where_projects_are_too_few(acme):
+def test_runs_within_projects_speak_where_projects_are_too_few(acme: Tenant) -> None:
     past = make_past(30, runs=8)
     train_now()
     model = ImpactModel.objects.serving()
@@ -90,7 +92,7 @@ def test_runs_within_projects_speak_where_projects_are_too_few(acme):
     assert all(one.n_used + one.n_unused == 120 for one in by_class)
 
 
-def test_a_training_of_acme_reads_nothing_of_globex(acme, globex):  # stands in the other tenant
+def test_a_training_of_acme_reads_nothing_of_globex(acme: Tenant, globex: Tenant) -> None:  # stands in the other tenant
     make_past(110, prefix="theirs")
     with tenant_context(acme):
         make_past(3, prefix="ours")
@@ -104,7 +106,9 @@ def test_a_training_of_acme_reads_nothing_of_globex(acme, globex):  # stands in 
 
 
 @pytest.mark.slow
-def test_the_process_of_a_training_stands_in_its_own_tenant(committed, other_committed, test_environment, monkeypatch):
+def test_the_process_of_a_training_stands_in_its_own_tenant(
+    committed: Tenant, other_committed: Tenant, test_environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     for name, value in test_environment.items():
         monkeypatch.setenv(name, value)
     make_past(3, prefix="ours")
@@ -121,7 +125,9 @@ def test_the_process_of_a_training_stands_in_its_own_tenant(committed, other_com
         assert not ImpactModel.objects.exists()
 
 
-def test_reading_takes_the_same_number_of_queries_for_one_project_and_for_many(acme, django_assert_num_queries):
+def test_reading_takes_the_same_number_of_queries_for_one_project_and_for_many(
+    acme: Tenant, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
     make_past(2, runs=2)
     with django_assert_num_queries(7):
         run.dataset.read_history()
@@ -132,7 +138,7 @@ def test_reading_takes_the_same_number_of_queries_for_one_project_and_for_many(a
     assert len(history.projects) == 62
 
 
-def test_the_digest_does_not_depend_on_the_order_of_rows_and_changes_with_any_usage(acme):
+def test_the_digest_does_not_depend_on_the_order_of_rows_and_changes_with_any_usage(acme: Tenant) -> None:
     past = make_past(5)
     before = run.digest_of(run.dataset.read_history())
     Project.objects.filter(pk=past.projects[2].pk).update(name="another name")
@@ -142,7 +148,7 @@ def test_the_digest_does_not_depend_on_the_order_of_rows_and_changes_with_any_us
     assert run.digest_of(run.dataset.read_history()) != before
 
 
-def test_what_came_of_a_project_is_never_a_covariate(acme):
+def test_what_came_of_a_project_is_never_a_covariate(acme: Tenant) -> None:
     make_past(3, runs=2)
     row = run.dataset.read_history().projects[0]
     told = set(row.known)
@@ -150,7 +156,7 @@ def test_what_came_of_a_project_is_never_a_covariate(acme):
     assert not told & {"success", "model_performance", "business_value", "actual_duration_days", "actual_cost"}
 
 
-def test_a_team_s_past_counts_only_what_had_ended_before(acme):
+def test_a_team_s_past_counts_only_what_had_ended_before(acme: Tenant) -> None:
     past = make_past(40)
     Project.objects.filter(pk__in=[one.pk for one in past.projects]).update(team="red")
     rows = {row.id: row for row in run.dataset.read_history().projects}
@@ -161,7 +167,7 @@ def test_a_team_s_past_counts_only_what_had_ended_before(acme):
     assert last.known["past_success"] == pytest.approx(sum(ended) / len(ended))
 
 
-def test_a_lost_lease_writes_nothing(acme):
+def test_a_lost_lease_writes_nothing(acme: Tenant) -> None:
     make_past(20)
     asked, _ = leases.ask(why="asked")
     assert leases.take(asked.pk, "first") is not None
@@ -172,7 +178,12 @@ def test_a_lost_lease_writes_nothing(acme):
 
 
 @pytest.mark.slow
-def test_the_command_trains_in_a_process_of_its_own(committed, test_environment, monkeypatch, capsys):
+def test_the_command_trains_in_a_process_of_its_own(
+    committed: Tenant,
+    test_environment: dict[str, str],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     for name, value in test_environment.items():
         monkeypatch.setenv(name, value)
     make_past(105)
@@ -187,8 +198,8 @@ def test_the_command_trains_in_a_process_of_its_own(committed, test_environment,
 
 @pytest.mark.slow
 def test_a_training_that_needs_too_much_memory_fails_with_that_reason_and_the_caller_lives(
-    committed, test_environment, monkeypatch
-):
+    committed: Tenant, test_environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     for name, value in test_environment.items():
         monkeypatch.setenv(name, value)
     make_past(105)
@@ -198,7 +209,7 @@ def test_a_training_that_needs_too_much_memory_fails_with_that_reason_and_the_ca
     assert "more memory" in Training.objects.get().reason
 
 
-def test_of_two_units_the_one_that_foresaw_better_serves(acme):
+def test_of_two_units_the_one_that_foresaw_better_serves(acme: Tenant) -> None:
     asked, _ = leases.ask(why="asked")
     for unit, ratio in (("project", 0.99), ("run", 0.8)):
         ImpactModel.objects.create(
@@ -210,7 +221,7 @@ def test_of_two_units_the_one_that_foresaw_better_serves(acme):
     assert ImpactModel.objects.serving().unit == "project"
 
 
-def test_a_model_that_foresees_worse_than_nothing_is_not_promoted(acme):
+def test_a_model_that_foresees_worse_than_nothing_is_not_promoted(acme: Tenant) -> None:
     past = make_past(140)
     # What went with success before the last quarter goes with failure in it.
     for one in past.projects[112:]:

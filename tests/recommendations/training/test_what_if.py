@@ -13,6 +13,7 @@ from apps.recommendations import tasks
 from apps.recommendations.models import Training, WhatIf
 from apps.recommendations.training import latecomers, run, what_if
 from apps.recommendations.work import leases
+from apps.tenants.models import Tenant
 from apps.tracking.models import Project
 from tests.factories.learning import make_past
 
@@ -38,7 +39,7 @@ def train_now() -> None:
     run.run(Training.objects.get(pk=asked.pk), "test")
 
 
-def test_a_question_is_asked_waits_and_is_answered_with_interval_and_reasons(client):
+def test_a_question_is_asked_waits_and_is_answered_with_interval_and_reasons(client: Client) -> None:
     past = make_past(120)
     train_now()
     body = {
@@ -61,7 +62,7 @@ def test_a_question_is_asked_waits_and_is_answered_with_interval_and_reasons(cli
     assert question.answer["artifacts"][0]["low"] < 12 < question.answer["artifacts"][0]["high"]
 
 
-def test_before_any_training_the_answer_is_refusals(client):
+def test_before_any_training_the_answer_is_refusals(client: Client) -> None:
     question = WhatIf.objects.create(facts={"artifacts": ["never heard of"]})
     what_if.answer(question, at=timezone.now())
     page = client.get(f"/admin/what-if/{question.pk}/").content.decode()
@@ -70,7 +71,7 @@ def test_before_any_training_the_answer_is_refusals(client):
     assert question.answer["artifacts"][0]["effect"] is None
 
 
-def test_a_worker_that_is_down_is_said_within_seconds_and_a_lost_answer_within_minutes(client):
+def test_a_worker_that_is_down_is_said_within_seconds_and_a_lost_answer_within_minutes(client: Client) -> None:
     question = WhatIf.objects.create(facts={})
     state = f"/admin/what-if/{question.pk}/state/"
     assert client.get(state).json()["live"] is True
@@ -99,14 +100,14 @@ def test_a_worker_that_is_down_is_said_within_seconds_and_a_lost_answer_within_m
         {"problem_class": "magic"},
     ],
 )
-def test_a_bad_form_is_shown_again_and_asks_nothing(client, body):
+def test_a_bad_form_is_shown_again_and_asks_nothing(client: Client, body: dict[str, Any]) -> None:
     answer = client.post("/admin/what-if/", body)
     assert answer.status_code == 200
     assert "Please correct" in answer.content.decode()
     assert not WhatIf.objects.exists()
 
 
-def test_the_form_begins_with_a_project_s_facts(client):
+def test_the_form_begins_with_a_project_s_facts(client: Client) -> None:
     project = make_past(1).projects[0]
     page = client.get(f"/admin/what-if/?project={project.pk}").content.decode()
     assert f'value="{project.complexity}"' in page
@@ -114,13 +115,17 @@ def test_the_form_begins_with_a_project_s_facts(client):
     assert client.get("/admin/what-if/?project=nonsense").status_code == 200
 
 
-def test_a_question_of_another_tenant_is_not_there(client, globex):  # stands in the other tenant
+def test_a_question_of_another_tenant_is_not_there(
+    client: Client, globex: Tenant
+) -> None:  # stands in the other tenant
     theirs = WhatIf.objects.create(facts={})
     assert client.get(f"/admin/what-if/{theirs.pk}/").status_code == 404
     assert client.get(f"/admin/what-if/{theirs.pk}/state/").status_code == 404
 
 
-def test_the_page_of_a_project_younger_than_the_training_waits_for_its_forecast_and_shows_it(client, monkeypatch):
+def test_the_page_of_a_project_younger_than_the_training_waits_for_its_forecast_and_shows_it(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
     make_past(60)
     train_now()
     sent: list[bool] = []
@@ -138,7 +143,7 @@ def test_the_page_of_a_project_younger_than_the_training_waits_for_its_forecast_
     assert "80 % interval" in client.get(page).content.decode()
 
 
-def test_before_any_training_a_project_s_page_refuses_a_forecast_and_says_what_is_missing(client):
+def test_before_any_training_a_project_s_page_refuses_a_forecast_and_says_what_is_missing(client: Client) -> None:
     project = Project.objects.create(slug="young", name="Young")
     shown = client.get(f"/admin/tracking/project/{project.pk}/change/").content.decode()
     assert "No forecast yet" in shown

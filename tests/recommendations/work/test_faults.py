@@ -2,6 +2,7 @@
 
 import os
 import signal
+from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from django.db.models.functions import Now
 from apps.recommendations import tasks
 from apps.recommendations.models import ImpactModel, Training
 from apps.recommendations.work import leases
+from apps.tenants.models import Tenant
 from config.schedule import SCHEDULE
 from tests.factories.learning import make_past
 from tests.recommendations.work.workers import Broker, Worker, a_worker, is_running, wait_for
@@ -22,7 +24,7 @@ TAKEN_UP_SECONDS = 90
 
 
 @pytest.fixture
-def broker(tmp_path: Path, test_environment: dict[str, str]):
+def broker(tmp_path: Path, test_environment: dict[str, str]) -> Iterator[Broker]:
     """A broker of this test's own."""
     own = Broker(tmp_path)
     own.start()
@@ -61,7 +63,9 @@ def hold(worker: Worker) -> int:
     return int(pid)
 
 
-def test_a_message_that_comes_twice_is_worked_on_once(committed, broker, environment, tmp_path):
+def test_a_message_that_comes_twice_is_worked_on_once(
+    committed: Tenant, broker: Broker, environment: dict[str, str], tmp_path: Path
+) -> None:
     make_past(30)
     training, _ = leases.ask(why="asked")
     with a_worker(environment, tmp_path, "--concurrency", "2", visibility=2) as worker:
@@ -78,8 +82,8 @@ def test_a_message_that_comes_twice_is_worked_on_once(committed, broker, environ
 
 
 def test_a_broker_killed_in_the_middle_of_a_training_costs_neither_that_one_nor_the_next(
-    committed, broker, environment, tmp_path
-):
+    committed: Tenant, broker: Broker, environment: dict[str, str], tmp_path: Path
+) -> None:
     make_past(30)
     first, _ = leases.ask(why="asked")
     with a_worker(environment, tmp_path, "--concurrency", "1") as worker:
@@ -100,8 +104,8 @@ def test_a_broker_killed_in_the_middle_of_a_training_costs_neither_that_one_nor_
 
 
 def test_a_killed_worker_s_training_is_free_within_ninety_seconds_and_done_once_by_another(
-    committed, broker, environment, tmp_path
-):
+    committed: Tenant, broker: Broker, environment: dict[str, str], tmp_path: Path
+) -> None:
     make_past(30)
     training, _ = leases.ask(why="asked")
     with a_worker(environment, tmp_path, "--concurrency", "1") as worker:
@@ -125,8 +129,8 @@ def test_a_killed_worker_s_training_is_free_within_ninety_seconds_and_done_once_
 
 
 def test_a_training_without_enough_memory_fails_with_that_reason_and_the_worker_does_the_next(
-    committed, broker, environment, tmp_path
-):
+    committed: Tenant, broker: Broker, environment: dict[str, str], tmp_path: Path
+) -> None:
     make_past(105)
     with a_worker(environment | {"MAESTRO_TRAINING_MB": "200"}, tmp_path, "--concurrency", "1") as worker:
         for _ in range(2):

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from django.db import connection
 from django.db.models.functions import Now
 from django_tenants.utils import tenant_context
 
@@ -20,8 +19,10 @@ from apps.recommendations.models import ImpactModel, Training
 from apps.recommendations.past import outcomes
 from apps.recommendations.work import leases, processes
 from apps.tenants.access.models import AuditEvent
+from apps.tenants.models import Tenant
 from apps.tracking.models import Project
 from config.schedule import SCHEDULE
+from maestro.database.session import connection
 from tests.factories.learning import make_past
 from tests.patience import START_SECONDS
 
@@ -33,13 +34,13 @@ def expire(training: Training) -> None:
     Training.objects.filter(pk=training.pk).update(lease_until=Now() - timedelta(seconds=1))
 
 
-def test_asking_twice_gives_one_training(acme):
+def test_asking_twice_gives_one_training(acme: Tenant) -> None:
     first, made = leases.ask(why="asked")
     second, again = leases.ask(why="schedule")
     assert (first.pk, made, again) == (second.pk, True, False)
 
 
-def test_somebody_s_asking_is_one_event_and_joining_an_open_training_is_none(acme):
+def test_somebody_s_asking_is_one_event_and_joining_an_open_training_is_none(acme: Tenant) -> None:
     first, made = leases.ask_as("person:ada", force=True)
     second, again = leases.ask_as("key:ci")
     assert (first.pk, made, again) == (second.pk, True, False)
@@ -48,7 +49,7 @@ def test_somebody_s_asking_is_one_event_and_joining_an_open_training_is_none(acm
     assert event.after == {"why": "asked", "force": True, "seed": 0}
 
 
-def test_two_workers_can_t_hold_one_training(acme):
+def test_two_workers_can_t_hold_one_training(acme: Tenant) -> None:
     training, _ = leases.ask(why="asked")
     assert leases.take(training.pk, "one") is not None
     assert leases.take(training.pk, "two") is None
@@ -56,7 +57,7 @@ def test_two_workers_can_t_hold_one_training(acme):
     assert not leases.renew(training.pk, "two")
 
 
-def test_many_workers_at_once_take_it_once(committed):
+def test_many_workers_at_once_take_it_once(committed: Tenant) -> None:
     training, _ = leases.ask(why="asked")
     taken: list[str] = []
 
@@ -74,7 +75,7 @@ def test_many_workers_at_once_take_it_once(committed):
     assert len(taken) == 1
 
 
-def test_a_silent_worker_s_training_is_taken_over_and_the_old_one_writes_nothing(acme):
+def test_a_silent_worker_s_training_is_taken_over_and_the_old_one_writes_nothing(acme: Tenant) -> None:
     training, _ = leases.ask(why="asked")
     leases.take(training.pk, "dead")
     expire(training)
@@ -86,7 +87,7 @@ def test_a_silent_worker_s_training_is_taken_over_and_the_old_one_writes_nothing
         leases.report(training.pk, "dead", percent=50, step="still here")
 
 
-def test_the_third_death_fails_the_training_and_says_why(acme):
+def test_the_third_death_fails_the_training_and_says_why(acme: Tenant) -> None:
     training, _ = leases.ask(why="asked")
     for name in ("one", "two", "three"):
         assert leases.take(training.pk, name) is not None
@@ -98,14 +99,14 @@ def test_the_third_death_fails_the_training_and_says_why(acme):
     assert "3 tries" in training.reason
 
 
-def test_a_training_that_was_just_sent_is_not_sent_again_at_once_but_a_forgotten_one_is(acme):
+def test_a_training_that_was_just_sent_is_not_sent_again_at_once_but_a_forgotten_one_is(acme: Tenant) -> None:
     training, _ = leases.ask(why="asked")
     assert leases.abandoned() == []
     Training.objects.filter(pk=training.pk).update(created_at=Now() - timedelta(seconds=90))
     assert leases.abandoned() == [training.pk]
 
 
-def test_a_crash_is_tried_again_and_a_lack_of_memory_is_not(acme):
+def test_a_crash_is_tried_again_and_a_lack_of_memory_is_not(acme: Tenant) -> None:
     training, _ = leases.ask(why="asked")
     leases.take(training.pk, "one")
     processes.settle(training.pk, "one", processes.Ended(-signal.SIGSEGV, ""))
@@ -117,7 +118,9 @@ def test_a_crash_is_tried_again_and_a_lack_of_memory_is_not(acme):
     assert (training.state, training.reason) == ("failed", "it needed more memory than a training may have")
 
 
-def test_a_process_that_takes_too_long_is_ended(test_environment, monkeypatch):
+def test_a_process_that_takes_too_long_is_ended(
+    test_environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     for name, value in test_environment.items():
         monkeypatch.setenv(name, value)
     ended = processes.run_command("run_training", "--help", seconds=0.01)
@@ -126,7 +129,9 @@ def test_a_process_that_takes_too_long_is_ended(test_environment, monkeypatch):
 
 
 @pytest.mark.slow
-def test_a_killed_worker_s_training_dies_with_it_and_is_done_once_by_another(committed, test_environment, monkeypatch):
+def test_a_killed_worker_s_training_dies_with_it_and_is_done_once_by_another(
+    committed: Tenant, test_environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     for name, value in test_environment.items():
         monkeypatch.setenv(name, value)
     make_past(110)
@@ -190,12 +195,12 @@ def wait_for(found: Any, seconds: float = START_SECONDS) -> Any:
     raise AssertionError("it did not happen in time")
 
 
-def test_a_task_without_a_tenant_is_refused(db):
+def test_a_task_without_a_tenant_is_refused(db: None) -> None:
     with pytest.raises(Exception, match="schema="):
         tasks.train(training="0197")
 
 
-def test_the_look_asks_for_a_training_once_an_outcome_is_there(acme):
+def test_the_look_asks_for_a_training_once_an_outcome_is_there(acme: Tenant) -> None:
     assert not outcomes.changed_since_training()
     past = make_past(2)
     assert outcomes.changed_since_training()
@@ -206,7 +211,7 @@ def test_the_look_asks_for_a_training_once_an_outcome_is_there(acme):
     assert outcomes.changed_since_training()
 
 
-def test_the_rule_is_applied_to_ended_projects_that_no_person_judged(acme):
+def test_the_rule_is_applied_to_ended_projects_that_no_person_judged(acme: Tenant) -> None:
     past = make_past(3, runs=2)
     ids = [one.pk for one in past.projects]
     Project.objects.filter(pk__in=ids).update(success=None, outcome_source="", goal_worst=0.4, goal_best=1.0)
@@ -220,21 +225,21 @@ def test_the_rule_is_applied_to_ended_projects_that_no_person_judged(acme):
     assert Project.objects.get(pk=ids[1]).success is None
 
 
-def test_what_the_schedule_names_is_there_and_runs_for_each_tenant(db):
+def test_what_the_schedule_names_is_there_and_runs_for_each_tenant(db: None) -> None:
     ours = {name: entry["task"] for name, entry in SCHEDULE.items() if "recommendations" in entry["task"]}
     assert set(ours) == {"resume-trainings", "look-for-outcomes", "train-nightly", "prune-learnings"}
     for task in ours.values():
         assert hasattr(tasks, task.rsplit(".", 1)[1])
 
 
-def test_a_training_whose_message_was_lost_is_sent_again(committed):
+def test_a_training_whose_message_was_lost_is_sent_again(committed: Tenant) -> None:
     training, _ = leases.ask(why="asked")
     Training.objects.filter(pk=training.pk).update(created_at=Now() - timedelta(seconds=90))
     assert tasks.resume_trainings() >= 1
     connection.set_tenant(committed)
 
 
-def test_the_nightly_training_is_asked_for_in_its_own_tenant_only(committed, other_committed):
+def test_the_nightly_training_is_asked_for_in_its_own_tenant_only(committed: Tenant, other_committed: Tenant) -> None:
     tasks.train_tonight(schema=other_committed.schema_name)
     with tenant_context(committed):
         assert not Training.objects.exists()
@@ -242,7 +247,7 @@ def test_the_nightly_training_is_asked_for_in_its_own_tenant_only(committed, oth
         assert Training.objects.get().why == "schedule"
 
 
-def test_the_look_derives_settles_and_asks(committed):
+def test_the_look_derives_settles_and_asks(committed: Tenant) -> None:
     past = make_past(2, runs=2)
     Project.objects.filter(pk=past.projects[0].pk).update(
         success=None, outcome_source="", outcome_set_at=None, goal_worst=0.0, goal_best=1.0

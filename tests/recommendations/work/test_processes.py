@@ -1,6 +1,7 @@
 """However a lack of memory ends a training's process, its supervisor knows it for that; and nothing else for it."""
 
 import sys
+from typing import Any
 
 import pytest
 
@@ -37,7 +38,7 @@ OTHERS = {
 
 
 @pytest.mark.parametrize("ending", ENDINGS)
-def test_a_lack_of_memory_is_named(ending, monkeypatch):
+def test_a_lack_of_memory_is_named(ending: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(processes, "LOOK_SECONDS", 0.02)
     ended = processes.run_process([sys.executable, "-c", ENDINGS[ending]], seconds=ANSWER_SECONDS)
     assert ended.code != 0
@@ -45,7 +46,7 @@ def test_a_lack_of_memory_is_named(ending, monkeypatch):
 
 
 @pytest.mark.parametrize("ending", OTHERS)
-def test_another_end_is_not_taken_for_it(ending):
+def test_another_end_is_not_taken_for_it(ending: Any) -> None:
     program, reason = OTHERS[ending]
     ended = processes.run_process([sys.executable, "-c", program], seconds=ANSWER_SECONDS)
     assert ended.reason == reason
@@ -62,17 +63,17 @@ def test_another_end_is_not_taken_for_it(ending):
         "django.db.utils.OperationalError: out of memory",
     ],
 )
-def test_what_libraries_say_of_memory_is_understood(words):
+def test_what_libraries_say_of_memory_is_understood(words: str) -> None:
     assert processes.Ended(1, f"Traceback\n{words}\nSomething else: failed").lacked_memory
 
 
-def test_another_complaint_at_the_bound_is_a_lack_of_memory_and_below_it_is_not():
+def test_another_complaint_at_the_bound_is_a_lack_of_memory_and_below_it_is_not() -> None:
     words = "CommandError: the database does not answer: connection failed: no answer"
     assert processes.Ended(7, words, held=1.04).lacked_memory
     assert not processes.Ended(7, words, held=0.95).lacked_memory
     assert processes.Ended(7, words.replace("no answer", "could not generate nonce")).lacked_memory
 
 
-def test_a_process_that_takes_too_long_is_ended():
+def test_a_process_that_takes_too_long_is_ended() -> None:
     ended = processes.run_process([sys.executable, "-c", "import time; time.sleep(60)"], seconds=0.5)
     assert "longer than" in ended.reason

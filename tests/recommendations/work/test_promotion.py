@@ -1,7 +1,7 @@
 """Which model serves: a new one is compared with the one before on projects that neither was trained on."""
 
 import random
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
@@ -17,6 +17,7 @@ from apps.recommendations.training import contests, run
 from apps.recommendations.training.holdout import Losses
 from apps.recommendations.training.impact import Judged
 from apps.recommendations.work import leases, promotion
+from apps.tenants.models import Tenant
 from apps.tracking.models import Project
 from tests.factories.learning import make_past
 
@@ -47,7 +48,7 @@ def champion(target: str) -> ImpactModel:
 
 
 @pytest.mark.parametrize("later", [5, 25])
-def test_models_renew_once_more_projects_have_ended(acme, later):
+def test_models_renew_once_more_projects_have_ended(acme: Tenant, later: int) -> None:
     past = make_past(110 + later)
     Project.objects.create(slug="open", name="Open", starts_at=datetime(2025, 1, 15, tzinfo=UTC), complexity=50)
     hide(past.projects[110:])
@@ -64,7 +65,7 @@ def test_models_renew_once_more_projects_have_ended(acme, later):
     assert Forecast.objects.filter(project__slug="open", model__training=second, target="success").exists()
 
 
-def test_a_model_that_foresees_what_neither_has_seen_worse_does_not_serve(acme):
+def test_a_model_that_foresees_what_neither_has_seen_worse_does_not_serve(acme: Tenant) -> None:
     past = make_past(125)
     hide(past.projects[60:])
     first = train_now()
@@ -85,7 +86,7 @@ def test_a_model_that_foresees_what_neither_has_seen_worse_does_not_serve(acme):
     assert champion("duration").training_id == second.pk
 
 
-def test_a_model_of_fewer_projects_does_not_serve_where_the_two_cannot_be_compared(acme):
+def test_a_model_of_fewer_projects_does_not_serve_where_the_two_cannot_be_compared(acme: Tenant) -> None:
     past = make_past(60)
     first = train_now()
     hide(past.projects[40:])
@@ -96,7 +97,7 @@ def test_a_model_of_fewer_projects_does_not_serve_where_the_two_cannot_be_compar
     assert champion("success").training_id == first.pk
 
 
-def test_a_champion_that_says_not_what_it_was_trained_on_is_replaced(acme):
+def test_a_champion_that_says_not_what_it_was_trained_on_is_replaced(acme: Tenant) -> None:
     past = make_past(60)
     train_now()
     ImpactModel.objects.champions().filter(target="success").update(model_text="{}")
@@ -112,7 +113,9 @@ def overturn(projects: list[Project], factor: float) -> None:
     Project.objects.bulk_update(projects, ["success"])
 
 
-def test_a_unit_that_foresees_worse_than_no_effect_makes_no_claim_anywhere(acme, api):
+def test_a_unit_that_foresees_worse_than_no_effect_makes_no_claim_anywhere(
+    acme: Tenant, api: Callable[..., Client]
+) -> None:
     past = make_past(140)
     # What went with success before the last quarter goes with failure in it.
     used = {one.project_id for one in past.versions[0].usages.all()}
@@ -137,7 +140,7 @@ def test_a_unit_that_foresees_worse_than_no_effect_makes_no_claim_anywhere(acme,
     assert figure in page
 
 
-def test_a_champion_whose_backtest_was_worse_than_no_effect_stops_serving(acme):
+def test_a_champion_whose_backtest_was_worse_than_no_effect_stops_serving(acme: Tenant) -> None:
     past = make_past(120)
     first = train_now()
     worse = champion("impact")
@@ -153,7 +156,7 @@ def test_a_champion_whose_backtest_was_worse_than_no_effect_stops_serving(acme):
         promotion.step_back(champion("impact"), by="system", at=timezone.now())
 
 
-def test_no_rollback_brings_back_what_foresaw_worse_than_its_baseline(acme):
+def test_no_rollback_brings_back_what_foresaw_worse_than_its_baseline(acme: Tenant) -> None:
     asked, _ = leases.ask(why="asked")
     shared = {"training": asked, "target": "impact", "model_text": "{}"}
     now = timezone.now()
@@ -165,7 +168,9 @@ def test_no_rollback_brings_back_what_foresaw_worse_than_its_baseline(acme):
         promotion.step_back(serving, by="system", at=now)
 
 
-def test_a_forecast_that_fails_later_projects_gives_way_to_the_range_of_past_ones(acme, api):
+def test_a_forecast_that_fails_later_projects_gives_way_to_the_range_of_past_ones(
+    acme: Tenant, api: Callable[..., Client]
+) -> None:
     past = make_past(100)
     overturn(past.projects[:75], 0.6)
     overturn(past.projects[75:], -0.6)
@@ -206,7 +211,7 @@ def new_model(losses: float, serving: ImpactModel) -> tuple[ImpactModel, Judged]
 
 
 @pytest.mark.parametrize(("days", "serves"), [(20, False), (40, True)])
-def test_small_steps_do_not_add_up_within_a_month(acme, days, serves):
+def test_small_steps_do_not_add_up_within_a_month(acme: Tenant, days: float, serves: bool) -> None:
     now = timezone.now()
     left = now - timedelta(days=days)
     one_that_served(0.80, state="retired", began=now - timedelta(days=60), ended=left)
@@ -220,7 +225,7 @@ def test_small_steps_do_not_add_up_within_a_month(acme, days, serves):
     assert ("month_error_ratio" in model.figures["holdout"]) is not serves
 
 
-def test_one_small_step_is_none(acme):
+def test_one_small_step_is_none(acme: Tenant) -> None:
     serving = one_that_served(0.80, state="champion", began=timezone.now() - timedelta(days=3))
     model, judged = new_model(0.83, serving)
     contests.settle(model, judged, at=timezone.now())
@@ -229,7 +234,7 @@ def test_one_small_step_is_none(acme):
 
 
 @pytest.mark.parametrize(("ratio", "state"), [(1.0, "champion"), (1.001, "rejected")])
-def test_no_tolerance_holds_against_the_baseline(acme, ratio, state):
+def test_no_tolerance_holds_against_the_baseline(acme: Tenant, ratio: float, state: str) -> None:
     serving = one_that_served(1.0, state="champion", began=timezone.now() - timedelta(days=3))
     model, judged = new_model(ratio, serving)
     contests.settle(model, judged, at=timezone.now())

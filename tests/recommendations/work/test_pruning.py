@@ -6,14 +6,15 @@ from typing import Any
 
 import pytest
 from django.core.management import call_command
-from django.db import connection
 from django.db.models import F
 from django.utils import timezone
 
 from apps.recommendations.models import Advice, Forecast, ImpactModel, ImpactScore, Training
 from apps.recommendations.training import run
 from apps.recommendations.work import leases, promotion, pruning
+from apps.tenants.models import Tenant
 from apps.tracking.models import Project
+from maestro.database.session import connection
 from maestro.errors import Conflict
 from tests.factories.learning import make_past
 
@@ -39,7 +40,9 @@ def states() -> dict[Any, str]:
     return dict(ImpactModel.objects.values_list("pk", "state"))
 
 
-def test_pruning_deletes_what_no_page_no_rollback_and_no_evidence_needs(acme, monkeypatch):
+def test_pruning_deletes_what_no_page_no_rollback_and_no_evidence_needs(
+    acme: Tenant, monkeypatch: pytest.MonkeyPatch
+) -> None:
     make_past(110)
     project = Project.objects.create(slug="open", name="Open", problem_class="classification", complexity=40)
     trainings = [train_now() for _ in range(4)]
@@ -69,7 +72,9 @@ def test_pruning_deletes_what_no_page_no_rollback_and_no_evidence_needs(acme, mo
     assert states() == left
 
 
-def test_a_rollback_works_after_pruning_as_far_as_models_were_kept(acme, monkeypatch):
+def test_a_rollback_works_after_pruning_as_far_as_models_were_kept(
+    acme: Tenant, monkeypatch: pytest.MonkeyPatch
+) -> None:
     make_past(110)
     trainings = [train_now() for _ in range(3)]
     age(90)
@@ -88,7 +93,7 @@ def test_a_rollback_works_after_pruning_as_far_as_models_were_kept(acme, monkeyp
         promotion.roll_back(trainings[1], by="ada", at=at)
 
 
-def test_the_models_that_a_rollback_may_need_are_kept_however_old(acme):
+def test_the_models_that_a_rollback_may_need_are_kept_however_old(acme: Tenant) -> None:
     make_past(110)
     trainings = [train_now() for _ in range(3)]
     age(900)
@@ -102,7 +107,7 @@ def test_the_models_that_a_rollback_may_need_are_kept_however_old(acme):
         assert {model.training_id for model in back} == {trainings[k - 1].pk}
 
 
-def test_the_command_prunes_or_only_says_what_it_would(committed, capsys):
+def test_the_command_prunes_or_only_says_what_it_would(committed: Tenant, capsys: pytest.CaptureFixture[str]) -> None:
     make_past(20)
     for _ in range(3):
         train_now()

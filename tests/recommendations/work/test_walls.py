@@ -47,7 +47,9 @@ def train_apart(tenant: Tenant) -> Training:
         return Training.objects.get(pk=asked.pk)
 
 
-def test_a_statement_in_a_training_that_names_the_other_schema_is_refused(committed, other_committed):
+def test_a_statement_in_a_training_that_names_the_other_schema_is_refused(
+    committed: Tenant, other_committed: Tenant
+) -> None:
     make_past(3, prefix="ours")
     with tenant_context(other_committed):
         make_past(25, prefix="theirs")
@@ -69,7 +71,9 @@ def test_a_statement_in_a_training_that_names_the_other_schema_is_refused(commit
     }
 
 
-def test_a_rich_neighbour_of_the_same_names_changes_nothing_that_is_found(committed, other_committed):
+def test_a_rich_neighbour_of_the_same_names_changes_nothing_that_is_found(
+    committed: Tenant, other_committed: Tenant
+) -> None:
     make_past(105)
     Project.objects.create(slug="open", name="Open", complexity=40)
     alone = train_apart(committed)

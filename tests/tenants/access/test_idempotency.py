@@ -6,7 +6,6 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.db import connection
 from django.test import Client
 from django.utils import timezone
 from django_tenants.utils import tenant_context
@@ -15,6 +14,7 @@ from apps.tenants.access import idempotency
 from apps.tenants.access.models import AuditEvent, IdempotentRequest
 from apps.tenants.models import Tenant
 from apps.tracking.models import Project
+from maestro.database.session import connection
 
 PROJECTS = "/api/v1/projects/"
 Door = Callable[..., Client]

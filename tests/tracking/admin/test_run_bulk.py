@@ -141,7 +141,7 @@ def test_the_selection_or_all_can_be_exported(door: Door, person: Person) -> Non
 
     def lines(**query: Any) -> int:
         answer = client.get(LIST, {"experiment": home.pk, **query})
-        return len(b"".join(answer.streaming_content).splitlines())
+        return len(answer.getvalue().splitlines())
 
     assert lines(format="jsonl", which="chosen", run=runs[:2]) == 2
     assert lines(format="jsonl", which="found", run=runs[:2]) == 3
@@ -158,7 +158,7 @@ def test_a_parquet_file_is_asked_for_and_downloaded_by_who_asked(
     home, path = make_experiment("home"), "/admin/runs/exports/"
     runs = make_runs(door, home, 3)
     viewer = person("viewer")
-    fields = {"experiment": home.pk, "which": "chosen", "run": runs[:2], "c": "m.auc", "sort": "-m.auc"}
+    fields: dict[str, Any] = {"experiment": home.pk, "which": "chosen", "run": runs[:2], "c": "m.auc", "sort": "-m.auc"}
     assert b"2 selected runs" in viewer.get(path, fields).content
     assert viewer.post(path, fields).status_code == 302
     made = Export.objects.get()
@@ -169,7 +169,7 @@ def test_a_parquet_file_is_asked_for_and_downloaded_by_who_asked(
     file = f"{path}{made.pk}/file/"
     assert viewer.get(file).status_code == 404
     Export.objects.update(state="done", blob=blobs.store_text("PAR1"))
-    assert b"".join(viewer.get(file).streaming_content) == b"PAR1"
+    assert viewer.get(file).getvalue() == b"PAR1"
     assert person("admin").get(file).status_code == 404
     for bad in ({"q": "metrics.a >"}, {"which": "chosen", "run": [f"{i:032x}" for i in range(400)]}):
         assert b"No file is written" in viewer.post(path, bad, follow=True).content

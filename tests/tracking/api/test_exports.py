@@ -54,7 +54,7 @@ def test_a_parquet_file_is_asked_for_written_and_downloaded(
     assert [orders.supervise(committed.slug, identity, timezone.now()) for _ in range(2)] == ["done", "done"]
     shown = client.get(where).json()
     assert (shown["state"], shown["runs"]) == ("done", 3)
-    table = pq.read_table(io.BytesIO(b"".join(client.get(f"{where}file/").streaming_content)))
+    table = pq.read_table(io.BytesIO(client.get(f"{where}file/").getvalue()))
     assert table.column("name").to_pylist() == ["mine"] * 3
     namesake = api(committed, "viewer")
     assert namesake.get(where).status_code == namesake.get(f"{where}file/").status_code == 404

@@ -110,7 +110,7 @@ def test_files_of_a_run_are_listed_and_sent(acme: Tenant, api: ApiFor) -> None:
     listed = client.get(f"/api/v1/runs/{run_id}/files/").json()["results"]
     assert [(row["path"], row["size_bytes"]) for row in listed] == [("plots/a.html", 8)]
     got = client.get(f"/api/v1/runs/{run_id}/files/plots/a.html")
-    assert (b"".join(got.streaming_content), got["Content-Type"]) == (b"<script>", "application/octet-stream")
+    assert (got.getvalue(), got["Content-Type"]) == (b"<script>", "application/octet-stream")
     assert client.get(f"/api/v1/runs/{run_id}/files/nothing").status_code == 404
     assert client.get(f"/api/v1/runs/{run_id}/files/..%2f..%2fx").status_code == 400
 

@@ -12,7 +12,6 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 from django.core.management import CommandError, call_command
-from django.db import connection
 from django.test import Client
 from django_tenants.utils import tenant_context
 
@@ -21,6 +20,7 @@ from apps.tracking.exports import rows
 from apps.tracking.models import Experiment, Run
 from apps.tracking.runs import selection
 from apps.tracking.runs.selection import Wanted
+from maestro.database.session import connection
 from maestro.errors import Invalid
 from tests.factories.door import Door
 from tests.factories.many_runs import make_experiment, make_runs
@@ -43,7 +43,7 @@ def log_odd(door: Door, home: Experiment) -> str:
 
 def body(answer: Any) -> str:
     assert answer.status_code == 200, getattr(answer, "content", answer)
-    return b"".join(answer.streaming_content).decode()
+    return answer.getvalue().decode()
 
 
 def test_json_lines_are_exact(acme: Tenant, api: ApiFor, door: Door) -> None:
@@ -83,7 +83,7 @@ def test_a_spreadsheet_runs_nothing_and_reads_every_number(acme: Tenant, api: Ap
 def test_columns_order_and_filter_are_chosen(acme: Tenant, api: ApiFor, door: Door) -> None:
     home = make_experiment("home")
     make_runs(door, home, 4)
-    query = {
+    query: dict[str, Any] = {
         "experiment": home.pk,
         "filter": "metrics.auc > 0.05",
         "order_by": ["metrics.auc DESC"],

@@ -127,7 +127,9 @@ def test_curves_of_long_series_are_read_from_outlines(door: Door, run: str) -> N
 @pytest.mark.parametrize("interval", [(), (-5, 4000), (0, 0), (999, 1000), (7, 2998), (5000, 6000), (1500, 1500)])
 def test_a_sample_is_even_whatever_lies_behind_it(door: Door, case: str, interval: tuple[int, ...]) -> None:
     run = door.run()
-    logged = [{"key": "a", "value": s / 2, "timestamp": 5 * s, "step": s} for s in range(3000) if s != 1500]
+    logged: list[dict[str, Any]] = [
+        {"key": "a", "value": s / 2, "timestamp": 5 * s, "step": s} for s in range(3000) if s != 1500
+    ]
     slices = (
         [slice(at, None, 3) for at in range(3)]
         if case == "crossing"

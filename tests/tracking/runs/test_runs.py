@@ -1,5 +1,7 @@
 """Runs through the MLflow door."""
 
+from typing import Any
+
 import pytest
 
 from apps.tracking.models import Run
@@ -34,7 +36,7 @@ def test_a_run_without_a_name_gets_one_and_the_tag_mirrors_it(door: Door) -> Non
 def test_name_and_tag_change_together(door: Door, how: str) -> None:
     run = door.run(run_name="before")
     tag = {"key": "mlflow.runName", "value": "after"}
-    bodies = {"update": {"run_name": "after"}, "set-tag": tag, "log-batch": {"tags": [tag]}}
+    bodies: dict[str, dict[str, Any]] = {"update": {"run_name": "after"}, "set-tag": tag, "log-batch": {"tags": [tag]}}
     door.post(f"runs/{how}", {"run_id": run, **bodies[how]})
     assert door.get("runs/get", run_id=run)["run"]["info"]["run_name"] == "after"
     assert door.data(run)["tags"]["mlflow.runName"] == "after"
@@ -61,7 +63,7 @@ def test_a_deleted_run_is_readable_and_refuses_every_write(door: Door) -> None:
     for _ in range(2):
         door.post("runs/delete", {"run_id": run})
     assert door.get("runs/get", run_id=run)["run"]["info"]["lifecycle_stage"] == "deleted"
-    writes = {
+    writes: dict[str, dict[str, Any]] = {
         "runs/log-metric": {"key": "a", "value": 1, "timestamp": 1},
         "runs/log-parameter": {"key": "q", "value": "1"},
         "runs/set-tag": {"key": "t", "value": "1"},

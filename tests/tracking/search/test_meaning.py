@@ -80,7 +80,8 @@ def holds(node: Node | None, run: FakeRun) -> bool:
         return all(holds(part, run) for part in node.parts)
     if isinstance(node, Or):
         return any(holds(part, run) for part in node.parts)
-    found = {"metric": run.metrics, "param": run.params, "tag": run.tags}[node.kind].get(node.key)
+    logged: dict[str, dict[str, Any]] = {"metric": run.metrics, "param": run.params, "tag": run.tags}
+    found = logged[node.kind].get(node.key)
     if node.operator == "IS NULL":
         return found is None
     if found is None:

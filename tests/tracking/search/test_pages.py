@@ -94,7 +94,7 @@ def test_experiments_are_searched_and_paged(door: Door) -> None:
     def names(**body: Any) -> list[str]:
         found, token = [], None
         while True:
-            more = {"page_token": token} if token else {}
+            more: dict[str, Any] = {"page_token": token} if token else {}
             answer = door.post("experiments/search", {"max_results": 1, **body, **more})
             found += [one["name"] for one in answer.get("experiments", [])]
             token = answer.get("next_page_token")

@@ -25,7 +25,12 @@ def test_a_search_takes_few_statements_whatever_it_finds(door: Door, monkeypatch
     fill(door, experiment, [FakeRun("", i, {"a": float(i)}, {"p": "x"}, {"t": "y"}) for i in range(12)])
     sent: list[str] = []
     real = statements.run
-    monkeypatch.setattr(statements, "run", lambda sql, *rest: sent.append(sql) or real(sql, *rest))
+
+    def noted(sql: str, *rest: Any) -> Any:
+        sent.append(sql)
+        return real(sql, *rest)
+
+    monkeypatch.setattr(statements, "run", noted)
     body = {
         "experiment_ids": [experiment],
         "filter": "metrics.a > 1 AND params.p = 'x'",

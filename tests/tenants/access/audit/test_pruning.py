@@ -3,12 +3,13 @@
 import json
 from datetime import timedelta
 from io import StringIO
+from typing import Any
 
 import psycopg
 import pytest
 from django.conf import settings
 from django.core.management import call_command
-from django.db import DatabaseError, IntegrityError, connection, transaction
+from django.db import DatabaseError, IntegrityError, transaction
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
@@ -18,6 +19,7 @@ from apps.tenants.access.audit import pruning
 from apps.tenants.access.models import AuditEvent, AuditRetention
 from apps.tenants.access.tasks import prune_audit
 from apps.tenants.models import Tenant
+from maestro.database.session import connection
 
 AGED = """INSERT INTO access_auditevent (id, at, action, actor, role, object_type, object_id, request_id)
  SELECT gen_random_uuid(), now() - make_interval(days => n %% %(days)s, secs => n), 'thing.' || n %% 7, 'key:' || n %% 50,
@@ -122,7 +124,7 @@ def test_the_command_counts_first(committed: Tenant) -> None:
 
 
 @pytest.fixture
-def auditor(acme: Tenant, django_user_model: type) -> Client:
+def auditor(acme: Tenant, django_user_model: Any) -> Client:
     person = django_user_model.objects.create_superuser("auditor", password="x")
     client = Client(headers={"host": "acme.localhost"})
     client.force_login(person, backend="apps.tenants.access.sign_in.passwords.PasswordBackend")
@@ -167,7 +169,7 @@ def test_a_bad_search_is_told_on_the_page(auditor: Client, query: str) -> None:
     assert answer.context["refusal"]
 
 
-def test_a_viewer_does_not_see_the_log(acme: Tenant, django_user_model: type) -> None:
+def test_a_viewer_does_not_see_the_log(acme: Tenant, django_user_model: Any) -> None:
     person = django_user_model.objects.create_user("looker", password="x", is_staff=True)
     client = Client(headers={"host": "acme.localhost"})
     client.force_login(person, backend="apps.tenants.access.sign_in.passwords.PasswordBackend")

@@ -6,7 +6,7 @@ from typing import Any
 import orjson
 import pytest
 from django.contrib.auth.models import Group, User
-from django.db import connection, transaction
+from django.db import transaction
 from django.test import Client
 from django.utils import timezone
 from django_tenants.utils import tenant_context
@@ -15,6 +15,7 @@ from apps.tenants.access.audit.recording import MASK, record
 from apps.tenants.access.models import AuditEvent
 from apps.tenants.models import Action, Tenant
 from apps.tracking.models import Project
+from maestro.database.session import connection
 
 AUDIT = "/api/v1/audit/"
 Door = Callable[..., Client]

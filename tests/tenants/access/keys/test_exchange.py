@@ -263,7 +263,8 @@ KUBERNETES = {"sub": "system:serviceaccount:ml:trainer", "kubernetes.io/servicea
 def test_a_service_account_is_bound_by_its_uid(acme: Tenant, trust: Any, issuer: Issuer, uid: str, status: int) -> None:
     assert trust(kind="kubernetes", claims=KUBERNETES, audience="maestro").status_code == 201
     own = {"namespace": "ml", "serviceaccount": {"name": "trainer", "uid": uid}}
-    token = issuer.token(sub=KUBERNETES["sub"], aud="maestro", **{"kubernetes.io": own})
+    claims: dict[str, Any] = {"kubernetes.io": own}
+    token = issuer.token(sub=KUBERNETES["sub"], aud="maestro", **claims)
     assert exchange(token).status_code == status
 
 
@@ -345,7 +346,7 @@ def test_a_kind_that_the_issuer_is_not_is_refused(acme: Tenant, trust: Any, kind
     assert (made.status_code, made.json()["code"]) == (400, "wrong_kind")
 
 
-LOOSE = {
+LOOSE: dict[str, dict[str, Any]] = {
     "GitHub's, of a pull request": {"event_name": "pull_request"} | REPOSITORY,
     "GitHub's, by its name alone": {"event_name": "push"} | REPOSITORY,
     "GitLab's, of a merge request": {"pipeline_source": "merge_request_event", "project_id": "1", "namespace_id": "2"},

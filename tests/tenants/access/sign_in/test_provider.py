@@ -31,7 +31,7 @@ from tests.web import WebServer, start_web
 
 ROOT = Path(__file__).resolve().parents[4]
 SECRET = secrets.token_urlsafe(32)
-PEOPLE = {"ada": ["adas-long-password", ["ml-leads"]], "eve": ["eves-long-password", ["tennis"]]}
+PEOPLE: dict[str, Any] = {"ada": ["adas-long-password", ["ml-leads"]], "eve": ["eves-long-password", ["tennis"]]}
 __all__ = ["browser"]
 pytestmark = pytest.mark.browser
 
@@ -61,7 +61,7 @@ class Provider:
     def start(self) -> None:
         """Start it and wait until it answers."""
         host = self.redirect.partition("/sign-in/")[0]
-        data = {"client_id": "maestro", "client_secret": SECRET, "redirect_uri": self.redirect}
+        data: dict[str, Any] = {"client_id": "maestro", "client_secret": SECRET, "redirect_uri": self.redirect}
         data |= {"after_logout": f"{host}/admin/login/", "people": PEOPLE}
         told = {
             "PROVIDER_FOLDER": str(self.folder),
@@ -128,7 +128,8 @@ def provider(server: WebServer, tmp_path_factory: pytest.TempPathFactory, django
     slug = f"people-{secrets.token_hex(3)}"
     redirect = f"{server.url_of(slug)}/sign-in/callback/"
     made = Provider(tmp_path_factory.mktemp("provider"), claim_ports(1)[0], redirect)
-    made.write_key("key.pem"), made.write_key("old-next.pem")
+    made.write_key("key.pem")
+    made.write_key("old-next.pem")
     made.start()
     with django_db_blocker.unblock():
         made.tenant = apart(lambda: make_tenant(made.url, slug))

@@ -59,7 +59,7 @@ def asked(email: str, host: str = "acme.localhost") -> tuple[int, str]:
 
 
 def link() -> str:
-    found = re.search(r"http://acme\.localhost(/password-reset/\S+)", mail.outbox[-1].body)
+    found = re.search(r"http://acme\.localhost(/password-reset/\S+)", str(mail.outbox[-1].body))
     assert found is not None
     return found[1]
 

@@ -143,10 +143,10 @@ PENALTY: dict[str | None, float] = {None: 1.0, "cautious": 100.0, "fine": 0.01, 
 
 def boosting(settings: Settings, is_class: bool, seed: int) -> BaseEstimator:
     """LightGBM; stumps for the additive template, whose tuning keeps its two leaves."""
-    options = dict(BOOSTING[settings.get("tune")]) | {"n_estimators": settings["rounds"]}
+    options: dict[str, Any] = dict(BOOSTING[settings.get("tune")]) | {"n_estimators": settings["rounds"]}
     if settings["model"] == "additive":
         options |= {"num_leaves": 2, "learning_rate": 0.15}
-    shared = {
+    shared: dict[str, Any] = {
         "n_jobs": 1,
         "random_state": seed,
         "verbosity": -1,

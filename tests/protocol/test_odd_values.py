@@ -11,6 +11,7 @@ from apps.tenants.models import Tenant
 from apps.tracking.models import Run
 
 NOT_NUMBERS: tuple[Any, ...] = ({}, "", [], False, "one", 1.5, "1.5", "0x1")
+EMPTY: tuple[Any, ...] = (0, {}, [], False)
 NOT_TEXT: tuple[Any, ...] = (5, 0, [], {}, True)
 TWO, THREE = "/api/2.0/mlflow/", "/api/3.0/mlflow/"
 
@@ -100,7 +101,7 @@ SAID = {"assessment_name": "ok", "feedback": {"value": True}}
         *(
             ("assessments", [SAID | {name: value}])
             for name in ("assessment_name", "span_id", "create_time", "rationale", "assessment_id", "overrides")
-            for value in (0, {}, [], False)
+            for value in EMPTY
         ),
     ],
 )

@@ -11,7 +11,7 @@ from apps.recommendations.answers import advice, calibration, followup
 from apps.recommendations.models import Advice, ImpactModel, Training
 from apps.recommendations.training import run
 from apps.recommendations.work import leases, pruning
-from apps.registry.models import Usage
+from apps.registry.models import ArtifactVersion, Usage
 from apps.tenants.models import Tenant
 from apps.tracking.models import Project
 from tests.factories.learning import make_artifacts, make_past
@@ -28,7 +28,7 @@ def fresh(slug: str = "fresh") -> Project:
     return Project.objects.create(slug=slug, name=slug, problem_class="classification")
 
 
-def use(project: Project, version: object) -> None:
+def use(project: Project, version: ArtifactVersion) -> None:
     Usage.objects.create(project=project, version=version, observed="api", at=timezone.now())
 
 

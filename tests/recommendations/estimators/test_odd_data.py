@@ -75,7 +75,7 @@ def names(prefix: str, count: int) -> tuple[str, ...]:
 
 @FEW
 @given(st.data(), st.sampled_from([0, 1, 110]), st.integers(0, 4), st.sampled_from(["each", "one", "many"]))
-def test_impact(data: st.DataObject, rows: int, artifacts: int, teams: int) -> None:
+def test_impact(data: st.DataObject, rows: int, artifacts: int, teams: str) -> None:
     keys = names("project", rows)
     clusters = {"each": keys, "one": ("team",) * rows, "many": tuple(f"team {row % 11}" for row in range(rows))}[teams]
     made = ImpactData(

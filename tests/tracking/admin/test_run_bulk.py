@@ -39,7 +39,8 @@ def test_tags_are_asked_for_and_put_on_the_selected_runs(door: Door, person: Per
     home = make_experiment("home")
     runs = make_runs(door, home, 3)
     client = person("contributor")
-    page = client.get(ACT, {"do": "tag", "which": "chosen", "run": runs[:2], "experiment": home.pk})
+    query: dict[str, Any] = {"do": "tag", "which": "chosen", "run": runs[:2], "experiment": home.pk}
+    page = client.get(ACT, query)
     assert page.context["title"] == "Tag 2 runs"
     assert {run.name for run in page.context["runs"]} == {"run-0", "run-1"}
     form = {"do": "tag", "which": "chosen", "run": runs[:2], "experiment": home.pk, "key": "kept", "value": "1"}

@@ -49,7 +49,8 @@ def body(answer: Any) -> str:
 def test_json_lines_are_exact(acme: Tenant, api: ApiFor, door: Door) -> None:
     home = make_experiment("home", "churn")
     run = log_odd(door, home)
-    answer = api(acme, "viewer").get(EXPORT, {"format": "jsonl", "experiment": home.pk})
+    query: dict[str, Any] = {"format": "jsonl", "experiment": home.pk}
+    answer = api(acme, "viewer").get(EXPORT, query)
     assert answer["Content-Disposition"].startswith('attachment; filename="runs.jsonl"')
     (line,) = [json.loads(text) for text in body(answer).splitlines()]
     assert line["metrics"] == ODD

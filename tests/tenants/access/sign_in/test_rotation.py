@@ -186,7 +186,7 @@ def surroundings(values: dict[str, str], settings: Any) -> list[dict[str, str]]:
     """Write the four steps of docs/operators.md: the next is known, then it rules, then the old is forgotten."""
     old = {"SECRET_KEY": settings.SECRET_KEY, "KEY_PEPPER": settings.KEY_PEPPER}
     new = {"SECRET_KEY": NEXT_SECRET, "KEY_PEPPER": NEXT_PEPPER}
-    steps = ((old, {}), (old, new), (new, old), (new, {}))
+    steps: tuple[tuple[dict[str, str], dict[str, str]], ...] = ((old, {}), (old, new), (new, old), (new, {}))
     return [
         values
         | {f"MAESTRO_{name}": value for name, value in rules.items()}

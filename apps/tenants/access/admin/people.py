@@ -8,7 +8,6 @@ from django import forms
 from django.contrib import admin, messages
 from django.contrib.auth.admin import GroupAdmin, UserAdmin
 from django.contrib.auth.models import Group, User
-from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.utils.decorators import method_decorator
@@ -16,17 +15,15 @@ from django.views.decorators.debug import sensitive_post_parameters
 
 from apps.tenants.access.actions import Act
 from apps.tenants.access.audit.admin import Acts, AuditedAdmin
-from apps.tenants.access.audit.recording import record
 from apps.tenants.access.models import ApiKey, ProjectRole
 from apps.tenants.access.people.closing import close, end_with
 from apps.tenants.access.people.principal import is_bound
-from apps.tenants.access.people.project_roles import project_choices, told
-from apps.tenants.access.sign_in import second_factor
-from apps.tenants.access.sign_in.resets import end_all
+from apps.tenants.access.people.project_roles import project_choices, write_down
+from apps.tenants.access.sign_in import factor_acts
+from apps.tenants.access.sign_in.resets import change
 from maestro.admin.sites import MaestroSite, operator_site, tenant_site
 
 REDIRECT = 302
-HAS_FACTOR, HAS_NONE = {"has_factor": True}, {"has_factor": False}
 
 
 class PersonAdmin(AuditedAdmin, UserAdmin):
@@ -56,8 +53,7 @@ class PersonAdmin(AuditedAdmin, UserAdmin):
     def reset_second_factor(self, request: HttpRequest, people: Any) -> None:
         """Let people who lost theirs in by password alone, until they set up a new one."""
         for person in people:
-            if self.has_change_permission(request, person) and second_factor.remove(person):
-                record(request, Act.SECOND_FACTOR_RESET, subject=person, before=HAS_FACTOR, after=HAS_NONE)
+            if self.has_change_permission(request, person) and factor_acts.reset(person, by=request):
                 messages.success(request, f"{person} signs in by password alone now.")
 
     @admin.action(description="Close: end their browsers, programs and keys", permissions=["change"])
@@ -93,11 +89,14 @@ class PersonAdmin(AuditedAdmin, UserAdmin):
     @method_decorator(sensitive_post_parameters())
     def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> HttpResponse:
         """Set a person's password and write it down, together."""
-        with transaction.atomic():
-            answer = super().user_change_password(request, id, form_url)
-            if request.method == "POST" and answer.status_code == REDIRECT:
-                end_all(User.objects.get(pk=id))
-            return answer
+        answers: list[HttpResponse] = []
+
+        def set_it() -> User | None:
+            answers.append(super(PersonAdmin, self).user_change_password(request, id, form_url))
+            return User.objects.get(pk=id) if was_set(request, answers[0]) else None
+
+        change(set_it, by=request)
+        return answers[0]
 
 
 def own_password_on(site: MaestroSite) -> Callable[[HttpRequest], HttpResponse]:
@@ -105,15 +104,22 @@ def own_password_on(site: MaestroSite) -> Callable[[HttpRequest], HttpResponse]:
 
     @sensitive_post_parameters()
     def own_password(request: HttpRequest) -> HttpResponse:
-        with transaction.atomic():
-            answer = site.password_change(request)
-            if request.method == "POST" and answer.status_code == REDIRECT:
-                person: Any = request.user
-                end_all(User.objects.get(pk=person.pk))
-                record(request, Act.PERSON_NEW_PASSWORD, subject=person, after={"told": "changed by themselves"})
-            return answer
+        answers: list[HttpResponse] = []
+
+        def set_it() -> User | None:
+            answers.append(site.password_change(request))
+            person: Any = request.user
+            return User.objects.get(pk=person.pk) if was_set(request, answers[0]) else None
+
+        change(set_it, by=request, told="changed by themselves")
+        return answers[0]
 
     return own_password
+
+
+def was_set(request: HttpRequest, answer: HttpResponse) -> bool:
+    """Say whether Django's page has set a password: it leads on then."""
+    return request.method == "POST" and answer.status_code == REDIRECT
 
 
 class ProjectRoleForm(forms.ModelForm[ProjectRole]):
@@ -142,12 +148,8 @@ class TenantPersonAdmin(PersonAdmin):
     def save_formset(self, request: HttpRequest, form: Any, formset: Any, change: bool) -> None:
         """Write down each role that is given, changed or taken back."""
         super().save_formset(request, form, formset, change)
-        for row in formset.new_objects:
-            record(request, Act.PROJECT_ROLE_GRANT, subject=row, after=told(row))
-        for row, _ in formset.changed_objects:
-            record(request, Act.PROJECT_ROLE_CHANGE, subject=row, after=told(row))
-        for row in formset.deleted_objects:
-            record(request, Act.PROJECT_ROLE_WITHDRAW, object_type="ProjectRole", before=told(row))
+        changed = [row for row, _ in formset.changed_objects]
+        write_down(request, given=formset.new_objects, changed=changed, taken=formset.deleted_objects)
 
 
 class OperatorAdmin(PersonAdmin):

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from django.db import transaction
 from django.utils import timezone
 from drf_spectacular.utils import extend_schema
 from rest_framework.generics import GenericAPIView
@@ -67,14 +66,12 @@ class KeyDetail(GenericAPIView[ApiKey]):
     @extend_schema(operation_id="keys_get")
     def get(self, request: Request, key: str) -> Response:
         """Show a key without its secret."""
-        with transaction.atomic():
-            return Response(KeyShown(keyring.fetch(asking(request), key)).data)
+        return Response(KeyShown(keyring.look(asking(request), key)).data)
 
     @extend_schema(operation_id="keys_revoke", responses={204: None})
     def delete(self, request: Request, key: str) -> Response:
         """Revoke a key, its successors by rotation, and the keys that any of them made. In force within five seconds."""
-        with transaction.atomic():
-            keyring.revoke(request, keyring.fetch(asking(request), key), timezone.now())
+        keyring.revoke_named(request, asking(request), key, timezone.now())
         return Response(status=204)
 
 
@@ -99,8 +96,7 @@ class OwnKey(GenericAPIView[ApiKey]):
     @extend_schema(operation_id="keys_revoke_self", responses={204: None})
     def delete(self, request: Request) -> Response:
         """Revoke the key that asks, its family, and the keys that any of them made."""
-        with transaction.atomic():
-            keyring.revoke(request, keyring.fetch(asking(request), "self"), timezone.now())
+        keyring.revoke_named(request, asking(request), "self", timezone.now())
         return Response(status=204)
 
 

@@ -5,16 +5,13 @@ from typing import Any
 
 from django.contrib.auth import authenticate
 from django.contrib.auth.models import User
-from django.db import transaction
 from django.utils import timezone
 from drf_spectacular.utils import extend_schema
 from rest_framework.generics import GenericAPIView
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from apps.tenants.access.actions import Act
 from apps.tenants.access.api.serializers import PairShown, Refresh, SignIn, Whoami
-from apps.tenants.access.audit.recording import record
 from apps.tenants.access.keys import tokens
 from apps.tenants.access.people.principal import principal_of_person
 from apps.tenants.access.sign_in import second_factor
@@ -47,11 +44,7 @@ class Token(OpenView):
             raise Unauthenticated("the name or the password is wrong")
         principal_of_person(person)
         require_second_factor(request, person, code)
-        with transaction.atomic():
-            pair = tokens.issue(person, timezone.now())
-            request._request.user = person
-            record(request._request, Act.PERSON_TOKEN, subject=person)
-        return Response(asdict(pair))
+        return Response(asdict(tokens.sign_in(person, by=request._request, at=timezone.now())))
 
 
 def require_second_factor(request: Request, person: User, code: str) -> None:
@@ -95,11 +88,7 @@ class TokenRevoke(OpenView):
         this_tenant()
         asked = Refresh(data=request.data)
         asked.is_valid(raise_exception=True)
-        with transaction.atomic():
-            person = tokens.revoke(asked.validated_data["refresh"], timezone.now())
-            if person is not None:
-                request._request.user = person
-                record(request._request, Act.PERSON_SIGN_OUT, subject=person)
+        tokens.sign_out(asked.validated_data["refresh"], by=request._request, at=timezone.now())
         return Response(status=204)
 
 

@@ -63,6 +63,12 @@ def fetch(principal: Principal, identity: str) -> ApiKey:
     return key
 
 
+def look(principal: Principal, identity: str) -> ApiKey:
+    """Fetch a key to be shown. Raises NotFound."""
+    with transaction.atomic():
+        return fetch(principal, identity)
+
+
 def shown(key: ApiKey) -> dict[str, object]:
     """Write what the audit log keeps of a key."""
     return {
@@ -149,6 +155,12 @@ def revoke(by: By, key: ApiKey, at: datetime) -> int:
     return end(by, ApiKey.objects.filter(pk=key.pk), at)
 
 
+def revoke_named(by: By, principal: Principal, identity: str, at: datetime) -> int:
+    """Close the key of an id; `self` is the caller's own. Raises NotFound."""
+    with transaction.atomic():
+        return revoke(by, fetch(principal, identity), at)
+
+
 def end(by: By, keys: ApiKeyQuerySet, at: datetime) -> int:
     """Close keys with their families and all that came of them, each with its event. Returns how many were open."""
     with transaction.atomic():
@@ -162,3 +174,19 @@ def end(by: By, keys: ApiKeyQuerySet, at: datetime) -> int:
             )
     forget_keys()
     return len(open_keys)
+
+
+def issue_by_operator(wish: Wish, *, slug: str, by: By, at: datetime) -> tuple[ApiKey, str]:
+    """Make a key at the machine itself: of no person and no other key."""
+    with transaction.atomic():
+        key, text = ApiKey.objects.issue(
+            slug=slug,
+            name=wish.name,
+            role=wish.role,
+            at=at,
+            days=wish.days,
+            project_id=wish.project_id,
+            created_by="operator",
+        )
+        record(by, Act.KEY_ISSUE, subject=key, after={"name": wish.name, "role": wish.role})
+    return key, text

@@ -95,6 +95,24 @@ def issue(person: User, at: datetime, family: uuid.UUID | None = None) -> Pair:
     return Pair(access, refresh)
 
 
+def sign_in(person: User, *, by: HttpRequest, at: datetime) -> Pair:
+    """Hand out the pair of a new sign-in to who has just shown who they are."""
+    with transaction.atomic():
+        pair = issue(person, at)
+        by.user = person
+        record(by, Act.PERSON_TOKEN, subject=person)
+    return pair
+
+
+def sign_out(text: str, *, by: HttpRequest, at: datetime) -> None:
+    """End every token of a sign-in, by its refresh token; an unknown or ended one is no error."""
+    with transaction.atomic():
+        person = revoke(text, at)
+        if person is not None:
+            by.user = person
+            record(by, Act.PERSON_SIGN_OUT, subject=person)
+
+
 def renew(text: str, *, by: HttpRequest, at: datetime) -> tuple[User, Pair]:
     """Trade a refresh token for a new pair. One that was used before ends its whole family. Raises Unauthenticated."""
     with transaction.atomic():

@@ -5,7 +5,6 @@ from typing import Any
 from django import forms
 from django.conf import settings
 from django.contrib.auth.views import PasswordResetConfirmView
-from django.db import transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse_lazy
@@ -15,9 +14,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.generic import View
 from kombu.exceptions import OperationalError
 
-from apps.tenants.access.actions import Act
-from apps.tenants.access.audit.recording import record
-from apps.tenants.access.sign_in.resets import end_all
+from apps.tenants.access.sign_in.resets import change
 from apps.tenants.access.tasks import send_reset_letters
 from maestro.api.permissions import public_route
 from maestro.database.session import connection
@@ -83,13 +80,16 @@ class Confirm(PasswordResetConfirmView):
 
     def form_valid(self, form: Any) -> HttpResponse:
         """Set it, end what the old one opened, and write it down, together."""
-        with transaction.atomic():
-            answer = super().form_valid(form)
+        answers: list[HttpResponse] = []
+
+        def set_it() -> Any:
+            answers.append(super(Confirm, self).form_valid(form))
             person: Any = self.user
-            end_all(person)
             self.request.user = person
-            record(self.request, Act.PERSON_NEW_PASSWORD, subject=person, after={"told": "by the letter's link"})
-        return answer
+            return person
+
+        change(set_it, by=self.request, told="by the letter's link")
+        return answers[0]
 
 
 @public_route("says that the password was set")

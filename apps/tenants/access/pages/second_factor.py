@@ -7,7 +7,6 @@ from urllib.parse import quote, urlencode
 
 import qrcode
 from django.contrib import auth
-from django.db import transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
@@ -20,18 +19,12 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.generic import View
 from qrcode.image.svg import SvgPathFillImage
 
-from apps.tenants.access.actions import Act
-from apps.tenants.access.audit.recording import record
-from apps.tenants.access.models import RefreshToken
-from apps.tenants.access.sign_in import second_factor
+from apps.tenants.access.sign_in import factor_acts, second_factor
 from maestro.admin.sites import MaestroSite, operator_site
-from maestro.database.base import PUBLIC
-from maestro.database.session import connection
 from maestro.errors import TooMany
 
 WRONG = "That code is not right, or it was used before. Wait for the next one and try again."
-
-CODES = {"app": Act.PERSON_CODE_APP, "recovery": Act.PERSON_CODE_RECOVERY}
+CODE_CHARS = 40
 
 
 class Page(View):
@@ -77,10 +70,7 @@ class Enter(Page):
         person: Any = request.user
         problem, how = "", None
         try:
-            with transaction.atomic():
-                how = second_factor.check(request, person, request.POST.get("code", "")[:40], timezone.now())
-                if how is not None:
-                    note(request, CODES[how], after={"code": how})
+            how = factor_acts.show(request, code_of(request), timezone.now())
         except TooMany as refusal:
             problem = f"Too many wrong codes. Try again in {refusal.retry_after // 60 + 1} minutes."
         if how is None:
@@ -130,11 +120,7 @@ class Manage(Page):
 
     def confirm(self, request: HttpRequest, person: Any) -> HttpResponse:
         """Take the first code and show the recovery codes, once. Programs that hold tokens have to sign in anew."""
-        with transaction.atomic():
-            codes = second_factor.confirm(person, request.POST.get("code", "")[:40], timezone.now())
-            if codes is not None:
-                note(request, Act.SECOND_FACTOR_BEGIN, before={"has_factor": False}, after={"has_factor": True})
-                end_tokens(person)
+        codes = factor_acts.set_up(request, code_of(request), timezone.now())
         if codes is None:
             secret = second_factor.waiting_secret(person)
             return self.secret_page(person, secret, WRONG) if secret else self.to("second_factor")
@@ -143,25 +129,23 @@ class Manage(Page):
 
     def change(self, request: HttpRequest, person: Any, action: str) -> HttpResponse:
         """Make new recovery codes, or end the second factor: both ask for a code."""
-        codes: list[str] = []
+        do = factor_acts.renew if action == "renew" else factor_acts.remove
         try:
-            with transaction.atomic():
-                how = second_factor.check(request, person, request.POST.get("code", "")[:40], timezone.now())
-                if how and action == "renew":
-                    codes = second_factor.renew_codes(person)
-                    note(request, Act.SECOND_FACTOR_RENEW, after={"recovery_codes": len(codes)})
-                elif how:
-                    second_factor.remove(person)
-                    note(request, Act.SECOND_FACTOR_REMOVE, before={"has_factor": True}, after={"has_factor": False})
+            codes = do(request, code_of(request), timezone.now())
         except TooMany:
-            how = None
-        if how is None:
+            codes = None
+        if codes is None:
             left = person.recovery_codes.left().count()
             context = {"has_factor": True, "codes_left": left, "problem": WRONG}
             return self.show("second_factor", "Second factor", **context)
         if action == "renew":
             return self.show("second_factor_codes", "Your recovery codes", codes=codes)
         return self.to("second_factor")
+
+
+def code_of(request: HttpRequest) -> str:
+    """Read the code that was sent, at the length that any may have."""
+    return request.POST.get("code", "")[:CODE_CHARS]
 
 
 def is_owed(request: HttpRequest) -> bool:
@@ -182,18 +166,6 @@ def picture(text: str) -> str:
     drawn = io.BytesIO()
     qrcode.make(text, image_factory=SvgPathFillImage, box_size=10, border=2).save(drawn)
     return "data:image/svg+xml;base64," + base64.b64encode(drawn.getvalue()).decode()
-
-
-def note(request: HttpRequest, action: Act, *, before: Any = None, after: Any = None) -> None:
-    """Write down what happened to the person who asks."""
-    person: Any = request.user
-    record(request, action, subject=person, before=before, after=after)
-
-
-def end_tokens(person: Any) -> None:
-    """End the tokens that a password alone opened."""
-    if connection.schema_name != PUBLIC:
-        RefreshToken.objects.filter(user=person, revoked_at=None).update(revoked_at=timezone.now())
 
 
 def gate(request: HttpRequest) -> str:

@@ -4,6 +4,8 @@ Projects belong to a room above this one, so their rows are asked for by SQL and
 """
 
 import uuid
+from collections.abc import Iterable
+from typing import Any
 
 from django.contrib.auth.models import User
 from django.db import connection, transaction
@@ -81,3 +83,13 @@ def withdraw(by: By, giver: Principal, username: str, *, project: uuid.UUID) -> 
 def told(row: ProjectRole) -> dict[str, str]:
     """Write what the audit log keeps of a role."""
     return {"username": row.user.get_username(), "project": str(row.project_id), "role": row.role}
+
+
+def write_down(by: By, *, given: Iterable[ProjectRole], changed: Iterable[ProjectRole], taken: Iterable[Any]) -> None:
+    """Write down what a form did to the roles of a person, in its own transaction."""
+    for row in given:
+        record(by, Act.PROJECT_ROLE_GRANT, subject=row, after=told(row))
+    for row in changed:
+        record(by, Act.PROJECT_ROLE_CHANGE, subject=row, after=told(row))
+    for row in taken:
+        record(by, Act.PROJECT_ROLE_WITHDRAW, object_type="ProjectRole", before=told(row))

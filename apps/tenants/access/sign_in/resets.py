@@ -3,6 +3,7 @@
 The page answers alike and does the same work for every address; whether somebody has it is found out by a worker.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 from django.conf import settings
@@ -13,6 +14,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from apps.tenants.access.actions import Act
+from apps.tenants.access.audit.recording import By, record
 from apps.tenants.access.models import AuditEvent, RefreshToken
 from apps.tenants.routing import this_tenant
 from maestro.database.base import PUBLIC
@@ -67,3 +69,17 @@ def end_all(person: User) -> None:
     if connection.schema_name == PUBLIC:
         return
     RefreshToken.objects.filter(user=person, revoked_at=None).update(revoked_at=timezone.now())
+
+
+def change(set_it: Callable[[], User | None], *, by: By, told: str = "") -> None:
+    """Have a new password set, end what the old one opened, and write it down, together.
+
+    `set_it` sets it and says whose it is; None if it was refused. Without `told` who sets it writes the event.
+    """
+    with transaction.atomic():
+        person = set_it()
+        if person is None:
+            return
+        end_all(person)
+        if told:
+            record(by, Act.PERSON_NEW_PASSWORD, subject=person, after={"told": told})

@@ -3,12 +3,9 @@
 import secrets
 from typing import Any
 
-from django.contrib.auth.models import User
 from django.core.management.base import CommandParser
-from django.db import transaction
 
-from apps.tenants.access.actions import Act
-from apps.tenants.access.audit.recording import record
+from apps.tenants.access.people.accounts import add_operator
 from apps.tenants.management.asking import operator
 from maestro.commands import MaestroCommand
 from maestro.database.session import connection
@@ -37,11 +34,5 @@ class Command(MaestroCommand):
             raise Invalid("username must have 1 to 150 characters", "bad_username")
         connection.set_schema_to_public()
         password = secrets.token_urlsafe(PASSWORD_BYTES)
-        with transaction.atomic():
-            user, created = User.objects.get_or_create(username=username)
-            user.is_staff = user.is_superuser = user.is_active = True
-            user.set_password(password)
-            user.save()
-            action = Act.OPERATOR_ADD if created else Act.OPERATOR_NEW_PASSWORD
-            record(f"operator:{operator()}", action, subject=user, after={"username": username})
+        created = add_operator(username, password=password, by=f"operator:{operator()}")
         return {"username": username, "password": password, "created": created}

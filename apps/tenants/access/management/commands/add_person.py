@@ -3,15 +3,11 @@
 import secrets
 from typing import Any
 
-from django.contrib.auth.models import Group, User
 from django.core.management.base import CommandParser
-from django.db import transaction
 from django_tenants.utils import tenant_context
 
 from apps.tenants import provisioning
-from apps.tenants.access.actions import Act
-from apps.tenants.access.models import ApiKey, AuditEvent, ProjectRole
-from apps.tenants.access.sign_in.resets import end_all
+from apps.tenants.access.people.accounts import add_person
 from maestro.commands import MaestroCommand
 from maestro.principals import ROLES
 
@@ -38,22 +34,6 @@ class Command(MaestroCommand):
         """Make or change the person inside the tenant, with the audit event."""
         found = provisioning.fetch(tenant)
         password = secrets.token_urlsafe(12)
-        with tenant_context(found), transaction.atomic():
-            person, created = User.objects.get_or_create(username=username)
-            person.is_staff = person.is_active = True
-            person.set_password(password)
-            person.save()
-            end_all(person)
-            if project:
-                within = ApiKey.objects.project_id_of(project)
-                ProjectRole.objects.update_or_create(user=person, project_id=within, defaults={"role": role})
-            else:
-                person.groups.set([*person.groups.exclude(name__in=ROLES), Group.objects.get(name=role)])
-            AuditEvent.objects.record(
-                Act.PERSON_ADD if created else Act.PERSON_RESET,
-                actor="operator",
-                object_type="User",
-                object_id=str(person.pk),
-                after={"username": username, "role": role, "project": project},
-            )
+        with tenant_context(found):
+            created = add_person(username, password=password, role=role, project=project, by="operator")
         return {"username": username, "password": password, "role": role, "created": created}

@@ -3,13 +3,12 @@
 from typing import Any
 
 from django.core.management.base import CommandParser
-from django.db import transaction
 from django.utils import timezone
 from django_tenants.utils import tenant_context
 
 from apps.tenants import provisioning
-from apps.tenants.access.actions import Act
-from apps.tenants.access.models import ApiKey, AuditEvent
+from apps.tenants.access.keys import keyring
+from apps.tenants.access.models import ApiKey
 from apps.tenants.access.models.keys import DEFAULT_DAYS, MOST_DAYS
 from maestro.commands import MaestroCommand
 from maestro.principals import ROLES
@@ -37,22 +36,8 @@ class Command(MaestroCommand):
     ) -> dict[str, Any]:
         """Issue it inside the tenant, with its audit event."""
         found = provisioning.fetch(tenant)
-        with tenant_context(found), transaction.atomic():
+        with tenant_context(found):
             project_id = ApiKey.objects.project_id_of(project) if project else None
-            key, text = ApiKey.objects.issue(
-                slug=found.slug,
-                name=name,
-                role=role,
-                at=timezone.now(),
-                days=days,
-                project_id=project_id,
-                created_by="operator",
-            )
-            AuditEvent.objects.record(
-                Act.KEY_ISSUE,
-                actor="operator",
-                object_type="ApiKey",
-                object_id=key.pk,
-                after={"name": name, "role": role},
-            )
+            wish = keyring.Wish(name, role, days, project_id)
+            key, text = keyring.issue_by_operator(wish, slug=found.slug, by="operator", at=timezone.now())
         return {"key": text, "id": key.pk, "role": role, "expires_at": key.expires_at.isoformat()}

@@ -69,7 +69,7 @@ class Application:
     """The whole application, asked as a server asks it."""
 
     def __init__(self) -> None:
-        self.application = WSGIHandler()
+        self.application: Any = WSGIHandler()
         # A test's transaction lives in this very session, so nobody ends it between requests.
         for signal in (request_started, request_finished):
             signal.disconnect(close_old_connections)

@@ -43,7 +43,7 @@ def renew(refresh: str) -> int:
 
 
 def ends(client: Client) -> list[str]:
-    return re.findall(r'name="end" value="([^"]+)"', client.get(PAGE).content.decode())
+    return re.findall(r'name="end"\s+value="([^"]+)"', client.get(PAGE).content.decode())
 
 
 def test_one_ends_ones_own_browsers_and_programs_and_nobody_elses(acme: Tenant) -> None:

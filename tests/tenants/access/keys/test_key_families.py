@@ -99,6 +99,16 @@ def test_ending_a_key_ends_its_family_and_all_that_came_of_it(acme: Tenant, api:
     assert {third["id"], child["id"], successor["id"], grandchild["id"]} <= told
 
 
+def test_a_successor_that_a_person_asked_for_is_of_the_family_too(acme: Tenant, key_for: Callable[..., str]) -> None:
+    ada = User.objects.create_user("ada", is_staff=True)
+    ada.groups.add(Group.objects.get(name="admin"))
+    hers, old = holder(tokens.issue(ada, timezone.now()).access, acme), key_for(acme, "viewer")
+    made = rotated(hers, old.split("_")[2])
+    assert row(made).parent_id is None
+    assert hers.delete(f"{KEYS}{old.split('_')[2]}/").status_code == 204
+    assert holder(made["key"], acme).get(WHOAMI).status_code == 401
+
+
 def test_ending_a_key_leaves_the_one_that_made_it(acme: Tenant, api: Door) -> None:
     admin = api(acme, "admin")
     made = [post(admin, KEYS, {"name": name, "role": "admin"}) for name in ("one", "two")]

@@ -21,8 +21,8 @@ from django.db import models, transaction
 
 from apps.tenants.access.actions import Act
 from apps.tenants.access.audit.recording import By, record
+from apps.tenants.access.closing import end_access
 from apps.tenants.access.models import OidcLink, ProjectRole, RefreshToken
-from apps.tenants.access.people.closing import end_access
 from apps.tenants.access.sign_in import second_factor
 
 OWNERS = ("owner", "owner_name", "user_name")

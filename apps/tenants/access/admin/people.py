@@ -15,8 +15,8 @@ from django.views.decorators.debug import sensitive_post_parameters
 
 from apps.tenants.access.actions import Act
 from apps.tenants.access.audit.admin import Acts, AuditedAdmin
+from apps.tenants.access.closing import close, end_with
 from apps.tenants.access.models import ApiKey, ProjectRole
-from apps.tenants.access.people.closing import close, end_with
 from apps.tenants.access.people.principal import is_bound
 from apps.tenants.access.people.project_roles import project_choices, write_down
 from apps.tenants.access.sign_in import factor_acts

@@ -10,7 +10,7 @@ from rest_framework.generics import GenericAPIView
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from apps.tenants.access.people.closing import close, heir_named, person_to_close
+from apps.tenants.access.closing import close, heir_named, person_to_close
 from maestro.api.permissions import asking
 from maestro.api.serializers import StrictSerializer, Text
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from django.core.management.base import CommandParser
 
-from apps.tenants.access.people.accounts import add_operator
+from apps.tenants.access.accounts import add_operator
 from apps.tenants.management.asking import operator
 from maestro.commands import MaestroCommand
 from maestro.database.session import connection

@@ -7,7 +7,7 @@ from django.core.management.base import CommandParser
 from django_tenants.utils import tenant_context
 
 from apps.tenants import provisioning
-from apps.tenants.access.people.accounts import add_person
+from apps.tenants.access.accounts import add_person
 from maestro.commands import MaestroCommand
 from maestro.principals import ROLES
 

@@ -8,7 +8,7 @@ from django_tenants.utils import tenant_context
 
 from apps.tenants import provisioning
 from apps.tenants.access import erasing
-from apps.tenants.access.people.closing import heir_named, named
+from apps.tenants.access.closing import heir_named, named
 from apps.tenants.management.asking import CONFIRM_HELP, confirmed, operator
 from maestro.commands import MaestroCommand
 

@@ -4,7 +4,7 @@ from typing import Final
 
 # Request bodies
 JSON_BODY_BYTES: Final = 16 * 2**20
-ASKING_BODY_BYTES: Final = 2**20  # of a call that only looks
+ASKING_BODY_BYTES: Final = 512 * 2**10  # of a call that only looks
 OPEN_BODY_BYTES: Final = 64 * 2**10  # of a call by somebody who is not known yet
 PAGE_BODY_BYTES: Final = 2 * 2**20  # of a form
 JSON_DEPTH: Final = 64

@@ -1,4 +1,4 @@
-"""What a refused request costs: every route of the APIs, with the largest bodies that it takes, as nobody.
+"""What a refused request costs: every route of the APIs, with the largest bodies that it takes, as nobody and as a viewer.
 
 The routes come from the URL tables. A request is made straight to the application, without a server or a test
 client that would copy its body. CPU is this process's own, so that a busy machine makes little difference; memory is how
@@ -215,7 +215,7 @@ def test_what_is_sent_is_as_large_as_it_may_be_and_not_cut() -> None:
     assert len(LARGEST) == limits.JSON_BODY_BYTES
 
 
-@pytest.mark.parametrize("who", ["nobody"])
+@pytest.mark.parametrize("who", ["nobody", "viewer"])
 def test_no_refused_call_costs_much(acme: Tenant, key_for: Callable[..., str], who: str) -> None:
     nobody = who == "nobody"
     calls = api_calls((None,) if nobody else (None, "viewer"))

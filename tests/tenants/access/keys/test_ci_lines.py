@@ -40,7 +40,8 @@ FORGES: dict[str, dict[str, str]] = {
     "jenkins": {"sub": "https://jenkins.example.org/job/churn/"},
     "kubernetes": {"sub": "system:serviceaccount:ml:train", "kubernetes.io/serviceaccount/uid": "5-7"},
 }
-MORE = {"sub": "repo:a/b", "event_name": "push", "pipeline_source": "push", "repository": "a/b"}
+# What each forge's tokens say besides, by which they are known for what they are.
+MORE = {"github": {"event_name": "push", "repository": "a/b"}, "gitlab": {"pipeline_source": "push"}}
 STRICT = ("bash", "--noprofile", "--norc", "-eo", "pipefail")
 # How each CI starts the shell of a job's lines, and what people add to look for a fault.
 SHELLS = [
@@ -150,7 +151,8 @@ def test_the_documented_lines_let_a_job_in_and_show_its_key_to_nobody(
     ours = block(kind).replace("https://maestro.example.org", f"http://{committed.slug}.localhost")
     ours = ours.replace("acme", committed.slug)
     assert made["snippet"] == ours
-    token = issuer.token(**(MORE | FORGES[kind]), aud=made["audience"])
+    said = {"sub": "repo:a/b"} | FORGES[kind] | MORE.get(kind, {})
+    token = issuer.token(**said, aud=made["audience"])
     done = job(kind, shell, ours, tmp_path, token, MAESTRO_URL=server.url)
     assert done.returncode == 0, done.stdout
     key = (tmp_path / "maestro.env.key").read_text().strip()

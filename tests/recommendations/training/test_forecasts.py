@@ -272,6 +272,6 @@ def test_a_plan_beyond_the_history_is_named_in_forecasts_and_what_if_by_api_and_
     client = Client(headers={"host": f"{acme.slug}.localhost"})
     client.force_login(User.objects.get(username="ada"))
     for page in (f"/admin/tracking/project/{project.pk}/change/", f"/admin/what-if/{asked.pk}/"):
-        shown = client.get(page).content.decode()
+        shown = " ".join(client.get(page).content.decode().split())
         assert words in shown
         assert re.search(r"80 % interval [\d.]+ seconds to [\d.]+ (seconds|minutes)", shown)

@@ -90,7 +90,7 @@ def test_pages_follow_any_order_to_the_end(door: Door, order: list[str], answer:
     assert seen == answer
     other = {"locations": places, "filter": "status = 'OK'", "page_token": token or "nonsense"}
     assert call(door, "POST", V3 + "traces/search", other)[0] == 400
-    assert call(door, "POST", V3 + "traces/search", {"locations": places, "order_by": ["tags.odd"]})[0] == 400
+    assert call(door, "POST", V3 + "traces/search", {"locations": places, "order_by": ["feedback.odd"]})[0] == 400
     assert call(door, "POST", V3 + "traces/search", {"locations": places, "max_results": 501})[0] == 400
 
 

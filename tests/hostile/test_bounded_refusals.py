@@ -5,6 +5,8 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from django.conf import settings
+from django.contrib.auth.models import User
 from django.test import Client
 from rest_framework import serializers
 from rest_framework.fields import ListField
@@ -116,6 +118,17 @@ def test_a_large_form_is_refused_before_it_is_read(acme: Tenant) -> None:
     form = "username=a&password=" + "b" * limits.PAGE_BODY_BYTES
     answer = client.generic("POST", "/admin/login/", form, content_type="application/x-www-form-urlencoded")
     assert answer.status_code == 413
+
+
+def test_a_form_is_small_until_its_sender_has_signed_in(acme: Tenant) -> None:
+    client = Client(headers={"host": "acme.localhost"})
+    form, kind = "username=a&note=" + "%" * limits.OPEN_BODY_BYTES, "application/x-www-form-urlencoded"
+    assert client.generic("POST", "/admin/login/", form, content_type=kind).status_code == 413
+    client.cookies[settings.SESSION_COOKIE_NAME] = "made-up-by-somebody-who-is-not-here"
+    assert client.generic("POST", "/admin/login/", form, content_type=kind).status_code == 413
+    person = User.objects.create_superuser("boss", password="a long test passphrase")
+    client.force_login(person, backend="apps.tenants.access.sign_in.passwords.PasswordBackend")
+    assert client.generic("POST", "/admin/password_change/", form, content_type=kind).status_code == 200
 
 
 def test_no_refusal_quotes_more_than_a_little() -> None:

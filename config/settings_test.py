@@ -24,3 +24,6 @@ DATABASES = {"default": DATABASES["default"] | {"OPTIONS": DATABASES["default"][
 
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 ALLOWED_HOSTS = ["*"]
+
+# The test workers of one machine train at once.
+TRAININGS_AT_ONCE = 64

@@ -34,7 +34,7 @@ QUESTION_SECONDS = processes.QUESTION_SECONDS + 30
 @tenant_task(name="apps.recommendations.tasks.train", soft_time_limit=TASK_SECONDS, time_limit=TASK_SECONDS + 60)
 def train(training: str) -> str:
     """Do one training, unless somebody else does."""
-    return processes.supervise(connection.tenant, uuid.UUID(training))
+    return processes.supervise_in_place(connection.tenant, uuid.UUID(training))
 
 
 @tenant_task(name="apps.recommendations.tasks.answer", soft_time_limit=QUESTION_SECONDS)

@@ -80,15 +80,17 @@ class Ended:
         return self.last_words.splitlines()[-1][:500] if self.last_words else f"its process ended with code {self.code}"
 
 
-def supervise(tenant: Tenant, training_id: uuid.UUID, *, megabytes: int | None = None) -> str:
-    """Take a training, have a process do it, and see to its end. Returns its state, "taken" or "no place"."""
+def supervise_in_place(tenant: Tenant, training_id: uuid.UUID) -> str:
+    """Do the same for a worker, if this machine has a place for one more training. Else "no place".
+
+    The row waits then, and is sent again: short work must find a worker, however many trainings wait.
+    """
     with one_of("training", settings.TRAININGS_AT_ONCE, folder=settings.HOME / "places") as has_place:
-        # Without a place the row waits, and is sent again: short work must find a worker, however many trainings wait.
-        return work(tenant, training_id, megabytes=megabytes) if has_place else "no place"
+        return supervise(tenant, training_id) if has_place else "no place"
 
 
-def work(tenant: Tenant, training_id: uuid.UUID, *, megabytes: int | None = None) -> str:
-    """Take a training and have a process do it."""
+def supervise(tenant: Tenant, training_id: uuid.UUID, *, megabytes: int | None = None) -> str:
+    """Take a training, have a process do it, and see to its end. Returns the training's state, or "taken"."""
     owner = uuid.uuid4().hex
     if leases.take(training_id, owner) is None:
         return "taken"

@@ -78,6 +78,8 @@ lock: install-dev ## Resolve requirements*.in again, with hashes
 		echo "$$set.txt" && \
 		$(BIN)/python -m uv pip compile -q --upgrade --python-version 3.11 --generate-hashes --no-header $$set.in -o $$set.txt || exit 1; \
 	done
+	@$(BIN)/python -m uv pip compile -q --upgrade --no-deps --python-version 3.11 --generate-hashes --no-header \
+		requirements-meaning.in -o requirements-meaning.txt
 
 env: install ## Write .env with generated secrets, for compose
 	@exec $(BIN)/python -m maestro.embedded env

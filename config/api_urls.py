@@ -4,6 +4,7 @@ from django.urls import include, path, re_path
 from drf_spectacular.views import SpectacularSwaggerSplitView
 
 from apps.tenants.access.api.client import ci_client
+from apps.tracking.api.urls import hook_urlpatterns
 from config.description import Description
 from config.error_page import error_page
 from maestro.api.permissions import public_route
@@ -20,6 +21,7 @@ rest = [
 urlpatterns = [
     path("api/v1/", include(rest)),
     path("ci/maestro", ci_client),
+    path("hooks/", include(hook_urlpatterns)),
     path("api/schema/", Description.as_view(), name="schema"),
     path("api/docs/errors", error_page, name="errors"),
     path("api/docs/", open_schema(SpectacularSwaggerSplitView).as_view(url_name="schema"), name="docs"),

@@ -42,6 +42,8 @@ WRITES = {
     "422": "This Idempotency-Key was used with another request",
 }
 GUARDED = {"412": "It has changed since", "428": "Send If-Match"}
+OURS = ("/api/v1/", "/hooks/")
+GUARDED_POSTS = ("aliases_roll_back", "promotions_decide")
 
 
 class PagedSchema(AutoSchema):
@@ -92,7 +94,7 @@ def describe(result: dict[str, Any], **kwargs: Any) -> dict[str, Any]:
             bound(schema, limits.JSON_BODY_BYTES)
     for path, methods in result["paths"].items():
         for method, operation in methods.items():
-            if path.startswith("/api/v1/") and isinstance(operation, dict):
+            if path.startswith(OURS) and isinstance(operation, dict):
                 complete(method, operation)
     return result
 
@@ -132,9 +134,9 @@ def complete(method: str, operation: dict[str, Any]) -> None:
     parameters = operation.setdefault("parameters", [])
     if method != "get":
         refusals |= WRITES
-    if method == "post":
+    if method == "post" and operation["operationId"] != "hooks_deliver":
         parameters.append(header("Idempotency-Key", "the same key and body again is answered again and done once"))
-    if method in ("patch", "put", "delete"):
+    if method in ("patch", "put", "delete") or operation["operationId"] in GUARDED_POSTS:
         refusals |= GUARDED
         parameters.append(header("If-Match", "the ETag that the change is based on"))
     bound_parameters(parameters)

@@ -85,18 +85,22 @@ TRAINING_MEGABYTES = env.number("MAESTRO_TRAINING_MB", 2_048)
 TRAININGS_AT_ONCE = env.number("MAESTRO_TRAININGS_AT_ONCE", max(1, (os.cpu_count() or 2) - 1))
 STATEMENT_TIMEOUT_MS = env.number("MAESTRO_STATEMENT_TIMEOUT_MS", 15_000)
 # For how many seconds each other server is waited for: a database session of the application's login and of the owner's,
-# a lock, an address outside, and Valkey, which shows its queue, is connected to, and forgets a tenant; and a free place
-# to digest a password.
+# a lock, an address outside (a step of a large answer), and Valkey, which shows its queue, is connected to, and forgets a
+# tenant; a free place to digest a password, and the turn of a large request.
 PATIENCE: dict[str, int] = {
     "database": 3,
     "owner": 5,
     "lock": 5,
     "egress": 5,
+    "egress_piece": 30,
     "queue": 1,
     "connect": 2,
     "forget": 5,
     "password": 2,
+    "turn": 30,
 }
+# Large files that a web process, which has eight threads, sends at a time; and how many of them to one tenant.
+STREAMS = (5, 4)
 # And Valkey once more, on the way of a request that is counted there.
 COUNTING_SECONDS = 0.25
 DATABASE_OPTIONS = env.session_options(STATEMENT_TIMEOUT_MS, lock_seconds=PATIENCE["lock"], idle_seconds=60)
@@ -130,6 +134,8 @@ S3 = {
     "secret_key": env.secret("MAESTRO_S3_SECRET_KEY", " ").strip() or None,
     "region_name": env.text("MAESTRO_S3_REGION", "us-east-1"),
 }
+# Where clients reach the bucket themselves. Without it all bytes pass through the web processes.
+S3_PUBLIC_ENDPOINT = env.text("MAESTRO_S3_PUBLIC_ENDPOINT", " ").strip()
 
 # --- requests ---
 MIDDLEWARE = [
@@ -148,12 +154,13 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
-# How often in a minute; 0 is no limit. `refused`: wrong credentials from one address; `address`: requests without any.
+# How often in a minute; 0 is no limit. `refused`: wrong credentials of an address; `address`: none; `hook`: a connection's.
 RATE_LIMITS = {
     "key": env.number("MAESTRO_RATE_KEY", 240_000),
     "person": env.number("MAESTRO_RATE_PERSON", 30_000),
     "address": env.number("MAESTRO_RATE_ADDRESS", 12_000),
     "refused": env.number("MAESTRO_RATE_REFUSED", 600),
+    "hook": env.number("MAESTRO_RATE_HOOK", 12_000),
 }
 # Addresses that are not public and may be called all the same: an identity provider in the house.
 EGRESS_ALLOW = env.networks("MAESTRO_EGRESS_ALLOW")
@@ -247,6 +254,8 @@ REST_FRAMEWORK = {
     "DEFAULT_PARSER_CLASSES": ["maestro.api.parsers.StrictJSONParser"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PAGINATION_CLASS": "maestro.api.pagination.CursorPagination",
+    # OPTIONS is no method here: what a route takes stands in the description.
+    "DEFAULT_METADATA_CLASS": None,
     "DEFAULT_SCHEMA_CLASS": "config.schema.PagedSchema",
     "EXCEPTION_HANDLER": "maestro.api.errors.handle",
     "UNAUTHENTICATED_USER": None,
@@ -258,6 +267,7 @@ SPECTACULAR_SETTINGS = {
     "DESCRIPTION": "Track, register and learn from machine-learning work.",
     "VERSION": "1.0.0",
     "OAS_VERSION": "3.1.0",
+    "SCHEMA_PATH_PREFIX": "/api",
     "SERVE_INCLUDE_SCHEMA": False,
     "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
     "SERVE_AUTHENTICATION": [],
@@ -269,6 +279,9 @@ SPECTACULAR_SETTINGS = {
     "POSTPROCESSING_HOOKS": ["drf_spectacular.hooks.postprocess_schema_enums", "config.schema.describe"],
     "ENUM_NAME_OVERRIDES": {
         "ArtifactKind": "apps.registry.models.Artifact.Kind",
+        "ConnectionKind": "apps.tracking.models.Connection.Kind",
+        "DeliveryState": "apps.tracking.models.Delivery.State",
+        "PromotionState": "apps.registry.models.Promotion.State",
         "RunStatus": "apps.tracking.models.Run.Status",
         "Role": [("viewer", "viewer"), ("contributor", "contributor"), ("approver", "approver"), ("admin", "admin")],
     },

@@ -140,6 +140,20 @@ def register(model_uri: str) -> str:
     return str(client.get_model_version_by_alias(MODEL, "champion").version)
 
 
+def ask_to_serve(maestro: Maestro, version: str) -> str:
+    """Be refused by the gate before `serving`, and ask for it instead. Returns the promotion that waits, "" if it serves."""
+    try:
+        MlflowClient().set_registered_model_alias(MODEL, "serving", version)
+    except mlflow.MlflowException as refusal:
+        print(f"refused: {refusal.message}")
+    body = {"alias": "serving", "version": version, "why": "the tour's model"}
+    asked = maestro.need("POST", f"/api/v1/artifacts/{MODEL}/promotions/", body)
+    print(f"asked for: {asked['state']}")
+    for condition in asked["conditions"]:
+        print(f"  {'is so' if condition['is_met'] else 'missing'}: {condition['text']}")
+    return str(asked["id"]) if asked["state"] == "waiting" else ""
+
+
 def predict_again(features: Any) -> int:
     """Load the champion as any service would; count benign predictions on all rows."""
     champion = mlflow.lightgbm.load_model(f"models:/{MODEL}@champion")
@@ -213,8 +227,10 @@ def admin_of(maestro: Maestro) -> str:
     return maestro.url.replace("://", f"://{slug}.", 1) + "/admin/"
 
 
-def show_links(admin: str, maestro: Maestro, run_id: str) -> None:
+def show_links(admin: str, maestro: Maestro, run_id: str, promotion: str) -> None:
     """Where a person sees all this."""
+    if promotion:
+        print(f"approve  {admin}registry/promotion/{promotion}/change/ (somebody else than who asks: you, signed in)")
     project = maestro.need("GET", f"/api/v1/projects/{PROJECT}/")["id"]
     model = maestro.need("GET", f"/api/v1/artifacts/{MODEL}/")["id"]
     print(f"run      {admin}tracking/run/{run_id}/change/")
@@ -238,16 +254,19 @@ def main() -> None:
     run_id, model_uri, metrics = track(features, target)
     print(f"run {run_id}: balanced accuracy {metrics['balanced_accuracy']:.3f}, uses {USES}")
     step("3. Its model, registered, aliased, loaded and used")
-    print(f"{MODEL} version {register(model_uri)} is champion")
+    version = register(model_uri)
+    print(f"{MODEL} version {version} is champion")
     print(f"the champion calls {predict_again(features)} of {len(target)} benign; {int(target.sum())} are")
-    step("4. How the project went")
+    step("4. `serving` is protected: a gate refuses, and says what is missing")
+    promotion = ask_to_serve(maestro, version)
+    step("5. How the project went")
     print(f"success {record_outcome(maestro, metrics['balanced_accuracy']):.1f} of 100")
-    step("5. Learning from all projects")
+    step("6. Learning from all projects")
     learn(maestro)
-    step("6. Advice for this project")
+    step("7. Advice for this project")
     show_advice(maestro)
-    step("7. See it in the admin (sign in with the user and password of `make demo`)")
-    show_links(found.get("MAESTRO_ADMIN_URL") or admin_of(maestro), maestro, run_id)
+    step("8. See it in the admin (sign in with the user and password of `make demo`)")
+    show_links(found.get("MAESTRO_ADMIN_URL") or admin_of(maestro), maestro, run_id, promotion)
 
 
 if __name__ == "__main__":

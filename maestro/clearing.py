@@ -3,10 +3,9 @@
 import shutil
 from dataclasses import dataclass
 
-from storages.backends.s3 import S3Storage
-
 from maestro import storage
 from maestro.staging import folder_path, located, translated
+from maestro.storage import is_bucket
 
 
 @dataclass(frozen=True)
@@ -24,7 +23,7 @@ def weigh(prefix: str) -> Heap:
     """Count the objects below a prefix, and their bytes. Raises StorageProblem."""
     store = storage.backend()
     with translated():
-        if isinstance(store, S3Storage):
+        if is_bucket(store):
             sizes = [found.size for found in store.bucket.objects.filter(Prefix=f"{located(store, prefix)}/")]
         else:
             sizes = [path.stat().st_size for path in folder_path(store, prefix).rglob("*") if path.is_file()]
@@ -37,7 +36,7 @@ def clear(prefix: str) -> Heap:
         raise ValueError(f"{prefix!r} is no tenant's prefix")
     store, found = storage.backend(), weigh(prefix)
     with translated():
-        if isinstance(store, S3Storage):
+        if is_bucket(store):
             below = f"{located(store, prefix)}/"
             store.bucket.objects.filter(Prefix=below).delete()
             for upload in store.bucket.multipart_uploads.filter(Prefix=below):

@@ -34,6 +34,15 @@ def uuid7() -> uuid.UUID:
     return uuid.UUID(int=value)
 
 
+def is_uuid(text: str) -> bool:
+    """Say whether a text can be an id."""
+    try:
+        uuid.UUID(text)
+    except ValueError:
+        return False
+    return True
+
+
 SPANS = ((1.0, "days"), (24.0, "hours"), (1_440.0, "minutes"), (86_400.0, "seconds"))
 
 

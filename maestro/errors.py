@@ -136,3 +136,9 @@ class StorageFull(MaestroError):
 
     status = 507
     code = "storage_full"
+
+
+class QuotaReached(StorageFull):
+    """A tenant or a project may keep no more bytes. Its facts are the numbers, which every door tells."""
+
+    code = "quota_reached"

@@ -6,11 +6,20 @@ from typing import Final
 JSON_BODY_BYTES: Final = 16 * 2**20
 ASKING_BODY_BYTES: Final = 512 * 2**10  # of a call that only looks
 OPEN_BODY_BYTES: Final = 64 * 2**10  # of a call by somebody who is not known yet
-PAGE_BODY_BYTES: Final = 2 * 2**20  # of a form
+FORM_BYTES: Final = 256 * 2**10  # of a form: its percent-escapes cost many times their length
+PAGE_BODY_BYTES: Final = 2**20  # of a form in parts (multipart/form-data), as those with long texts are sent
 JSON_DEPTH: Final = 64
-JSON_ITEMS: Final = 200_000
+JSON_ITEMS: Final = 50_000  # in one body: each becomes an object, which weighs many times its text
+RECORD_ITEMS: Final = 200_000  # of a body with traces or records, of which there may be many
 QUERY_STRING_BYTES: Final = 16 * 2**10
 FILE_BYTES: Final = 64 * 2**30
+ARCHIVE_FILES: Final = 20_000  # in one zip or tar
+DIGESTS_ASKED: Final = 1_000  # in one question for what is missing
+
+# Uploads in parts
+UPLOAD_PARTS: Final = 1_000
+UPLOADS_OPEN_PERSON: Final = 100  # of one person or key
+QUOTA_BYTES: Final = 2**60  # that a tenant or a project may be allowed
 
 # Refusals
 FAULTS: Final = 20  # that are named in one answer
@@ -63,11 +72,40 @@ FILTER_TERMS: Final = 64
 PATH_BYTES: Final = 1_024
 PATH_SEGMENT_BYTES: Final = 255
 
+# Signatures of versions
+SIGNING_KEYS: Final = 100  # that a tenant trusts at a time
+SIGNATURES: Final = 50  # of one version
+PEM_CHARS: Final = 16_384  # of a key or a certificate
+
+# Searches
+SEARCH_CHARS: Final = 200
+SEARCH_NAME_CHARS: Final = 100
+SEARCHES_SAVED: Final = 200  # by one person or key
+
+# Gates
+ALIAS_CHARS: Final = 255
+GATES: Final = 500  # of one tenant
+GATE_APPROVALS: Final = 10
+GATE_NAMES: Final = 50  # aliases of one gate, and as many files, card sections and metric bounds
+WHY_CHARS: Final = 2_000
+RUN_AGE_HOURS_LEAST: Final = 0.01
+RUN_AGE_HOURS: Final = 87_600.0
+PROMOTIONS_WAITING: Final = 100  # of one artifact
+
 # Work that waits for a worker
 QUESTIONS_WAITING_PERSON: Final = 10  # what-ifs of one person or key
 QUESTIONS_WAITING: Final = 50  # of one tenant
 EXPORTS_WAITING_PERSON: Final = 5
 EXPORTS_WAITING: Final = 20
+
+# Webhooks of forges
+HOOK_BYTES: Final = 25 * 2**20  # of one delivery, the most that GitHub sends
+HOOK_ITEMS: Final = 500_000  # in one delivery
+HOOK_LARGE_MINUTE: Final = 30  # deliveries beyond 1 MB of one connection, in a minute
+HOOK_HEADER_CHARS: Final = 200  # of a delivery's id and of its event's name
+HOOK_SECRET_CHARS: Final = 200
+CONNECTIONS: Final = 50  # open ones of one project
+DELIVERY_DAYS: Final = 30  # that deliveries are kept as they came
 
 # Pages of text
 MARKDOWN_CHARS: Final = 20_000  # rendered of one text; the rest is shown as it is

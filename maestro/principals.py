@@ -1,4 +1,10 @@
-"""The floor: who is asking, with which role, for which projects. No HTTP: every room asks with these words."""
+"""The floor: who is asking, with which role, for which projects. No HTTP: every room asks with these words.
+
+There are two: a `Principal` is who somebody is and what they reach, whoever asks and for whatever; an `Actor` is a
+principal in one act, as the audit log tells it. A verb that changes something takes an `Actor`, a question about what
+somebody sees takes a `Principal`. Doors read both out of a request and hand nothing else on. A `Reach` is no third: it is the
+part of a principal that goes into SQL.
+"""
 
 import uuid
 from collections.abc import Iterable, Mapping
@@ -59,6 +65,12 @@ class Principal:
         return f"{self.kind}:{self.name}"
 
 
+# Maestro itself, in its tasks and commands: nothing bounds it.
+MAESTRO = Principal("maestro", "", "maestro", "admin", "")
+# Who is not known, or was only named: what they may do is nothing.
+NOBODY = Principal("person", "", "", "", "", projects=[])
+
+
 @dataclass(frozen=True)
 class Actor:
     """Who does an act, as the audit log tells it: a principal in one request, or a task or command by its name."""
@@ -67,27 +79,27 @@ class Actor:
     role: str = ""
     address: str = ""
     request_id: str = ""
-    who: Principal | None = None  # None: Maestro itself, which nothing bounds
+    who: Principal = MAESTRO
 
     @property
     def projects(self) -> Reach:
         """The projects in reach; None is every one."""
-        return None if self.who is None else self.who.projects
+        return self.who.projects
 
     @property
     def is_key_of_some(self) -> bool:
         """Say whether this is a key or a job that reaches some projects only."""
-        return self.who is not None and self.who.kind != "person" and self.projects is not None
+        return self.who.kind != "person" and self.projects is not None
 
     def reach_with(self, role: str) -> Reach:
         """The projects where they hold the role; None is every one."""
-        if self.who is None or RANK.get(self.who.role, -1) >= RANK[role]:
+        if RANK.get(self.who.role, -1) >= RANK[role]:
             return self.projects
         return sorted(project for project, held in self.who.project_roles.items() if RANK[held] >= RANK[role])
 
     def require(self, role: str, projects: Iterable[uuid.UUID | None]) -> None:
         """Raise Forbidden unless the role is held in every one of the projects."""
-        if self.who is not None and not all(self.who.has_role(role, project) for project in set(projects)):
+        if not all(self.who.has_role(role, project) for project in set(projects)):
             raise Forbidden(f"this needs the role {role} in every project that it touches")
 
 

@@ -12,16 +12,22 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from boto3.s3.transfer import TransferConfig
-from botocore.exceptions import BotoCoreError, ClientError
 from django.core.files.storage import FileSystemStorage, Storage
-from storages.backends.s3 import S3Storage
 
 from maestro import storage
 from maestro.errors import MaestroError, NotFound, StorageFull
-from maestro.storage import StorageProblem
+from maestro.lazily import Lazily
+from maestro.storage import StorageProblem, is_bucket
+
+if TYPE_CHECKING:
+    from boto3.s3 import transfer
+    from botocore import exceptions as faults
+    from storages.backends.s3 import S3Storage
+else:
+    # Whose bytes lie in a folder never loads the bucket's library, which weighs as much as many of our rooms.
+    transfer, faults = Lazily("boto3.s3.transfer"), Lazily("botocore.exceptions")
 
 CHUNK_BYTES: Final = 2**20
 RESERVE_BYTES: Final = 64 * 2**20
@@ -29,8 +35,7 @@ PART_BYTES: Final = 8 * 2**20
 STAGING: Final = "staging"
 FULL_ERRNOS = (28, 122)  # ENOSPC, EDQUOT
 FULL_CODES = ("507", "InsufficientStorage", "QuotaExceeded", "XMinioStorageFull", "StorageFull")
-MISSING_CODES = ("404", "NoSuchKey", "NotFound")
-ONE_BY_ONE = TransferConfig(multipart_threshold=PART_BYTES, multipart_chunksize=PART_BYTES, use_threads=False)
+MISSING_CODES = ("404", "NoSuchKey", "NotFound", "NoSuchUpload")
 
 
 @dataclass
@@ -79,8 +84,8 @@ def staged(chunks: Iterable[bytes], *, expected_bytes: int = 0) -> Iterator[Stag
     meter = Meter(iter(chunks))
     try:
         with translated():
-            if isinstance(store, S3Storage):
-                bucket_object(store, key).upload_fileobj(meter, Config=ONE_BY_ONE)
+            if is_bucket(store):
+                bucket_object(store, key).upload_fileobj(meter, Config=one_by_one())
             else:
                 write_file(folder_path(store, key), meter, expected_bytes)
         yield Staged(key, meter.digest.hexdigest(), meter.size_bytes)
@@ -93,9 +98,9 @@ def publish(staged_key: str, final_key: str) -> None:
     """Move staged bytes to their final key, replacing equal bytes that may be there."""
     store = storage.backend()
     with translated():
-        if isinstance(store, S3Storage):
+        if is_bucket(store):
             origin = {"Bucket": store.bucket_name, "Key": located(store, staged_key)}
-            bucket_object(store, final_key).copy(origin, Config=ONE_BY_ONE)
+            bucket_object(store, final_key).copy(origin, Config=one_by_one())
             return
         target = folder_path(store, final_key)
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -109,7 +114,7 @@ def read(key: str, start: int, stop: int) -> Iterator[bytes]:
     if start >= stop:
         return iter(())
     with translated():
-        if isinstance(store, S3Storage):
+        if is_bucket(store):
             body = bucket_object(store, key).get(Range=f"bytes={start}-{stop - 1}")["Body"]
             return body.iter_chunks(CHUNK_BYTES)
         handle = open(folder_path(store, key), "rb")  # noqa: SIM115 the generator closes it
@@ -131,7 +136,7 @@ def size_of(key: str) -> int | None:
     store = storage.backend()
     try:
         with translated():
-            if isinstance(store, S3Storage):
+            if is_bucket(store):
                 return int(bucket_object(store, key).content_length)
             return folder_path(store, key).stat().st_size
     except NotFound:
@@ -142,7 +147,7 @@ def remove(key: str) -> None:
     """Delete an object; a missing one is no error."""
     store = storage.backend()
     with translated():
-        if isinstance(store, S3Storage):
+        if is_bucket(store):
             bucket_object(store, key).delete()
         else:
             folder_path(store, key).unlink(missing_ok=True)
@@ -161,7 +166,7 @@ def walk(prefix: str) -> Iterator[Stored]:
     """List every object of the tenant below a prefix, such as `blobs`."""
     store, root = storage.backend(), storage.tenant_prefix()
     with translated():
-        if isinstance(store, S3Storage):
+        if is_bucket(store):
             base = located(store, root) + "/"
             for found in store.bucket.objects.filter(Prefix=f"{base}{prefix}/"):
                 key = f"{root}/{found.key.removeprefix(base)}"
@@ -201,12 +206,17 @@ def folder_path(store: Storage, key: str) -> Path:
     return Path(store.path(key))
 
 
-def located(store: S3Storage, key: str) -> str:
+def located(store: "S3Storage", key: str) -> str:
     """Put the bucket's own prefix before a key."""
     return str(store._normalize_name(key))
 
 
-def bucket_object(store: S3Storage, key: str) -> Any:
+def one_by_one() -> Any:
+    """Send part after part, without threads."""
+    return transfer.TransferConfig(multipart_threshold=PART_BYTES, multipart_chunksize=PART_BYTES, use_threads=False)
+
+
+def bucket_object(store: "S3Storage", key: str) -> Any:
     """Address an object of the bucket."""
     return store.bucket.Object(located(store, key))
 
@@ -220,15 +230,22 @@ def translated() -> Iterator[None]:
         raise NotFound("the bytes are not in the store", "bytes_missing") from error
     except OSError as error:
         raise outage(error.errno in FULL_ERRNOS, error) from error
-    except ClientError as error:
-        facts = error.response.get("Error", {})
-        code = str(facts.get("Code", ""))
+    except Exception as error:
+        # Whoever met no bucket need not load its library to see that this is none of its errors.
+        if not type(error).__module__.startswith("botocore."):
+            raise
+        raise of_bucket(error) from error
+
+
+def of_bucket(error: Exception) -> Exception:
+    """Translate what the bucket's library raised."""
+    if isinstance(error, faults.ClientError):
+        code = str(error.response.get("Error", {}).get("Code", ""))
         if code in MISSING_CODES:
-            raise NotFound("the bytes are not in the store", "bytes_missing") from error
+            return NotFound("the bytes are not in the store", "bytes_missing")
         status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode")
-        raise outage(code in FULL_CODES or status == 507, error) from error
-    except BotoCoreError as error:
-        raise outage(False, error) from error
+        return outage(code in FULL_CODES or status == 507, error)
+    return outage(False, error) if isinstance(error, faults.BotoCoreError) else error
 
 
 def outage(is_full: bool, error: Exception) -> MaestroError:

@@ -6,6 +6,7 @@ The prefix is the tenant's immutable id, never a name that a client chose.
 import uuid
 from functools import lru_cache
 from pathlib import Path
+from typing import TYPE_CHECKING, TypeGuard
 from urllib.parse import urlsplit
 
 from django.conf import settings
@@ -16,6 +17,9 @@ from django.utils.module_loading import import_string
 
 from maestro.database.session import connection
 from maestro.errors import Unavailable
+
+if TYPE_CHECKING:
+    from storages.backends.s3 import S3Storage
 
 PROBE = "_probe"
 # As much as a full disk has no room for; two bytes would still fit beside the entry of their name.
@@ -49,6 +53,11 @@ def backend() -> Storage:
             **settings.S3,
         )
     raise ImproperlyConfigured(f"MAESTRO_STORAGE must begin with file:// or s3://, not {settings.STORAGE_URL!r}")
+
+
+def is_bucket(store: Storage) -> TypeGuard["S3Storage"]:
+    """Say which of the two kinds that `backend` makes this is."""
+    return not isinstance(store, FileSystemStorage)
 
 
 def tenant_prefix() -> str:

@@ -8,11 +8,16 @@ nothing to do or helps, and a message that is lost is sent again when the mark h
 Source  SECURITY requirement R41; round robin over tenants as in Shreedhar and Varghese, Deficit Round Robin (1996)
 """
 
+import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from celery import Task
 from django.core.cache import cache
+from django.db import transaction
+from django.db.models import QuerySet
+from django.db.models.functions import Now
 from kombu.exceptions import OperationalError
 
 from maestro.database.session import connection
@@ -21,15 +26,44 @@ from maestro.errors import Unavailable
 
 @dataclass(frozen=True)
 class Turns:
-    """One kind of work of the tenant that is stood in.
+    """One kind of work of the tenant that is stood in: `free` are the rows that a worker may take, `untaken` those of
+    them that none has begun. A row has `state`, `reason`, `created_at` and `ended_at`.
 
     Units  seconds: how long one piece may take, and so how long a mark holds
     """
 
     name: str
     task: Task
-    waits: Callable[[], bool]
+    free: Callable[[], QuerySet[Any]]
+    untaken: Callable[[], QuerySet[Any]]
     seconds: int
+
+    def send(self) -> None:
+        """Let what was just asked for have its turn once it is committed."""
+        transaction.on_commit(self.send_or_fail)
+
+    def send_or_fail(self) -> None:
+        """Send the tenant's message unless one is on its way; without a broker what waits fails and says so."""
+        try:
+            self.begin()
+        except Unavailable as away:
+            self.untaken().update(state="failed", reason=away.detail, ended_at=Now())
+
+    def work(self, named: str, do: Callable[[uuid.UUID], str]) -> str:
+        """Do the next piece, for the task; older messages name one. Then more wait, or the turn is over."""
+        wanted = uuid.UUID(named) if named else self.next()
+        try:
+            return do(wanted) if wanted else "none waits"
+        finally:
+            self.go_on()
+
+    def next(self) -> uuid.UUID | None:
+        """The oldest piece that a worker may take."""
+        return self.free().order_by("created_at").values_list("pk", flat=True).first()
+
+    def waits(self) -> bool:
+        """Say whether a piece waits for a worker."""
+        return self.free().exists()
 
     def begin(self) -> bool:
         """Send the tenant's message unless one is on its way. Raises Unavailable if the broker does not answer."""

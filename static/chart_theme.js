@@ -40,28 +40,34 @@ window.Maestro = window.Maestro || {};
     };
   }
 
-  const BOX = { width: 172, height: 34 };
+  const BOX = { width: 188, height: 42 };
 
-  /** A thing of a lineage: a box with its name. */
+  /** A thing of a lineage: a box with its name, cut in the middle by the server, and its kind. */
   function box(params, api) {
     const [x, y] = api.coord([api.value(0), api.value(1)]);
     const shape = { x: x - BOX.width / 2, y: y - BOX.height / 2, ...BOX, r: 6 };
-    const label = {
-      text: api.value(2),
-      x,
-      y,
-      align: "center",
-      verticalAlign: "middle",
-      width: BOX.width - 16,
-      overflow: "truncate",
-      fill: token("text"),
-      font: `12px ${getComputedStyle(document.body).fontFamily}`,
-    };
+    const font = getComputedStyle(document.body).fontFamily;
+    const words = (text, dy, size, color) => ({
+      type: "text",
+      silent: true,
+      style: {
+        text,
+        x,
+        y: y + dy,
+        align: "center",
+        verticalAlign: "middle",
+        width: BOX.width - 12,
+        overflow: "truncate",
+        fill: token(color),
+        font: `${size}px ${font}`,
+      },
+    });
     return {
       type: "group",
       children: [
         { type: "rect", shape, style: { fill: token("surface"), stroke: token(api.value(3)), lineWidth: 1.5 } },
-        { type: "text", style: label, silent: true },
+        words(api.value(2), -7, 12, "text"),
+        words(api.value(4), 9, 11, "muted"),
       ],
     };
   }
@@ -105,12 +111,55 @@ window.Maestro = window.Maestro || {};
     return value.startsWith("token:") ? token(value.slice(6)) : value;
   }
 
+  const pen = document.createElement("canvas").getContext("2d");
+
+  /** A name as it fits so many pixels, cut in its middle: what tells two apart stands at their ends as often. */
+  function fitted(name, most) {
+    pen.font = `12px ${getComputedStyle(document.body).fontFamily}`;
+    const letters = [...String(name)];
+    const whole = pen.measureText(letters.join("")).width;
+    if (whole <= most) return letters.join("");
+    for (let kept = Math.floor((letters.length * most) / whole); kept > 2; kept -= 1) {
+      const tail = Math.floor((kept - 1) / 2);
+      const cut = `${letters.slice(0, kept - 1 - tail).join("")}…${letters.slice(letters.length - tail).join("")}`;
+      if (pen.measureText(cut).width <= most) return cut;
+    }
+    return "…";
+  }
+
+  /** The most that names beside the rows of a chart take of its width. */
+  const NAMES = 0.42;
+
+  /** Options whose names beside rows fit a canvas, however wide it will be. */
+  function withNames(options, canvas) {
+    if (!options.yAxis || options.yAxis.type !== "category") return options;
+    const formatter = (name) => fitted(name, NAMES * canvas.clientWidth);
+    const yAxis = { ...options.yAxis, axisLabel: { ...options.yAxis.axisLabel, formatter } };
+    const widths = options.yAxis.data.map((name) => pen.measureText(formatter(name)).width);
+    const { left, right } = options.grid;
+    const middle = (left + MARGIN + Math.max(0, ...widths) + canvas.clientWidth - right) / 2;
+    return { ...options, yAxis, xAxis: withUnit(options.xAxis, middle, canvas.clientWidth) };
+  }
+
+  const MARGIN = 8;
+
+  /** A unit stands below the middle of its axis; too near to the edge it ends below the middle, or is cut. */
+  function withUnit(axis, middle, width) {
+    if (!axis.name) return axis;
+    const [before, around] = [middle - MARGIN, 2 * (width - middle - MARGIN)];
+    const name = fitted(axis.name, Math.max(before, around));
+    const isWide = pen.measureText(name).width > around;
+    return { ...axis, name, nameTextStyle: { ...axis.nameTextStyle, ...(isWide && { align: "right" }) } };
+  }
+
+  /** Each axis names the font: without, names are measured in another than they are drawn in, and cut. */
   function axisStyle(grid) {
+    const fontFamily = getComputedStyle(document.body).fontFamily;
     return {
       axisLine: { lineStyle: { color: token("border") } },
       axisTick: { lineStyle: { color: token("border") } },
-      axisLabel: { color: token("muted"), hideOverlap: true },
-      nameTextStyle: { color: token("muted") },
+      axisLabel: { color: token("muted"), hideOverlap: true, fontFamily },
+      nameTextStyle: { color: token("muted"), fontFamily },
       splitLine: { show: grid, lineStyle: { color: token("border"), opacity: 0.6 } },
     };
   }
@@ -147,5 +196,5 @@ window.Maestro = window.Maestro || {};
     };
   }
 
-  Object.assign(window.Maestro, { token, sig, resolve, theme });
+  Object.assign(window.Maestro, { token, sig, resolve, theme, withNames });
 })();

@@ -2,7 +2,7 @@
 "use strict";
 
 (() => {
-  const { resolve, theme, sig, view, curveOptions, curveRows, bindTools, bindTwin } = window.Maestro;
+  const { resolve, theme, sig, withNames, view, curveOptions, curveRows, bindTools, bindTwin } = window.Maestro;
   const POLL_MS = 2000;
   const THEME = "maestro";
   const figures = new Map();
@@ -62,7 +62,7 @@
       state.chart.on("click", follow);
       state.chart.on("axisareaselected", () => selected(state));
     }
-    state.chart.setOption(shownOptions(state), { notMerge: true });
+    state.chart.setOption(withNames(shownOptions(state), canvas), { notMerge: true });
     state.figure.dataset.drawn = "1";
   }
 

@@ -28,7 +28,8 @@ from apps.tenants.models import Tenant
 from maestro import storage
 from maestro.database.session import connection
 from tests import servers, template_cache
-from tests.web import WebServer, start_web
+from tests.grouping import pytest_xdist_make_scheduler  # noqa: F401 a hook
+from tests.web import WebServer, environment, start_web
 
 # A shell starts what it puts in the background with interrupts ignored, and so would be all that the tests start.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
@@ -41,20 +42,6 @@ os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
 TEMPLATE = "maestro_template"
 ROOT = Path(__file__).resolve().parent.parent
 counter = itertools.count(1)
-
-
-def environment(database: str, folder: Path) -> dict[str, str]:
-    """Write the environment of a process that works on one test database."""
-    postgres = servers.start_postgres()
-    return {
-        "DJANGO_SETTINGS_MODULE": "config.settings_test",
-        "MAESTRO_DATABASE_URL": postgres.dsn("maestro_app", database),
-        "MAESTRO_OWNER_DATABASE_URL": postgres.dsn("maestro_owner", database),
-        "MAESTRO_REDIS_URL": servers.start_valkey(),
-        "MAESTRO_STORAGE": f"file://{folder}",
-        "MAESTRO_BASE_HOST": "localhost",
-        "MAESTRO_HOME": str(folder / "home"),
-    }
 
 
 def make_template(folder: Path) -> None:
@@ -71,7 +58,7 @@ def make_template(folder: Path) -> None:
         tenants = ["--ensure-tenant", "acme", "--ensure-tenant", "globex"]
         done = subprocess.run(
             [sys.executable, str(ROOT / "manage.py"), "migrate_tenants", *tenants],
-            env=os.environ | environment(TEMPLATE, folder),
+            env=os.environ | environment(TEMPLATE, folder, home=folder / "home"),
             capture_output=True,
             text=True,
             check=False,
@@ -88,7 +75,7 @@ def test_environment(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -
     make_template(folder)
     name = f"maestro_{worker_id}"
     servers.clone_database(TEMPLATE, name)
-    values = environment(name, folder)
+    values = environment(name, folder, home=folder / "home")
     number = int(worker_id.removeprefix("gw")) + 1 if worker_id.startswith("gw") else 1
     values["MAESTRO_REDIS_URL"] = values["MAESTRO_REDIS_URL"].rsplit("/", 1)[0] + f"/{number}"
     return values

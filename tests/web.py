@@ -14,10 +14,25 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from maestro.embedded.ports import HOST
+from tests import servers
 from tests.patience import START_SECONDS
 from tests.ports import claim_ports
 
 ROOT = Path(__file__).resolve().parent.parent
+
+
+def environment(database: str, folder: Path, *, home: Path | None = None) -> dict[str, str]:
+    """Write the environment of processes that work on one database and one folder of bytes."""
+    postgres = servers.start_postgres()
+    return {
+        "DJANGO_SETTINGS_MODULE": "config.settings_test",
+        "MAESTRO_DATABASE_URL": postgres.dsn("maestro_app", database),
+        "MAESTRO_OWNER_DATABASE_URL": postgres.dsn("maestro_owner", database),
+        "MAESTRO_REDIS_URL": servers.start_valkey(),
+        "MAESTRO_STORAGE": f"file://{folder}",
+        "MAESTRO_BASE_HOST": "localhost",
+        "MAESTRO_HOME": str(home or folder.parent),
+    }
 
 
 def basic(key: str) -> str:
@@ -98,3 +113,11 @@ def start_web(values: dict[str, str], *, workers: int = 1, threads: int = 8, opt
             time.sleep(0.1)
     server.stop()
     raise RuntimeError(f"the web server did not start; see {log / 'web.log'}")
+
+
+def start_worker(values: dict[str, str], log: Path) -> subprocess.Popen[bytes]:
+    """Start a Celery worker with two processes."""
+    command = [sys.executable, "-m", "celery", "-A", "config", "worker", "--loglevel", "INFO", "--concurrency", "2"]
+    with open(log, "wb") as out:
+        settings = os.environ | values | {"MAESTRO_LOG_LEVEL": "INFO"}
+        return subprocess.Popen(command, cwd=ROOT, env=settings, stdout=out, stderr=out)

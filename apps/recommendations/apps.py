@@ -1,5 +1,7 @@
 """The recommendations room."""
 
+from importlib import import_module
+
 from django.apps import AppConfig
 
 
@@ -9,3 +11,8 @@ class RecommendationsConfig(AppConfig):
     name = "apps.recommendations"
     label = "recommendations"
     default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        """Tell the registry's search what the estimates say."""
+        effects = import_module("apps.recommendations.answers.effects").effects
+        import_module("apps.registry.finding.impacts").offer(effects)

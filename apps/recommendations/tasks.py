@@ -16,7 +16,6 @@ from apps.recommendations.models import Training
 from apps.recommendations.past import outcomes
 from apps.recommendations.work import leases, processes, pruning, questions
 from maestro.database.session import connection
-from maestro.errors import Unavailable
 from maestro.tasks import fan_out, tenant_task
 from maestro.turns import Turns
 
@@ -40,14 +39,10 @@ def train(training: str) -> str:
 @tenant_task(name="apps.recommendations.tasks.answer", soft_time_limit=QUESTION_SECONDS)
 def answer(question: str = "") -> str:
     """Answer the tenant's next question about a project that does not exist yet. Older messages name one."""
-    wanted = uuid.UUID(question) if question else questions.next_waiting()
-    try:
-        return processes.answer(connection.tenant, wanted) if wanted else "none waits"
-    finally:
-        TURNS.go_on()
+    return TURNS.work(question, lambda wanted: processes.answer(connection.tenant, wanted))
 
 
-TURNS = Turns("questions", answer, questions.wait, QUESTION_SECONDS)
+TURNS = Turns("questions", answer, questions.free, questions.untaken, QUESTION_SECONDS)
 
 
 @tenant_task(name="apps.recommendations.tasks.foresee", soft_time_limit=QUESTION_SECONDS)
@@ -115,7 +110,7 @@ def resume_trainings() -> int:
             for training_id in leases.abandoned():
                 deliver(tenant.schema_name, training_id, expires=RESEND_SECONDS)
                 sent += 1
-            begin_questions()
+            TURNS.send_or_fail()
     connection.set_schema_to_public()
     return sent
 
@@ -123,19 +118,6 @@ def resume_trainings() -> int:
 def send(training: Training) -> None:
     """Hand a training to a worker once its row is committed."""
     transaction.on_commit(partial(deliver, connection.schema_name, training.pk))
-
-
-def send_question() -> None:
-    """Let the tenant's questions have their turn once the new one is committed."""
-    transaction.on_commit(begin_questions)
-
-
-def begin_questions() -> None:
-    """Send the tenant's message unless one is on its way; without a broker what waits fails and says so."""
-    try:
-        TURNS.begin()
-    except Unavailable as away:
-        questions.fail_waiting(away.detail)
 
 
 def send_foresee() -> bool:

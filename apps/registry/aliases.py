@@ -2,19 +2,26 @@
 
 import re
 from collections.abc import Callable
+from datetime import datetime
 
 from django.db import transaction
 
-from apps.registry import versions
+from apps.registry import alias_history, artifacts, versions
 from apps.registry.actions import Act
-from apps.registry.models import Alias, Artifact, ArtifactVersion
+from apps.registry.gates import passage
+from apps.registry.models import Alias, AliasMove, Artifact, ArtifactVersion, Evidence, Target
 from apps.tenants.access.audit.recording import record
-from maestro.errors import Invalid, NotFound
+from maestro.errors import Conflict, Invalid, NotFound
 from maestro.principals import Actor
 
 NAME = re.compile(r"[\w-]{1,255}")
 NUMBER_LIKE = re.compile(r"v?\d+", re.IGNORECASE)
 Guard = Callable[[Alias], None]
+ACTS = {
+    AliasMove.Act.SET: Act.ALIAS_SET,
+    AliasMove.Act.MOVE: Act.ALIAS_MOVE,
+    AliasMove.Act.ROLLBACK: Act.ALIAS_ROLLBACK,
+}
 
 
 def check_alias(name: str) -> None:
@@ -24,11 +31,19 @@ def check_alias(name: str) -> None:
 
 
 def point(
-    artifact: Artifact, name: str, version: ArtifactVersion, by: Actor, *, guard: Guard | None = None
+    artifact: Artifact,
+    name: str,
+    version: ArtifactVersion,
+    by: Actor,
+    *,
+    at: datetime,
+    why: str = "",
+    guard: Guard | None = None,
 ) -> tuple[Alias, str]:
     """Set or move an alias. Returns it and the number that it pointed at before, or nothing.
 
-    One that points there already stays as it is. `guard` is asked before one is moved. Raises Invalid, NotFound, Forbidden.
+    One that points there already stays as it is. `guard` is asked before one is moved. Raises Invalid, NotFound,
+    Forbidden, and Conflict (`gate_refused`) if a gate stands before it that the version does not pass.
     """
     check_alias(name)
     with transaction.atomic():
@@ -39,29 +54,92 @@ def point(
             return old, before
         if old is not None and guard is not None:
             guard(old)
-        alias, _ = Alias.objects.update_or_create(artifact=artifact, name=name, defaults={"version": held})
-        record(
-            by,
-            Act.ALIAS_MOVE if old else Act.ALIAS_SET,
-            object_type="Alias",
-            object_id=f"{held.artifact.name}@{name}",
-            before={"version": before} if old else None,
-            after={"version": str(held.number)},
-        )
+        evidence = passage.enter(held, Target("alias", name), by, at=at, why=why)
+        act = AliasMove.Act.MOVE if old else AliasMove.Act.SET
+        alias = turn(held, name, by, act=act, at=at, evidence=evidence, why=why)
     return alias, before
 
 
-def take_away(artifact: Artifact, name: str, by: Actor, *, guard: Guard | None = None) -> bool:
-    """Take an alias away, and say whether there was one. `guard` is asked with the row held."""
+def admit(version: ArtifactVersion, name: str, by: Actor, *, at: datetime, why: str) -> tuple[Alias, bool]:
+    """Set an alias that another tool had, with its artifact held. Says whether a gate stands before it. Raises Invalid."""
+    check_alias(name)
+    evidence = passage.admit(version, Target("alias", name), by, at=at, why=why)
+    is_there = Alias.objects.filter(artifact=version.artifact, name=name).exists()
+    act = AliasMove.Act.MOVE if is_there else AliasMove.Act.SET
+    alias = turn(version, name, by, act=act, at=at, evidence=evidence, why=why)
+    return alias, evidence is not None
+
+
+def turn(
+    version: ArtifactVersion,
+    name: str,
+    by: Actor,
+    *,
+    act: AliasMove.Act,
+    at: datetime,
+    evidence: Evidence | None,
+    why: str,
+) -> Alias:
+    """Let an alias point at a version that is held, in one transaction with what is kept of it."""
+    artifact = version.artifact
+    old = Alias.objects.select_related("version").filter(artifact=artifact, name=name).first()
+    was = old.version if old else None
+    alias, _ = Alias.objects.update_or_create(artifact=artifact, name=name, defaults={"version": version})
+    alias_history.note(artifact, name, by, act=act, at=at, old=was, new=version, evidence=evidence, why=why)
+    record(
+        by,
+        ACTS[act],
+        object_type="Alias",
+        object_id=f"{artifact.name}@{name}",
+        before={"version": str(was.number)} if was else None,
+        after={"version": str(version.number)},
+    )
+    return alias
+
+
+def roll_back(
+    artifact: Artifact, name: str, by: Actor, *, at: datetime, why: str = "", guard: Guard | None = None
+) -> tuple[Alias, str]:
+    """Let an alias point again where it pointed before. Returns it and the number that it pointed at.
+
+    Raises NotFound, Forbidden, or Conflict: there is no earlier version, or it never passed the gate that stands there.
+    """
     with transaction.atomic():
-        held = Alias.objects.select_for_update(of=("self",)).select_related("version", "artifact")
-        found = held.filter(artifact=artifact, name=name).first()
+        held = artifacts.hold(artifact, by)
+        alias = fetch_alias(held, name)
+        if guard is not None:
+            guard(alias)
+        back = alias_history.previous(alias)
+        if back is None:
+            raise Conflict(
+                f"{held.name}@{name} pointed at no earlier version that is still there", "no_earlier_version"
+            )
+        back.artifact = held
+        evidence = passage.come_back(back, Target("alias", name), by, at=at, why=why)
+        moved = turn(back, name, by, act=AliasMove.Act.ROLLBACK, at=at, evidence=evidence, why=why)
+    return moved, str(alias.version.number)
+
+
+def take_away(
+    artifact: Artifact, name: str, by: Actor, *, at: datetime, why: str = "", guard: Guard | None = None
+) -> bool:
+    """Take an alias away, and say whether there was one. `guard` is asked with the row held.
+
+    Raises Forbidden (`gate_refused`) if it is protected and nobody who may approve does it.
+    """
+    with transaction.atomic():
+        held = artifacts.hold(artifact, by)
+        found = Alias.objects.select_related("version__logged_model").filter(artifact=held, name=name).first()
         if found is None:
             return False
         if guard is not None:
             guard(found)
+        found.artifact = found.version.artifact = held
+        evidence = passage.leave(found.version, Target("alias", name), by, at=at, why=why)
+        act = AliasMove.Act.DELETE
+        alias_history.note(held, name, by, act=act, at=at, old=found.version, new=None, evidence=evidence, why=why)
         before = {"version": str(found.version.number)}
-        record(by, Act.ALIAS_DELETE, object_type="Alias", object_id=f"{artifact.name}@{name}", before=before)
+        record(by, Act.ALIAS_DELETE, object_type="Alias", object_id=f"{held.name}@{name}", before=before)
         found.delete()
     return True
 

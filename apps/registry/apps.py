@@ -13,7 +13,7 @@ class RegistryConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        """Offer the folders of logged models to the artifact proxy, and follow runs that are moved."""
+        """Offer the folders of logged models to the artifact proxy, follow runs that are moved, tell what names bytes."""
         logging_models = import_module("apps.registry.logged_models")
         roots = import_module("apps.tracking.files.folders")
         roots.offer("models", logging_models.model_root)
@@ -21,4 +21,7 @@ class RegistryConfig(AppConfig):
         following = import_module("apps.registry.moved_runs")
         moving.offer(following.follow)
         import_module("apps.tracking.writers").offer(logging_models.within_reach)
+        uses = import_module("apps.tracking.files.use")
+        for name, statement in import_module("apps.registry.contents").NAMES.items():
+            uses.offer(name, statement)
         import_module("apps.tracking.retention.pruning").spare(following.relied_on)

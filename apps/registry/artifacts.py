@@ -1,19 +1,21 @@
 """The registry room: make, change, rename and delete artifacts. An MLflow registered model is one of kind model."""
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from uuid import UUID
 
 from django.db import IntegrityError, transaction
 from django.db.models import ProtectedError
 
-from apps.registry import notes
+from apps.registry import alias_history, notes, prompts
 from apps.registry.actions import Act
-from apps.registry.models import Artifact, ArtifactTag, ArtifactVersion
+from apps.registry.gates import passage
+from apps.registry.models import Artifact, ArtifactTag, ArtifactVersion, Gate
 from apps.registry.scoping import require_own
 from apps.tenants.access.audit.recording import record
 from apps.tracking.files.paths import clean_artifact_path
+from maestro.clock import from_ms
 from maestro.errors import AlreadyExists, Conflict, Invalid, NotFound
 from maestro.principals import Actor
 
@@ -50,8 +52,15 @@ def check_name(name: str) -> None:
 
 
 def make(new: NewArtifact, by: Actor, *, at_ms: int) -> Artifact:
-    """Make an artifact. Raises AlreadyExists, or Invalid for a name that no address can hold."""
+    """Make an artifact. Raises AlreadyExists, or Invalid for a name that no address can hold.
+
+    That something is a prompt, its kind says, and a note for MLflow's clients.
+    """
     check_name(new.name)
+    is_prompt = new.kind == Artifact.Kind.PROMPT
+    notes.check_prompt(prompts.IS_PROMPT, new.tags.get(prompts.IS_PROMPT), is_prompt=is_prompt)
+    if is_prompt:
+        new = replace(new, tags={**new.tags, prompts.IS_PROMPT: "true"})
     with transaction.atomic():
         artifact = insert(new, at_ms)
         record(by, Act.ARTIFACT_CREATE, subject=artifact, after=facts_of(artifact))
@@ -66,13 +75,14 @@ def insert(new: NewArtifact, at_ms: int) -> Artifact:
             artifact = Artifact.objects.create(**facts, created_ms=at_ms, updated_ms=at_ms)
             ArtifactTag.objects.bulk_create(ArtifactTag(artifact=artifact, key=k, value=v) for k, v in new.tags.items())
     except IntegrityError as error:
-        raise name_is_taken(new.name) from error
+        raise name_is_taken(new.name, new.kind) from error
     return artifact
 
 
-def name_is_taken(name: str) -> AlreadyExists:
+def name_is_taken(name: str, kind: str) -> AlreadyExists:
     """Say that an artifact has the name already."""
-    return AlreadyExists(f"the name {name!r} is taken", facts={"artifact_name": name})
+    facts = {"prompt_name" if kind == Artifact.Kind.PROMPT else "artifact_name": name}
+    return AlreadyExists(f"the name {name!r} is taken", facts=facts)
 
 
 def facts_of(artifact: Artifact) -> dict[str, Any]:
@@ -84,24 +94,25 @@ def facts_of(artifact: Artifact) -> dict[str, Any]:
         "card": artifact.card,
         "owner": artifact.owner,
         "project": str(artifact.project_id) if artifact.project_id else None,
-        "tags": {tag.key: tag.value for tag in artifact.tags.all()},
+        "tags": {tag.key: tag.value for tag in artifact.tags.all() if tag.key not in prompts.KEPT},
     }
 
 
 def check_same(artifact: Artifact, facts: Mapping[str, Any]) -> None:
     """Raise AlreadyExists if an artifact has other facts than somebody says who would make it."""
     known = facts_of(artifact)
-    different = sorted(name for name, value in facts.items() if known[name] != value)
+    said = dict(facts) | ({"tags": notes.without_kept(facts["tags"])} if "tags" in facts else {})
+    different = sorted(name for name, value in said.items() if known[name] != value)
     if different:
         raise AlreadyExists(f"this artifact has another {', '.join(different)}; PATCH changes it")
 
 
 def hold(artifact: Artifact, by: Actor) -> Artifact:
     """Lock an artifact to be changed and read it anew. Raises NotFound if it went meanwhile, or Forbidden."""
-    held = Artifact.objects.select_for_update().filter(pk=artifact.pk).first()
+    held = Artifact.objects.select_for_update(of=("self",)).select_related("project").filter(pk=artifact.pk).first()
     if held is None:
         raise NotFound("there is no such artifact")
-    require_own(by, held)
+    require_own(by.who, held)
     return held
 
 
@@ -115,18 +126,21 @@ def change(
 ) -> Artifact:
     """Write some facts of an artifact; `tags` replaces all of them. `guard` is asked with the row held.
 
-    Raises NotFound, Forbidden.
+    Raises Invalid, NotFound, Forbidden.
     """
     plain = {name: value for name, value in facts.items() if name != "tags"}
     with transaction.atomic():
         held = hold(artifact, by)
         if guard is not None:
             guard(held)
+        if (held.kind == Artifact.Kind.PROMPT) != (plain.get("kind", held.kind) == Artifact.Kind.PROMPT):
+            raise Invalid("a prompt stays a prompt, and nothing else becomes one", "kind_is_fixed")
         if "tags" in facts and notes.replace(held, facts["tags"], by) and not plain:
             touch(held, at_ms=at_ms)
         if plain:
-            before = facts_of(held)
+            before, gates, home = facts_of(held), list(Gate.objects.over(held)), held.project_id
             touch(held, at_ms=at_ms, **plain)
+            passage.require_same_gates(held, gates, by, home=home)
             was, now = ({name: told[name] for name in plain} for told in (before, facts_of(held)))
             record(by, Act.ARTIFACT_CHANGE, subject=held, before=was, after=now)
     return held
@@ -141,25 +155,33 @@ def touch(row: Artifact | ArtifactVersion, *, at_ms: int, **facts: Any) -> None:
 
 
 def rename(artifact: Artifact, name: str, by: Actor, *, at_ms: int) -> Artifact:
-    """Give an artifact another name. Raises AlreadyExists, Invalid, NotFound, Forbidden."""
+    """Give an artifact another name, which is for approvers once something protected points into it.
+
+    Raises AlreadyExists, Invalid, NotFound, Forbidden.
+    """
     check_name(name)
     with transaction.atomic():
         held = hold(artifact, by)
         before = held.name
+        if passage.protected_of(held):
+            passage.require_approver(by, held.project_id, "what is protected in it is known by its name")
         try:
             with transaction.atomic():
                 touch(held, at_ms=at_ms, name=name)
         except IntegrityError as error:
-            raise name_is_taken(name) from error
+            raise name_is_taken(name, held.kind) from error
         held.versions.update(updated_ms=at_ms)
         record(by, Act.ARTIFACT_RENAME, subject=held, before={"name": before}, after={"name": name})
     return held
 
 
-def delete(artifact: Artifact, by: Actor) -> None:
+def delete(artifact: Artifact, by: Actor, *, at_ms: int) -> None:
     """Delete an artifact and its versions. Raises Conflict if something uses one of them, NotFound, Forbidden."""
+    at, why = from_ms(at_ms), "the artifact was deleted"
     with transaction.atomic():
         held = hold(artifact, by)
+        passage.leave_all(held, by, at=at, why=why)
+        alias_history.note_deletions(held, by, at=at, why=why, version=None)
         record(by, Act.ARTIFACT_DELETE, subject=held, before=facts_of(held))
         take_away(held)
 

@@ -12,6 +12,7 @@ from apps.registry.models import Edge, LoggedModel
 from apps.registry.models.logged import MODEL_ID, no_model
 from apps.tenants.access.audit.recording import record
 from apps.tracking.files.folders import Root
+from apps.tracking.files.quotas import share_of
 from apps.tracking.models import Experiment, Run, RunModel
 from apps.tracking.runs import documents
 from maestro.errors import Invalid, NotFound
@@ -148,13 +149,13 @@ def note_outputs(run: Run, outputs: list[tuple[LoggedModel, int]]) -> None:
 def model_root(model_id: str) -> Root | None:
     """Find a logged model's folder of files. One that is registered takes no more: others rely on its bytes."""
     try:
-        model = LoggedModel.objects.active().select_related("experiment").fetch(model_id)
+        model = LoggedModel.objects.active().select_related("experiment__project").fetch(model_id)
     except NotFound:
         return None
     refusal = ""
     if model.versions.exists():
         refusal = f"{model.model_id} is registered, so its files never change; log the model again"
-    return Root(model.artifact_uri, model.files, project_of(model), refusal)
+    return Root(model.artifact_uri, model.files, project_of(model), refusal, share=share_of(model.experiment.project))
 
 
 def project_of(model: LoggedModel) -> uuid.UUID | None:

@@ -9,22 +9,22 @@ from apps.registry.models import Artifact
 from apps.tracking.models import Run
 from apps.tracking.scoping import runs_for
 from maestro.errors import Forbidden, Invalid, NotFound
-from maestro.principals import Actor, Principal
+from maestro.principals import Principal
 
 
-def artifacts_for(principal: Principal | Actor) -> Any:
+def artifacts_for(principal: Principal) -> Any:
     """Artifacts that a principal may see."""
     return Artifact.objects.visible_to(principal.projects)
 
 
-def changeable(principal: Principal | Actor, reference: str) -> Artifact:
+def changeable(principal: Principal, reference: str) -> Artifact:
     """Fetch an artifact to be changed. Raises NotFound, or Forbidden for a shared one out of reach."""
     artifact: Artifact = artifacts_for(principal).fetch(reference)
     require_own(principal, artifact)
     return artifact
 
 
-def require_own(principal: Principal | Actor, artifact: Artifact) -> None:
+def require_own(principal: Principal, artifact: Artifact) -> None:
     """Raise Forbidden if a key of one project, or a role in projects alone, would change what all projects share."""
     if principal.projects is not None and artifact.project_id not in principal.projects:
         raise Forbidden(
@@ -33,7 +33,7 @@ def require_own(principal: Principal | Actor, artifact: Artifact) -> None:
         )
 
 
-def runs_named(principal: Principal | Actor, identities: Iterable[str | None]) -> dict[str, Run]:
+def runs_named(principal: Principal, identities: Iterable[str | None]) -> dict[str, Run]:
     """Fetch at once the runs that a body names, by how it names them. Those that are not there are left out."""
     ids: dict[str, UUID] = {}
     for identity in identities:
@@ -43,7 +43,7 @@ def runs_named(principal: Principal | Actor, identities: Iterable[str | None]) -
     return {identity: found[pk] for identity, pk in ids.items() if pk in found}
 
 
-def run_named(principal: Principal | Actor, identity: str | None) -> Run | None:
+def run_named(principal: Principal, identity: str | None) -> Run | None:
     """Fetch the run that a body names. Raises Invalid."""
     if not identity:
         return None

@@ -15,7 +15,7 @@ from apps.tracking.files.paths import clean_artifact_path
 from apps.tracking.models import Blob, Run
 from apps.tracking.scoping import experiments_for, runs_for
 from maestro.errors import Invalid, NotFound
-from maestro.principals import Actor, Principal
+from maestro.principals import Principal
 
 CLOUDS = frozenset(
     ("s3", "s3a", "s3n", "gs", "wasb", "wasbs", "abfs", "abfss", "adl", "hdfs", "viewfs", "dbfs", "r2", "b2", "oci")
@@ -36,7 +36,7 @@ class Origin:
 
 
 def resolve(
-    source: str, run: Run | None, model: LoggedModel | None, *, principal: Principal | Actor, run_hex: str = ""
+    source: str, run: Run | None, model: LoggedModel | None, *, principal: Principal, run_hex: str = ""
 ) -> Origin:
     """Find out what a source means to one who asks; `run_hex` is the run's id as it was said. Raises Invalid."""
     check_text(source)
@@ -89,7 +89,7 @@ def from_run_uri(source: str, run: Run | None, run_hex: str) -> Origin:
     return Origin(source, run, None, files_below(run, inside) if run else [])
 
 
-def from_registry(source: str, run: Run | None, model: LoggedModel | None, *, principal: Principal | Actor) -> Origin:
+def from_registry(source: str, run: Run | None, model: LoggedModel | None, *, principal: Principal) -> Origin:
     """Accept models:/m-<id>, and models:/name/version, which copies that version's source."""
     rest = source.removeprefix("models:").lstrip("/")
     if MODEL_ID.fullmatch(rest):
@@ -112,12 +112,12 @@ def from_registry(source: str, run: Run | None, model: LoggedModel | None, *, pr
     return Origin(copied.download_uri, run or seen_run(copied.run, principal), origin, files)
 
 
-def seen_run(run: Run | None, principal: Principal | Actor) -> Run | None:
+def seen_run(run: Run | None, principal: Principal) -> Run | None:
     """The run that something came from, if it is within reach: a copy neither tells of it nor binds it else."""
     return runs_for(principal).filter(pk=run.pk).first() if run else None
 
 
-def seen_model(model: LoggedModel | None, principal: Principal | Actor) -> LoggedModel | None:
+def seen_model(model: LoggedModel | None, principal: Principal) -> LoggedModel | None:
     """The logged model that a version came from, if it is within reach."""
     within = LoggedModel.objects.filter(experiment__in=experiments_for(principal)).select_related("experiment")
     return within.filter(pk=model.pk).first() if model else None

@@ -2,12 +2,17 @@
 
 from celery import shared_task
 from django.utils import timezone
+from kombu.exceptions import OperationalError
 
 from apps.registry import observations
+from apps.registry.finding import meaning, sentences
+from apps.registry.upkeep import manifests
+from maestro.database.session import connection
 from maestro.tasks import fan_out, tenant_task
 
 SCAN_SECONDS = 300
 SPREAD_SECONDS = 20
+QUESTION_SECONDS = 10
 
 
 @tenant_task(name="apps.registry.tasks.observe_usages", soft_time_limit=SCAN_SECONDS)
@@ -27,3 +32,45 @@ def observe_everywhere() -> int:
 def observe_all() -> int:
     """Let every tenant's scan run, which looks back: ids may be committed out of their order."""
     return fan_out(observe_usages, jitter_seconds=SCAN_SECONDS)
+
+
+@tenant_task(name="apps.registry.tasks.write_manifests", soft_time_limit=SCAN_SECONDS)
+def write_manifests() -> int:
+    """Write the manifests of versions that are new or have changed beside their bytes."""
+    return manifests.write_due(timezone.now())
+
+
+@shared_task(name="apps.registry.tasks.write_manifests_everywhere")
+def write_manifests_everywhere() -> int:
+    """Write manifests in every tenant that has some to write."""
+    return fan_out(write_manifests, jitter_seconds=SPREAD_SECONDS, is_due=manifests.is_due)
+
+
+@tenant_task(name="apps.registry.tasks.read_meanings", soft_time_limit=SCAN_SECONDS)
+def read_meanings() -> int:
+    """Read what artifacts mean that are new or have changed."""
+    return meaning.read_due()
+
+
+@shared_task(name="apps.registry.tasks.read_meanings_everywhere")
+def read_meanings_everywhere() -> int:
+    """Read meanings in every tenant that has some to read, where this is installed."""
+    if not sentences.is_installed():
+        return 0
+    return fan_out(read_meanings, jitter_seconds=SPREAD_SECONDS, is_due=meaning.is_due)
+
+
+@tenant_task(name="apps.registry.tasks.answer_meaning", soft_time_limit=QUESTION_SECONDS)
+def answer_meaning(text: str) -> None:
+    """Read what a question means, for who waits for it."""
+    meaning.answer(text)
+
+
+def send_question(text: str) -> bool:
+    """Have a worker read a question. Says whether it was sent."""
+    try:
+        told = {"text": text, "schema": connection.schema_name}
+        answer_meaning.apply_async(kwargs=told, retry=False, expires=QUESTION_SECONDS)
+    except OperationalError:
+        return False
+    return True

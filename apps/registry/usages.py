@@ -96,7 +96,7 @@ def say(project: Project, news: list[NewUsage], by: Actor, *, at: datetime, repl
 
     Raises Invalid naming the entry that is wrong.
     """
-    known = {one.name: one for one in artifacts_for(by).filter(name__in={new.mention.artifact for new in news})}
+    known = {one.name: one for one in artifacts_for(by.who).filter(name__in={new.mention.artifact for new in news})}
     versions = numbered(news, known)
     with transaction.atomic():
         for index, new in enumerate(news):

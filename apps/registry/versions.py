@@ -3,34 +3,27 @@
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from django.db import transaction
 from django.db.models import F
 
-from apps.registry import artifacts, logged_models, notes, sources
+from apps.registry import alias_history, artifacts, logged_models, notes, prompts, sources
 from apps.registry.actions import Act
-from apps.registry.contents import nameable
+from apps.registry.contents import NewFile, resolve_files
+from apps.registry.gates import passage
 from apps.registry.models import Artifact, ArtifactVersion, Edge, LoggedModel, VersionFile
 from apps.registry.sources import Origin
 from apps.tenants.access.audit.recording import record
-from apps.tracking.files import blobs
-from apps.tracking.files.paths import clean_artifact_path
-from apps.tracking.models import Blob, Run
-from maestro.errors import Conflict, Fault, Invalid, NotFound
+from apps.tracking.files import blobs, quotas
+from apps.tracking.files.quotas import share_of
+from apps.tracking.models import Run
+from maestro.clock import from_ms
+from maestro.errors import Conflict, Invalid, NotFound
 from maestro.principals import Actor
 
 VERSIONS_TAG = "mlflow.modelVersions"
-
-
-@dataclass(frozen=True)
-class NewFile:
-    """A file of a version to be made: a path, and a digest of bytes that are here or a short text."""
-
-    path: str
-    sha256: str = ""
-    text: str | None = None
 
 
 @dataclass(frozen=True)
@@ -62,21 +55,47 @@ def digest_of(files: Iterable[tuple[str, str]]) -> str:
     return hashlib.sha256(manifest_of(files).encode()).hexdigest()
 
 
-def make(artifact: Artifact, new: NewVersion, by: Actor, *, at_ms: int) -> tuple[ArtifactVersion, bool]:
-    """Make the next version. Says whether it was made: of named files that are a version already, that one is returned.
+@dataclass(frozen=True)
+class Gathered:
+    """A version to be made whose bytes are all in the store."""
 
-    Raises Invalid naming the file or the source that is wrong, NotFound, Forbidden.
+    artifact: Artifact
+    new: NewVersion
+    origin: Origin
+    digest: str
+
+
+def make(artifact: Artifact, new: NewVersion, by: Actor, *, at_ms: int) -> tuple[ArtifactVersion, bool]:
+    """Make the next version, as `gather` and `put` do."""
+    return put(gather(artifact, new, by), by, at_ms=at_ms)
+
+
+def gather(artifact: Artifact, new: NewVersion, by: Actor) -> Gathered:
+    """Find a new version's bytes and bring short texts into the store. Best outside a transaction, which it would hold up.
+
+    Raises Invalid naming the file or the source that is wrong, QuotaReached
     """
+    new = with_template(artifact, new, by)
     origin = origin_of(new, by)
     digest = digest_of((path, blob.sha256) for path, blob in origin.files) if origin.files else ""
     if new.digest and digest != new.digest:
         raise Invalid(f"these files have the digest {digest}, not {new.digest[:100]}", "digest_mismatch")
+    return Gathered(artifact, new, origin, digest)
+
+
+def put(gathered: Gathered, by: Actor, *, at_ms: int) -> tuple[ArtifactVersion, bool]:
+    """Make a version of what was gathered. Says whether it was made: what is a version already is returned.
+
+    Raises QuotaReached, NotFound, Forbidden
+    """
+    new, origin, digest = gathered.new, gathered.origin, gathered.digest
     with transaction.atomic():
         # The lock on the artifact makes numbers dense, and lets only one of several equal requests make the version.
-        held = artifacts.hold(artifact, by)
+        held = artifacts.hold(gathered.artifact, by)
         same = None if new.source else ArtifactVersion.objects.filter(artifact=held, digest=digest, source="").first()
         if same is not None:
             return same, False
+        quotas.take({b.sha256: b.size_bytes for _, b in origin.files}, share_of(held.project), are_kept=True)
         version = insert(held, new, origin, digest=digest, by=by, at_ms=at_ms)
         join(version, at_ms)
         record(by, Act.VERSION_CREATE, subject=version, after=facts_of(version))
@@ -85,9 +104,46 @@ def make(artifact: Artifact, new: NewVersion, by: Actor, *, at_ms: int) -> tuple
 
 def origin_of(new: NewVersion, by: Actor) -> Origin:
     """Find a new version's files, and what it came from. Raises Invalid naming what is wrong."""
-    if new.source:
-        return sources.resolve(new.source, new.run, new.model, principal=by, run_hex=new.run_hex)
+    if new.source and not new.files:
+        return sources.resolve(new.source, new.run, new.model, principal=by.who, run_hex=new.run_hex)
     return Origin("", new.run, new.model, list(resolve_files(new.files, by=by).items()))
+
+
+def with_template(artifact: Artifact, new: NewVersion, by: Actor) -> NewVersion:
+    """Complete a version of a prompt: its template is its file and its notes, whichever of them came. Raises Invalid."""
+    is_prompt, is_said = artifact.kind == Artifact.Kind.PROMPT, prompts.is_said(new.tags)
+    if is_said > is_prompt or (is_prompt and new.source and not is_said):
+        raise not_that_kind(artifact)
+    if not is_prompt:
+        return new
+    if not new.source:
+        given = prompts.from_files(texts_of(new.files, by))
+        return replace(new, tags=notes.without_kept(new.tags) | given.tags)
+    if new.source not in prompts.PLACEHOLDERS:
+        raise sources.refused(new.source, "a prompt has no source; its clients write a placeholder")
+    given = prompts.from_tags(new.tags)
+    files = [NewFile(path, text=text) for path, text in given.files.items()]
+    return replace(new, files=files, tags=dict(new.tags) | given.tags)
+
+
+def not_that_kind(artifact: Artifact) -> Invalid:
+    """Say that a template is no version of a model, and a model none of a prompt."""
+    other = ("prompt", "model") if artifact.kind == Artifact.Kind.PROMPT else ("model", "prompt")
+    facts = {"artifact_name": artifact.name, "is_a": other[0], "not_a": other[1]}
+    return Invalid(f"{artifact.name} is a {other[0]}, not a {other[1]}", "wrong_kind", facts=facts)
+
+
+def texts_of(files: list[NewFile], by: Actor) -> dict[str, str]:
+    """Read the files of a prompt's version. Raises Invalid."""
+    prompts.check_paths(file.path for file in files)
+    found = resolve_files([file for file in files if file.text is None], by=by)
+    if any(blob.size_bytes > prompts.BYTES_MOST for blob in found.values()):
+        raise prompts.too_long()
+    told = {file.path: file.text for file in files if file.text is not None}
+    try:
+        return told | {path: b"".join(blobs.read(blob)).decode() for path, blob in found.items()}
+    except UnicodeDecodeError as error:
+        raise prompts.bad_template("a prompt is text in UTF-8") from error
 
 
 def insert(
@@ -159,7 +215,7 @@ def facts_of(version: ArtifactVersion) -> dict[str, Any]:
         "source": version.source,
         "run": version.run_hex,
         "model": version.logged_model.model_id if version.logged_model else None,
-        "tags": {tag.key: tag.value for tag in version.tags.all()},
+        "tags": notes.without_kept({tag.key: tag.value for tag in version.tags.all()}),
     }
 
 
@@ -192,6 +248,8 @@ def change(
             guard(held)
         if plain.get("state") == ArtifactVersion.State.ARCHIVED and held.aliases.exists():
             raise Conflict("an alias points at this version; move it first", "aliased")
+        if plain.get("state") == ArtifactVersion.State.ARCHIVED:
+            passage.leave_all(held.artifact, by, at=from_ms(at_ms), why="archived", version=held)
         if "tags" in facts and notes.replace(held, facts["tags"], by) and not plain:
             artifacts.touch(held, at_ms=at_ms)
         if plain:
@@ -202,46 +260,15 @@ def change(
 
 
 def delete(version: ArtifactVersion, by: Actor, *, at_ms: int) -> None:
-    """Delete a version and its aliases, which changes its artifact. Raises Conflict if something uses it."""
+    """Delete a version and its aliases, which changes its artifact.
+
+    Raises Conflict if something uses it, or Forbidden (`gate_refused`) if a protected alias or stage is its.
+    """
+    at, why = from_ms(at_ms), "the version was deleted"
     with transaction.atomic():
         held = hold(version, by)
+        passage.leave_all(held.artifact, by, at=at, why=why, version=held)
+        alias_history.note_deletions(held.artifact, by, at=at, why=why, version=held)
         record(by, Act.VERSION_DELETE, subject=held, before=facts_of(held))
         artifacts.take_away(held)
         Artifact.objects.filter(pk=held.artifact_id).update(updated_ms=at_ms)
-
-
-def resolve_files(files: list[NewFile], *, by: Actor) -> dict[str, Blob]:
-    """Find each file's bytes among those that somebody may name, storing short texts.
-
-    Raises Invalid naming the entry that is wrong.
-    """
-    check_tree([file.path for file in files])
-    known = nameable(by, {file.sha256 for file in files if file.text is None})
-    for index, file in enumerate(files):
-        if file.text is None and file.sha256 not in known:
-            raise refused(index, "unknown_blob", "these bytes are not here yet: PUT them to /api/v1/blobs/{sha256}/")
-    return {f.path: known[f.sha256] if f.text is None else blobs.store_text(f.text) for f in files}
-
-
-def check_tree(paths: list[str]) -> None:
-    """Raise Invalid for a bad path, one that stands twice, or a file that is a folder as well."""
-    seen: set[str] = set()
-    folders: set[str] = set()
-    for index, path in enumerate(paths):
-        try:
-            clean_artifact_path(path)
-        except Invalid as error:
-            raise refused(index, error.code, error.detail) from error
-        if path in seen:
-            raise refused(index, "duplicate_path", "this path stands twice")
-        seen.add(path)
-        parts = path.split("/")
-        folders.update("/".join(parts[:end]) for end in range(1, len(parts)))
-    for index, path in enumerate(paths):
-        if path in folders:
-            raise refused(index, "bad_path", "this is a file and a folder at once")
-
-
-def refused(index: int, code: str, detail: str) -> Invalid:
-    """Name the file that is wrong."""
-    return Invalid(f"files[{index}]: {detail}", code, faults=[Fault(f"/files/{index}", code, detail)])

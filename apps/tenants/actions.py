@@ -9,5 +9,8 @@ class Act(Action):
     TENANT_CREATE = "tenant.create"
     TENANT_SUSPEND = "tenant.suspend"
     TENANT_RESUME = "tenant.resume"
+    TENANT_QUOTA = "tenant.quota"
     TENANT_BEGIN_ERASING = "tenant.begin_erasing"
     TENANT_ERASE = "tenant.erase"
+    TENANT_EXPORT = "tenant.export"
+    TENANT_IMPORT = "tenant.import"

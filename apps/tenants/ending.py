@@ -71,12 +71,12 @@ def move(slug: str, before: Tenant.State, after: Tenant.State, kind: str, by: st
 
 
 def erase(slug: str, *, by: str, settle_seconds: float = SETTLE_SECONDS) -> Belongings:
-    """Erase a suspended tenant: schema, role, rows, cached values and bytes. Safe to repeat after an interruption.
+    """Erase a suspended tenant, or one that was only half imported: schema, role, rows, cached values and bytes. Safe to repeat after an interruption.
 
     Raises NotFound, Conflict for one that is in use, Unavailable if its tables stay locked or the store is away.
     """
     tenant = provisioning.fetch(slug)
-    if tenant.state not in {State.SUSPENDED, State.ERASING}:
+    if tenant.state not in {State.SUSPENDED, State.ERASING, State.PROVISIONING}:
         raise Conflict(f"{slug} is {tenant.state}: suspend it first")
     found, prefix = belongings_of(tenant), storage.prefix_of(tenant.id)
     with transaction.atomic():

@@ -1,6 +1,7 @@
 """The tenants room's door: puts each request into its tenant, or refuses it.
 
-Order: host, tenant, state, schema head. On the base host a credential's own text names the tenant.
+Order: host, tenant, state, schema head. On the base host a credential's own text names the tenant, and so does the
+unguessable address that a forge delivers to.
 """
 
 import base64
@@ -26,6 +27,7 @@ from maestro.http.throttling import check_refused, count_address, count_refused,
 KEY = re.compile(r"mst_([a-z0-9-]{2,40})_[a-z0-9]{8,32}_[A-Za-z0-9_-]{20,100}")
 JWT = re.compile(r"[A-Za-z0-9_-]{4,500}\.([A-Za-z0-9_-]{4,4000})\.[A-Za-z0-9_-]{4,1000}")
 SLUG = re.compile(r"[a-z0-9-]{2,40}")
+HOOK = re.compile(r"/hooks/mhk_([a-z0-9-]{2,40})_[A-Za-z0-9_-]{32,64}/")
 DOORS = ("/api/", "/ajax-api/", "/v1/")
 Answer = Callable[[TenantRequest], HttpResponse]
 
@@ -113,7 +115,7 @@ class TenantMiddleware:
         connection.set_tenant(tenant)
 
     def tenant_for(self, request: TenantRequest, host: str) -> Tenant | None:
-        """Choose by host; on the base host, by credential. One tenant's key never works on another's host."""
+        """Choose by host; on the base host, by credential or hook. One tenant's key never works on another's host."""
         slug = slug_in_key(key_text(request))
         if not routing.is_base_host(host):
             tenant = routing.by_host(host)
@@ -123,7 +125,7 @@ class TenantMiddleware:
                 raise Unauthenticated("this key is not valid here")
             return tenant
         if not request.path.startswith(DOORS):
-            return None
+            return hooked(request.path)
         if "HTTP_AUTHORIZATION" not in request.META:
             slug = named_tenant(request)
         if slug is None:
@@ -132,6 +134,12 @@ class TenantMiddleware:
         if tenant is None:
             raise Unauthenticated("this key is not valid")
         return tenant
+
+
+def hooked(path: str) -> Tenant | None:
+    """Choose by the address that a forge delivers to; None for a page."""
+    match = HOOK.fullmatch(path)
+    return routing.by_slug(match[1]) if match else None
 
 
 def named_tenant(request: TenantRequest) -> str | None:

@@ -6,6 +6,7 @@ Schemas and roles are made over a connection of the owner's, which only operator
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import psycopg
 import redis
@@ -42,28 +43,42 @@ def owner_connection() -> Iterator[psycopg.Connection]:
 
 def create(slug: str, *, name: str = "", domain: str = "", by: str = "") -> Tenant:
     """Make a tenant: its row, host, role and schema. Raises Invalid or AlreadyExists; leaves nothing by halves."""
+    with made(slug, name=name, domain=domain) as tenant:
+        tenant.state, tenant.schema_head = Tenant.State.ACTIVE, template.current_head()
+        tenant.save(update_fields=["state", "schema_head"])
+        told = {"slug": slug, "id": str(tenant.pk), "host": host_of(slug, domain)}
+        OperatorEvent.objects.record(
+            Act.TENANT_CREATE, actor=actor(by), object_type="Tenant", object_id=slug, after=told
+        )
+    return tenant
+
+
+@contextmanager
+def made(slug: str, *, name: str = "", domain: str = "", **facts: Any) -> Iterator[Tenant]:
+    """Make a tenant that nobody may enter yet: row, host, role and schema; the block is of the same transaction.
+
+    Raises Invalid, AlreadyExists
+    """
     try:
         check_slug(slug)
     except ValidationError as error:
         raise Invalid(error.messages[0], "bad_slug") from error
     connection.set_schema_to_public()
     ddl = template.ensure().ddl
-    host = (domain or f"{slug}.{settings.BASE_HOST}").lower()
     try:
         with transaction.atomic():
-            tenant = Tenant.objects.create(slug=slug, schema_name=schema_for(slug), name=name or slug)
-            Domain.objects.create(tenant=tenant, domain=host, is_primary=True)
+            tenant = Tenant.objects.create(slug=slug, schema_name=schema_for(slug), name=name or slug, **facts)
+            Domain.objects.create(tenant=tenant, domain=host_of(slug, domain), is_primary=True)
             with owner_connection() as owner:
                 make_schema(owner, tenant.schema_name, ddl)
-            tenant.state, tenant.schema_head = Tenant.State.ACTIVE, template.current_head()
-            tenant.save(update_fields=["state", "schema_head"])
-            made = {"slug": slug, "id": str(tenant.pk), "host": host}
-            OperatorEvent.objects.record(
-                Act.TENANT_CREATE, actor=actor(by), object_type="Tenant", object_id=slug, after=made
-            )
+            yield tenant
     except (IntegrityError, ValidationError, psycopg.errors.DuplicateSchema) as error:
         raise AlreadyExists(f"there is a tenant or a host named {slug!r} already") from error
-    return tenant
+
+
+def host_of(slug: str, domain: str = "") -> str:
+    """Name a tenant's host: its own, or one below the base host."""
+    return (domain or f"{slug}.{settings.BASE_HOST}").lower()
 
 
 def actor(by: str) -> str:

@@ -48,3 +48,7 @@ class Act(Action):
     LIFERULE_ADD = "liferule.add"
     LIFERULE_CHANGE = "liferule.change"
     LIFERULE_DELETE = "liferule.delete"
+    CONNECTION_MAKE = "connection.make"
+    CONNECTION_ROTATE = "connection.rotate"
+    CONNECTION_CLOSE = "connection.close"
+    DELIVERY_REPLAY = "delivery.replay"

@@ -133,7 +133,7 @@ def drop_tag(identity: str, key: str, by: Actor) -> None:
 
 def fetch_held(identity: str, by: Actor) -> EvaluationDataset:
     """Fetch a dataset within reach, and hold its row. Raises NotFound."""
-    return evaluation_datasets_for(by).select_for_update().fetch(identity)
+    return evaluation_datasets_for(by.who).select_for_update().fetch(identity)
 
 
 def write_down(by: Actor, act: Act, identity: str, *, before: Any = None, after: Any = None) -> None:

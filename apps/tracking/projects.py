@@ -16,7 +16,7 @@ from maestro.principals import Actor
 
 def make(fields: Mapping[str, Any], by: Actor) -> Project:
     """Make a project. Raises AlreadyExists, or Forbidden for who reaches some projects only."""
-    require_tenant_wide(by, "make projects")
+    require_tenant_wide(by.who, "make projects")
     try:
         with transaction.atomic():
             project = Project.objects.create(**{"name": fields["slug"], **fields})
@@ -32,7 +32,7 @@ def change(reference: str, read: Callable[[Project], Mapping[str, Any]], by: Act
     Raises NotFound, and whatever `read` does.
     """
     with transaction.atomic():
-        project = projects_for(by).select_for_update().fetch(reference)
+        project = projects_for(by.who).select_for_update().fetch(reference)
         fields = read(project)
         changed = {name: value for name, value in fields.items() if getattr(project, name) != value}
         before = {name: getattr(project, name) for name in changed}
@@ -50,7 +50,7 @@ def put_member(reference: str, username: str, fields: Mapping[str, Any], by: Act
     Raises NotFound.
     """
     with transaction.atomic():
-        found = projects_for(by).fetch(reference)
+        found = projects_for(by.who).fetch(reference)
         user = User.objects.filter(username=username).first()
         if user is None:
             raise NotFound("there is no such person")
@@ -65,7 +65,7 @@ def put_member(reference: str, username: str, fields: Mapping[str, Any], by: Act
 def drop_member(reference: str, username: str, by: Actor) -> None:
     """Take a person out of a project. Raises NotFound."""
     with transaction.atomic():
-        members = Member.objects.select_related("user").filter(project=projects_for(by).fetch(reference))
+        members = Member.objects.select_related("user").filter(project=projects_for(by.who).fetch(reference))
         member = members.filter(user__username=username).first()
         if member is None:
             raise NotFound("there is no such member")

@@ -1,22 +1,22 @@
 """The tracking room's door: Celery's entry points."""
 
-import uuid
-
 from celery import shared_task
-from django.db import transaction
 from django.utils import timezone
 
+from apps.tracking.delivery import intake, reading
 from apps.tracking.exports import orders
+from apps.tracking.files import uploads, use
+from apps.tracking.models import Delivery
 from apps.tracking.retention import pruning
 from apps.tracking.runs import folding
 from maestro.clock import now_ms
 from maestro.database.session import connection
-from maestro.errors import Unavailable
 from maestro.tasks import fan_out, tenant_task
 from maestro.turns import Turns
 
 FOLD_SECONDS = 120
 MOST_ROUNDS = 100
+READ_SECONDS, MOST_READ = 300, 20_000
 EXPORT_SECONDS = orders.SECONDS + 60
 
 
@@ -48,30 +48,49 @@ def prune_trash(days: float | None = None) -> int:
     return gone + pruning.prune_experiments(now_ms(), days=days)
 
 
+@tenant_task(name="apps.tracking.tasks.expire_uploads", soft_time_limit=600)
+def expire_uploads() -> int:
+    """Give up uploads in parts that nobody has finished for a day."""
+    return uploads.expire(timezone.now())
+
+
+@tenant_task(name="apps.tracking.tasks.measure_storage", soft_time_limit=600)
+def measure_storage() -> bool:
+    """Count what is kept, by who names it."""
+    return use.measure(timezone.now())
+
+
 @tenant_task(name="apps.tracking.tasks.write_export", soft_time_limit=EXPORT_SECONDS)
 def write_export(export: str = "") -> str:
     """Write the tenant's next file of runs that somebody asked for. Older messages name one."""
-    wanted = uuid.UUID(export) if export else orders.next_waiting()
-    try:
-        return orders.supervise(connection.tenant.slug, wanted, timezone.now()) if wanted else "none waits"
-    finally:
-        TURNS.go_on()
+    return TURNS.work(export, lambda wanted: orders.supervise(connection.tenant.slug, wanted, timezone.now()))
 
 
-TURNS = Turns("exports", write_export, orders.wait, EXPORT_SECONDS)
+TURNS = Turns("exports", write_export, orders.free, orders.untaken, EXPORT_SECONDS)
 
 
-def send_export() -> None:
-    """Let the tenant's exports have their turn once the new one is committed."""
-    transaction.on_commit(begin_exports)
+@tenant_task(name="apps.tracking.tasks.read_deliveries", soft_time_limit=READ_SECONDS)
+def read_deliveries() -> int:
+    """Read what forges delivered."""
+    return reading.read_waiting(timezone.now(), MOST_READ)
 
 
-def begin_exports() -> None:
-    """Send the tenant's message unless one is on its way; without a broker what waits fails and says so."""
-    try:
-        TURNS.begin()
-    except Unavailable as away:
-        orders.fail_waiting(away.detail, timezone.now())
+@shared_task(name="apps.tracking.tasks.read_deliveries_everywhere", soft_time_limit=60)
+def read_deliveries_everywhere() -> int:
+    """Read what was delivered to every active tenant that has something to read."""
+    return fan_out(read_deliveries, is_due=reading.is_due)
+
+
+@tenant_task(name="apps.tracking.tasks.forget_deliveries", soft_time_limit=600)
+def forget_deliveries() -> int:
+    """Delete what forges delivered, as it came, when it is too old."""
+    return intake.forget_old(timezone.now())
+
+
+@shared_task(name="apps.tracking.tasks.forget_deliveries_everywhere", soft_time_limit=60)
+def forget_deliveries_everywhere() -> int:
+    """Delete old deliveries in every active tenant that has some."""
+    return fan_out(forget_deliveries, jitter_seconds=300, is_due=Delivery.objects.exists)
 
 
 @shared_task(name="apps.tracking.tasks.fold_everywhere", soft_time_limit=60)
@@ -90,3 +109,15 @@ def mark_lost_everywhere() -> int:
 def prune_everywhere() -> int:
     """Empty the old trash of every active tenant."""
     return fan_out(prune_trash, jitter_seconds=600)
+
+
+@shared_task(name="apps.tracking.tasks.expire_uploads_everywhere", soft_time_limit=60)
+def expire_uploads_everywhere() -> int:
+    """Give up forgotten uploads in every active tenant that has some."""
+    return fan_out(expire_uploads, jitter_seconds=300, is_due=uploads.is_due)
+
+
+@shared_task(name="apps.tracking.tasks.measure_storage_everywhere", soft_time_limit=60)
+def measure_storage_everywhere() -> int:
+    """Count what every active tenant keeps."""
+    return fan_out(measure_storage, jitter_seconds=600, is_due=use.is_due)

@@ -13,9 +13,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-from bench.soak.__main__ import environment
 from tests import servers
-from tests.web import ROOT, issue_key, manage
+from tests.web import ROOT, environment, issue_key, manage
 
 SLUGS = ("enter-one", "enter-two")
 DATABASE = "maestro_entering"

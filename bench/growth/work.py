@@ -59,7 +59,7 @@ def reading(run: uuid.UUID, key: str, places: tuple[int, ...]) -> Work:
 
     found: Work = {f"page of 10,000 points from point {place:,}": page_from(place) for place in places}
     found["320 points of all"] = lambda: sampling.sample(run, key, most=320)
-    found["curve of a page"] = lambda: history.curve(run, key)
+    found["curve of a page"] = lambda: history.curves([run], [key])
     return found
 
 

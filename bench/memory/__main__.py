@@ -1,7 +1,8 @@
 """`python -m bench.memory --minutes 120`: start an installation, walk all kinds of pages, write down what the workers hold.
 
 It starts its own Postgres, Valkey and web server of two workers in a folder of its own, fills a tenant with what is heavy
-to show, and lets visitors walk about as fast as they are answered. Each sample is the RSS and the PSS of each worker.
+to show, and lets visitors walk about, as fast as they are answered or with pauses between (`--pause`). Each sample is the RSS and the PSS of each process:
+first the server's own, which loads the application and forks the workers, then theirs.
 """
 
 import argparse
@@ -16,12 +17,12 @@ from pathlib import Path
 
 from bench.memory.filling import FILES, fill
 from bench.memory.walking import Site, Tally, Walker
-from bench.soak.__main__ import environment
 from tests import servers
-from tests.web import ROOT, manage, start_web
+from tests.web import ROOT, environment, manage, start_web
 
 RESULTS = ROOT / "bench" / "results" / "memory.md"
 SLUG = "memory"
+HEAD = "| minute | RSS of the server and of each worker, MB | PSS of each, MB | PSS of both workers | PSS of all |"
 Sample = tuple[float, list[tuple[int, int]]]
 
 
@@ -40,9 +41,9 @@ def memory_of(pid: int) -> tuple[int, int]:
 
 
 def sample(pid: int) -> list[tuple[int, int]]:
-    """Read all workers; one that has just ended is left out."""
+    """Read the server's own process and all workers; one that has just ended is left out."""
     found = []
-    for child in children(pid):
+    for child in (pid, *children(pid)):
         try:
             found.append(memory_of(child))
         except OSError:
@@ -60,21 +61,38 @@ def observe(pid: int, *, until: float, every: float) -> list[Sample]:
     return line
 
 
+def workers_of(held: list[tuple[int, int]]) -> int:
+    """The workers' PSS together."""
+    return sum(pss for _, pss in held[1:])
+
+
+def whole_of(held: list[tuple[int, int]]) -> int:
+    """The PSS of all processes of the server together."""
+    return sum(pss for _, pss in held)
+
+
+def figures(name: str, values: list[int]) -> str:
+    """Say in a line how a sum went."""
+    half = len(values) // 2
+    return (
+        f"| {name} | {max(values)} MB | {sorted(values)[len(values) * 95 // 100]} MB | {median(values[:half])} MB |"
+        f" {median(values[half:])} MB | {median(values[-max(len(values) // 8, 1) :])} MB |"
+    )
+
+
 def table(line: list[Sample], rows: int = 24) -> list[str]:
     """Write the line as so many rows."""
     step = max(1, len(line) // rows)
     shown = [*line[::step], line[-1]]
-    out = ["| minute | RSS of each worker, MB | PSS of each, MB | PSS together |", "| ---: | ---: | ---: | ---: |"]
-    for seconds, workers in shown:
-        rss, pss = ", ".join(str(r) for r, _ in workers), ", ".join(str(p) for _, p in workers)
-        out.append(f"| {seconds / 60:.0f} | {rss} | {pss} | {sum(p for _, p in workers)} |")
+    out = [HEAD, "| ---: | ---: | ---: | ---: | ---: |"]
+    for seconds, held in shown:
+        rss, pss = ", ".join(str(r) for r, _ in held), ", ".join(str(p) for _, p in held)
+        out.append(f"| {seconds / 60:.0f} | {rss} | {pss} | {workers_of(held)} | {whole_of(held)} |")
     return out
 
 
 def report(asked: argparse.Namespace, line: list[Sample], tally: Tally, told: dict[str, str]) -> str:
     """Write the figures."""
-    together = [sum(p for _, p in workers) for _, workers in line]
-    half = len(together) // 2
     statuses = ", ".join(f"{status}: {n:,}" for status, n in sorted(tally.statuses.items()))
     return "\n".join(
         [
@@ -86,8 +104,10 @@ def report(asked: argparse.Namespace, line: list[Sample], tally: Tally, told: di
             "",
             f"{sum(tally.statuses.values()):,} answers ({statuses}), {tally.cut} cut off, {tally.bytes_read / 1e9:.1f} GB read.",
             "",
-            f"PSS of both workers together: most {max(together)} MB; median of the first half {median(together[:half])} MB,"
-            f" of the second {median(together[half:])} MB.",
+            "| PSS | most | 95 of 100 samples up to | median of the first half | of the second half | of the last eighth |",
+            "| --- | ---: | ---: | ---: | ---: | ---: |",
+            figures("both workers", [workers_of(held) for _, held in line]),
+            figures("with the process that forked them", [whole_of(held) for _, held in line]),
             "",
             *table(line),
             "",
@@ -114,6 +134,13 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--minutes", type=float, default=120)
     parser.add_argument("--visitors", type=int, default=6)
+    parser.add_argument(
+        "--pause",
+        type=float,
+        default=0,
+        metavar="SECONDS",
+        help="how long a visitor rests between two acts, on average",
+    )
     parser.add_argument("--every", type=float, default=10, metavar="SECONDS")
     parser.add_argument("--out", type=Path, default=RESULTS)
     asked = parser.parse_args()
@@ -131,7 +158,7 @@ def main() -> int:
             site = make_site(values, web.port)
             Walker(-1, site, 0.0).bring(FILES)
             until = time.monotonic() + asked.minutes * 60
-            walkers = [Walker(number, site, until) for number in range(asked.visitors)]
+            walkers = [Walker(number, site, until, asked.pause) for number in range(asked.visitors)]
             for walker in walkers:
                 walker.start()
             line = observe(web.process.pid, until=until, every=asked.every)

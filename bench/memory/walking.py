@@ -46,9 +46,10 @@ class Tally:
 class Walker(threading.Thread):
     """One visitor, who goes on until it is time."""
 
-    def __init__(self, number: int, site: Site, until: float) -> None:
+    def __init__(self, number: int, site: Site, until: float, pause: float = 0.0) -> None:
         super().__init__(daemon=True)
         self.site, self.until, self.chance, self.tally = site, until, random.Random(number), Tally()
+        self.pause = pause
         self.cookies: dict[str, str] = {}
         self.host = f"{site.slug}.localhost"
 
@@ -63,6 +64,7 @@ class Walker(threading.Thread):
                 move()
             except (OSError, http.client.HTTPException):
                 self.tally.cut += 1
+            time.sleep(self.chance.uniform(0, 2 * self.pause))
 
     def ask(self, method: str, path: str, body: bytes | None = None, **headers: str) -> tuple[int, bytes]:
         """Make one request and read all of its answer."""

@@ -23,7 +23,7 @@ from bench.soak.evidence import Evidence, examine
 from bench.soak.faults import TaskSender, Terminator
 from bench.soak.visitors import Ledger, Place, visit
 from tests import servers
-from tests.web import ROOT, issue_key, manage, start_web
+from tests.web import ROOT, environment, issue_key, manage, start_web, start_worker
 
 RESULTS = ROOT / "bench" / "results" / "soak.md"
 SLUGS = ("soak-one", "soak-two")
@@ -31,31 +31,9 @@ TOLD = {"received": " received", "succeeded": " succeeded in ", "sent back to be
 RAISED = re.compile(r" raised (?:unexpected|expected): (\w+)")
 
 
-def environment(database: str, folder: Path) -> dict[str, str]:
-    """Write the environment of processes that work on one database and one folder of bytes."""
-    postgres = servers.start_postgres()
-    return {
-        "DJANGO_SETTINGS_MODULE": "config.settings_test",
-        "MAESTRO_DATABASE_URL": postgres.dsn("maestro_app", database),
-        "MAESTRO_OWNER_DATABASE_URL": postgres.dsn("maestro_owner", database),
-        "MAESTRO_REDIS_URL": servers.start_valkey(),
-        "MAESTRO_STORAGE": f"file://{folder}",
-        "MAESTRO_BASE_HOST": "localhost",
-        "MAESTRO_HOME": str(folder.parent),
-    }
-
-
 def make_place(values: dict[str, str], slug: str) -> Place:
     """Issue a tenant's key and choose its marker."""
     return Place(slug, issue_key(values, slug), f"of-{secrets.token_hex(6)}")
-
-
-def start_worker(values: dict[str, str], log: Path) -> subprocess.Popen[bytes]:
-    """Start a Celery worker with two processes."""
-    command = [sys.executable, "-m", "celery", "-A", "config", "worker", "--loglevel", "INFO", "--concurrency", "2"]
-    with open(log, "wb") as out:
-        settings = os.environ | values | {"MAESTRO_LOG_LEVEL": "INFO"}
-        return subprocess.Popen(command, cwd=ROOT, env=settings, stdout=out, stderr=out)
 
 
 def tasks_in(log: Path) -> Counter[str]:

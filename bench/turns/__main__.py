@@ -17,9 +17,8 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from bench.soak.__main__ import environment, start_worker
 from tests import servers
-from tests.web import ROOT, WebServer, issue_key, manage, start_web
+from tests.web import ROOT, WebServer, environment, issue_key, manage, start_web, start_worker
 
 RESULTS = ROOT / "bench" / "results" / "turns.md"
 QUIET, LOUD = "turns-quiet", "turns-loud"

@@ -18,9 +18,8 @@ import time
 import uuid
 from pathlib import Path
 
-from bench.soak.__main__ import environment
 from tests import servers
-from tests.web import ROOT, issue_key, manage, start_web
+from tests.web import ROOT, environment, issue_key, manage, start_web
 
 SLUGS = ("walls-one", "walls-two")
 

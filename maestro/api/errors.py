@@ -136,6 +136,8 @@ def problem(error: MaestroError, request: HttpRequest | None = None) -> dict[str
     if request is not None:
         body["instance"] = request.path
         body["request_id"] = getattr(request, "request_id", "")
+    if isinstance(error, errors.QuotaReached):
+        body |= error.facts
     if error.faults:
         body["errors"] = [
             {"pointer": f.pointer[: limits.DETAIL_CHARS], "code": f.code, "detail": errors.bounded(f.detail)}

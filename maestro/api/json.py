@@ -6,22 +6,27 @@ lone surrogates in text, deep or huge documents. Raises Invalid or TooLarge, nev
 
 import json
 import re
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Iterator
+from itertools import accumulate
+from typing import Any, NoReturn
 
 from maestro import limits
 from maestro.errors import Fault, Invalid, TooLarge
 
 # An unclosed string runs to the end: were it skipped, the search would begin anew at each of its quotes.
-OPENERS = re.compile(rb'"(?:[^"\\]|\\.)*+(?:"|\\?\Z)|[\[\]{},]', re.DOTALL)
+STRING = re.compile(rb'"(?:[^"\\]|\\.)*+(?:"|\\?\Z)', re.DOTALL)
+PIECE = re.compile(rb'(?:[^"]{1,64}+|"(?:[^"\\]|\\.){0,999}+"){1,4096}+', re.DOTALL)
+COMMA = ord(",")
+STEPS = {ord("["): 1, ord("{"): 1, ord("]"): -1, ord("}"): -1, COMMA: 0}
+NO_SIGNS = bytes(set(range(256)) - STEPS.keys())
 BAD_TEXT = re.compile("[\x00\ud800-\udfff]")
 
 
-def loads(body: bytes) -> Any:
+def loads(body: bytes, most_items: int = limits.JSON_ITEMS) -> Any:
     """Read one document. Raises Invalid (400) or TooLarge (413)."""
     if len(body) > limits.JSON_BODY_BYTES:
         raise TooLarge(f"the body is larger than {limits.JSON_BODY_BYTES} bytes", "body_too_large")
-    check_shape(body)
+    check_shape(body, most_items)
     try:
         text = body.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -37,23 +42,39 @@ def loads(body: bytes) -> Any:
     return document
 
 
-def check_shape(body: bytes) -> None:
+def check_shape(body: bytes, most_items: int) -> None:
     """Bound depth and the number of items before anything is built."""
-    depth = items = 0
-    if body.count(b"[") + body.count(b"{") <= limits.JSON_DEPTH and body.count(b",") < limits.JSON_ITEMS:
+    if body.count(b"[") + body.count(b"{") <= limits.JSON_DEPTH and body.count(b",") < most_items:
         return
-    for match in OPENERS.finditer(body):
-        token = match[0]
-        if token in b"[{":
-            depth += 1
-        elif token in b"]}":
-            depth -= 1
-        elif token == b",":
-            items += 1
+    depth = items = 0
+    for piece in signs_of(body):
+        depths = list(accumulate(map(STEPS.__getitem__, piece), initial=depth))
+        if max(depths) > limits.JSON_DEPTH or items + piece.count(b",") > most_items:
+            refuse_shape(piece, depth, items, most_items)
+        depth, items = depths[-1], items + piece.count(b",")
+
+
+def signs_of(body: bytes) -> Iterator[bytes]:
+    """Leave of a document its brackets and commas outside of strings, some at a time: a bound may be passed early."""
+    at = 0
+    while at < len(body):
+        if match := PIECE.match(body, at):
+            yield STRING.sub(b"", match[0]).translate(None, NO_SIGNS)
+        else:
+            match = STRING.match(body, at)  # a long one, or one that is not closed
+        at = match.end() if match else len(body)
+
+
+def refuse_shape(piece: bytes, depth: int, items: int, most_items: int) -> NoReturn:
+    """Walk through the piece where a bound is passed. Raises Invalid or TooLarge, by which is passed first."""
+    for sign in piece:
+        depth += STEPS[sign]
+        items += sign == COMMA
         if depth > limits.JSON_DEPTH:
             raise Invalid(f"the body is nested deeper than {limits.JSON_DEPTH}", "too_deep")
-        if items > limits.JSON_ITEMS:
-            raise TooLarge(f"the body has more than {limits.JSON_ITEMS} items", "too_many_items")
+        if items > most_items:
+            raise TooLarge(f"the body has more than {most_items} items", "too_many_items")
+    raise AssertionError("no bound is passed here")
 
 
 def check_text(value: Any) -> None:

@@ -1,6 +1,7 @@
 """The floor: DRF's way to the strict JSON reader, and the bound on a body's size."""
 
 from collections.abc import Mapping
+from tempfile import TemporaryFile
 from typing import Any
 
 from django.http import HttpRequest
@@ -10,7 +11,10 @@ from maestro import limits
 from maestro.api import json
 from maestro.api.permissions import role_for
 from maestro.errors import Invalid, TooLarge
+from maestro.http.heavy import LARGE_BYTES, turn
 from maestro.principals import ROLES
+
+PIECE_BYTES = 64 * 2**10
 
 
 def read_body(request: HttpRequest, most_bytes: int = limits.JSON_BODY_BYTES) -> bytes:
@@ -20,12 +24,26 @@ def read_body(request: HttpRequest, most_bytes: int = limits.JSON_BODY_BYTES) ->
         raise Invalid("Content-Length must be a whole number", "bad_length")
     if int(declared) > most_bytes:
         raise TooLarge(f"the body is larger than {most_bytes} bytes", "body_too_large")
-    body = request.read(most_bytes + 1)
+    body = read_large(request, most_bytes + 1) if int(declared) > LARGE_BYTES else request.read(most_bytes + 1)
     if len(body) > most_bytes:
         raise TooLarge(f"the body is larger than {most_bytes} bytes", "body_too_large")
     if len(body) < int(declared):
         raise Invalid("the body was cut short", "body_cut_short")
     return body
+
+
+def read_large(request: HttpRequest, most_bytes: int) -> bytes:
+    """Read a large body into a file while it comes in, however slowly, and then from there, when it has its turn.
+
+    Raises Busy.
+    """
+    left = most_bytes
+    with TemporaryFile() as held:
+        while left > 0 and (piece := request.read(min(left, PIECE_BYTES))):
+            left -= held.write(piece)
+        turn.take()
+        held.seek(0)
+        return held.read()
 
 
 def most_bytes(view: Any, method: str) -> int:

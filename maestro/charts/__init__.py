@@ -4,6 +4,7 @@ Every function answers a Chart: options for charts.js, and the same facts as row
 Options hold no functions; charts.js knows the few named ones (`interval`, `sig`).
 """
 
+from maestro.charts.amounts import byte_bars
 from maestro.charts.comparisons import Mark, parallel, scatter
 from maestro.charts.curves import MAX_POINTS, Curve, Point, curves, thin
 from maestro.charts.estimates import Effect, calibration, contributions, forest, intervals
@@ -22,6 +23,7 @@ __all__ = [
     "Options",
     "Point",
     "Row",
+    "byte_bars",
     "calibration",
     "contributions",
     "curves",

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from maestro.charts.shapes import Chart, Options
 
-COLUMN_PX, LAYER_PX = 216, 56
+COLUMN_PX, LAYER_PX, LABEL_CHARS = 232, 60, 24
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ def lineage(title: str, nodes: Sequence[Node], edges: Sequence[tuple[str, str, s
         "grid": {"left": 0, "right": 0, "top": 0, "bottom": 0},
         "xAxis": hidden | {"max": layers - 0.5},
         "yAxis": hidden | {"max": tallest - 0.5, "inverse": True},
-        "tooltip": {"show": False},
+        "tooltip": {"trigger": "item", "formatter": "{b}"},
         "series": [_links(nodes, edges), _boxes(nodes)],
     }
     rows = tuple((names.get(start, start), what, names.get(end, end)) for start, end, what in edges)
@@ -49,9 +49,13 @@ def lineage(title: str, nodes: Sequence[Node], edges: Sequence[tuple[str, str, s
 
 
 def _boxes(nodes: Sequence[Node]) -> Options:
-    """Boxes of one size: data are [layer, place, label, colour of the border]."""
+    """Boxes of one size: data are [layer, place, label, colour of the border, kind]."""
     data = [
-        {"value": [node.layer, node.place, node.label, "accent" if node.is_focus else "border"], "url": node.url}
+        {
+            "name": node.label,
+            "value": [node.layer, node.place, shortened(node.label), border_of(node), node.kind],
+            "url": node.url,
+        }
         for node in nodes
     ]
     words = {"type": "ordinal"}
@@ -59,11 +63,24 @@ def _boxes(nodes: Sequence[Node]) -> Options:
         "type": "custom",
         "name": "things",
         "renderItem": "box",
-        "dimensions": ["layer", "place", {"name": "label", **words}, {"name": "border", **words}],
+        "dimensions": ["layer", "place", *({"name": name, **words} for name in ("label", "border", "kind"))],
         "encode": {"x": 0, "y": 1},
         "data": data,
         "z": 3,
     }
+
+
+def shortened(label: str, most: int = LABEL_CHARS) -> str:
+    """Cut a label in its middle: what tells two names apart stands at their ends as often as at their beginnings."""
+    if len(label) <= most:
+        return label
+    tail = (most - 1) // 2
+    return f"{label[: most - 1 - tail].rstrip()}…{label[-tail:].lstrip()}"
+
+
+def border_of(node: Node) -> str:
+    """The colour of a box's border: the page's own thing stands out."""
+    return "accent" if node.is_focus else "border"
 
 
 def _links(nodes: Sequence[Node], edges: Sequence[tuple[str, str, str]]) -> Options:

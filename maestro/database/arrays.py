@@ -131,10 +131,17 @@ class Float8ArrayLoader(NumbersLoader):
     letter = "f8"
 
 
+# Made once: psycopg remembers for ever each class that it was ever shown.
+DUMPERS = [
+    (kind, type(name, (base,), {"oid": kind.oid}))
+    for kind in (Int8Array, Float8Array, UuidArray, TextArray)
+    for name, base in (("Literal", LiteralDumper), ("Packed", PackedDumper))
+]
+
+
 def teach(adapters: Any) -> None:
     """Teach a connection these arrays."""
-    for kind in (Int8Array, Float8Array, UuidArray, TextArray):
-        adapters.register_dumper(kind, type("Literal", (LiteralDumper,), {"oid": kind.oid}))
-        adapters.register_dumper(kind, type("Packed", (PackedDumper,), {"oid": kind.oid}))
+    for kind, dumper in DUMPERS:
+        adapters.register_dumper(kind, dumper)
     adapters.register_loader(Int8Array.oid, Int8ArrayLoader)
     adapters.register_loader(Float8Array.oid, Float8ArrayLoader)

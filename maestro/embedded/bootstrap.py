@@ -9,6 +9,8 @@ OWNER = "maestro_owner"
 APP = "maestro_app"
 DATABASE = "maestro"
 EXTENSIONS = ("pg_trgm",)
+# Made where the server has it: artifacts are then found by meaning too, if the packages for that are installed.
+OPTIONAL = "vector"
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,8 @@ def ensure_database(superuser_dsn: str, name: str = DATABASE) -> None:
             sql.SQL("GRANT CONNECT, TEMPORARY ON DATABASE {} TO {}").format(identifier, sql.Identifier(APP))
         )
     with psycopg.connect(superuser_dsn, dbname=name, autocommit=True) as connection:
-        for extension in EXTENSIONS:
+        here = connection.execute("SELECT 1 FROM pg_available_extensions WHERE name = %s", [OPTIONAL]).fetchone()
+        for extension in (*EXTENSIONS, OPTIONAL) if here else EXTENSIONS:
             connection.execute(
                 sql.SQL("CREATE EXTENSION IF NOT EXISTS {} SCHEMA public").format(sql.Identifier(extension))
             )

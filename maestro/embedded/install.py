@@ -21,6 +21,8 @@ PYTHON = VENV / "bin" / "python"
 LOG = VENV / "install.log"
 # The development set contains the run-time set, at the same versions.
 SETS = {"run": "requirements.txt", "dev": "requirements-dev.txt"}
+# The optional extra that finds by meaning, which the tests try. Its packages ask for torch, and do without: `--no-deps`.
+MEANING = "requirements-meaning.txt"
 ENOUGH = {"run": ("run", "dev"), "dev": ("dev",)}
 OLDEST = (3, 11)
 PARENT = os.getppid()
@@ -65,8 +67,9 @@ def install(name: str) -> int:
     unfinished().touch()
     stamp(name).unlink(missing_ok=True)
     say(f"installing {SETS[name]} (log: {LOG.relative_to(PROJECT)})")
-    if not (with_uv(SETS[name]) or (not is_full() and with_pip(SETS[name]))):
-        return fail(f"cannot install {SETS[name]}: {last_line()} (log: {LOG})")
+    for requirements, options in ((SETS[name], []), *([(MEANING, ["--no-deps"])] if name == "dev" else [])):
+        if not (with_uv(requirements, options) or (not is_full() and with_pip(requirements, options))):
+            return fail(f"cannot install {requirements}: {last_line()} (log: {LOG})")
     unfinished().unlink()
     stamp(name).write_text(digest(name))
     say("installed")
@@ -116,14 +119,14 @@ def install_uv() -> bool:
     return run([*pip, "-r", str(PROJECT / "requirements-uv.txt")], {"PYTHONPATH": str(wheel)} if wheel else {})
 
 
-def with_uv(requirements: str) -> bool:
+def with_uv(requirements: str, options: "list[str]") -> bool:
     """Install with uv, four times as fast as pip."""
     uv = shutil.which("uv") or str(VENV / "bin" / "uv")
     if not Path(uv).exists() and not install_uv():
         return False
     command = [uv, "pip", "install", "--python", str(PYTHON), "--require-hashes", "--system-certs"]
     command += ["--link-mode", link_mode()]
-    if run([*command, "-r", str(PROJECT / requirements)]):
+    if run([*command, *options, "-r", str(PROJECT / requirements)]):
         return True
     if not is_full():
         say(f"uv did not work ({last_line()}); trying pip")
@@ -135,12 +138,12 @@ def is_full() -> bool:
     return any(sign in last_words() for sign in NO_ROOM)
 
 
-def with_pip(requirements: str) -> bool:
+def with_pip(requirements: str, options: "list[str]") -> bool:
     """Install with pip: slower, and knows every setting of the machine's pip."""
     pip = [str(PYTHON), "-m", "pip", "install", "--disable-pip-version-check", "--no-input", "--require-hashes"]
     if not run([str(PYTHON), "-m", "ensurepip"]):
         return False
-    return run([*pip, "-r", str(PROJECT / requirements)])
+    return run([*pip, *options, "-r", str(PROJECT / requirements)])
 
 
 def link_mode() -> str:
@@ -188,8 +191,10 @@ def is_installed(name: str) -> bool:
 
 
 def digest(name: str) -> str:
-    """Return what an install depends on: the locked file, and where the environment is."""
-    return hashlib.sha256((PROJECT / SETS[name]).read_bytes() + str(VENV).encode()).hexdigest()
+    """Return what an install depends on: the locked files, and where the environment is."""
+    names = [SETS[name], *([MEANING] if name == "dev" else [])]
+    locked = b"".join((PROJECT / one).read_bytes() for one in names)
+    return hashlib.sha256(locked + str(VENV).encode()).hexdigest()
 
 
 def stamp(name: str) -> Path:

@@ -9,6 +9,7 @@ from django.http import HttpRequest, HttpResponse
 from maestro import limits
 from maestro.errors import Invalid, MaestroError, TooLarge
 from maestro.http.addresses import drop_untrusted_headers
+from maestro.http.heavy import turn
 from maestro.http.pages import is_for_machines, refusal
 
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
@@ -23,6 +24,13 @@ class EdgeMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
+        """Serve one request; the next large one may begin when it is answered."""
+        try:
+            return self.serve(request)
+        finally:
+            turn.end()
+
+    def serve(self, request: HttpRequest) -> HttpResponse:
         """Serve one request."""
         given = request.META.get("HTTP_X_REQUEST_ID", "")
         # An id to find a request by, not a secret: no system call for it.
@@ -52,12 +60,17 @@ def check_address(request: HttpRequest) -> None:
     """Refuse NUL and other controls in paths and query strings, endless ones and large forms, once for all doors."""
     query = request.META.get("QUERY_STRING", "")
     length = request.META.get("CONTENT_LENGTH") or "0"
-    if not is_for_machines(request) and is_longer(length, limits.PAGE_BODY_BYTES):
-        raise TooLarge(f"a form has at most {limits.PAGE_BODY_BYTES} bytes", "body_too_large")
+    if not is_for_machines(request) and is_longer(length, most := most_of_form(request)):
+        raise TooLarge(f"a form has at most {most} bytes", "body_too_large")
     if len(query) > limits.QUERY_STRING_BYTES:
         raise Invalid(f"the query string is longer than {limits.QUERY_STRING_BYTES} bytes", "address_too_long")
     if CONTROLS.search(request.path) or CONTROLS.search(query) or "%00" in query:
         raise Invalid("the address holds characters that are not allowed", "bad_address")
+
+
+def most_of_form(request: HttpRequest) -> int:
+    """Look up how large a form may be: in parts it is read as it is, otherwise each escape of it is looked at."""
+    return limits.PAGE_BODY_BYTES if request.content_type == "multipart/form-data" else limits.FORM_BYTES
 
 
 def is_longer(length: str, most_bytes: int) -> bool:

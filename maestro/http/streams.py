@@ -16,7 +16,9 @@ from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 
 from maestro import limits
+from maestro.database.session import connection
 from maestro.errors import Invalid, RangeNotSatisfiable, TooLarge
+from maestro.http.heavy import LARGE_BYTES, streams
 
 CHUNK_BYTES = 256 * 2**10
 RANGE = re.compile(r"bytes=(\d{0,19})-(\d{0,19})")
@@ -113,7 +115,7 @@ def file_response(
         "Content-Disposition": disposition(name),
         "Content-Type": content_type(name),
     }
-    if tag in request.META.get("HTTP_IF_NONE_MATCH", ""):
+    if is_known(request, tag):
         return HttpResponse(status=304, headers=headers)
     span = None if "HTTP_IF_RANGE" in request.META and request.META["HTTP_IF_RANGE"] != tag else wanted(request)
     start, stop = span_of(span, size_bytes)
@@ -123,7 +125,27 @@ def file_response(
     status = 200 if span is None else 206
     if request.method == "HEAD":
         return HttpResponse(status=status, headers=headers)
-    return StreamingHttpResponse(opened(read(start, stop)), status=status, headers=headers)
+    return StreamingHttpResponse(sent(read(start, stop), stop - start), status=status, headers=headers)
+
+
+def is_known(request: HttpRequest, tag: str) -> bool:
+    """Say whether who asks has this very content already."""
+    known = [one.strip() for one in request.META.get("HTTP_IF_NONE_MATCH", "").split(",")]
+    return "*" in known or tag in known or f"W/{tag}" in known
+
+
+def archive_response(
+    request: HttpRequest, *, name: str, kind: str, tag: str, size_bytes: int, pieces: Callable[[], Iterator[bytes]]
+) -> HttpResponseBase:
+    """Answer many files as one that is written while it is sent: all of it, never a range."""
+    headers = SAFETY | {"ETag": f'"{tag}"', "Content-Disposition": disposition(name), "Content-Type": kind}
+    headers |= {"Accept-Ranges": "none"}
+    if is_known(request, headers["ETag"]):
+        return HttpResponse(status=304, headers=headers)
+    headers["Content-Length"] = str(size_bytes)
+    if request.method == "HEAD":
+        return HttpResponse(headers=headers)
+    return StreamingHttpResponse(sent(pieces(), size_bytes), headers=headers)
 
 
 def content_type(name: str) -> str:
@@ -140,13 +162,43 @@ def text_file(pieces: Iterator[bytes], *, name: str, kind: str) -> StreamingHttp
         "Cache-Control": "no-store",
         "Accept-Ranges": "none",
     }
-    return StreamingHttpResponse(opened(pieces), headers=headers)
+    return StreamingHttpResponse(sent(pieces), headers=headers)
 
 
-def opened(chunks: Iterator[bytes]) -> Iterator[bytes]:
-    """Fetch the first piece now, while an error can still be answered."""
-    first = next(chunks, b"")
-    return chain([first], chunks)
+class Sent:
+    """Pieces of a long answer. It ends with its last piece, when the server closes it, or when nobody knows it any more."""
+
+    def __init__(self, pieces: Iterator[bytes], end: Callable[[], None]) -> None:
+        self.pieces, self.close = pieces, end
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self
+
+    def __next__(self) -> bytes:
+        try:
+            return next(self.pieces)
+        except BaseException:
+            self.close()
+            raise
+
+    def __del__(self) -> None:
+        self.close()
+
+
+def sent(pieces: Iterator[bytes], size_bytes: int | None = None) -> Iterator[bytes]:
+    """Send pieces, the first of which is fetched now; long answers a few at a time. Raises Busy.
+
+    Where nobody knows how long it will be, as much is fetched as a short one has.
+    """
+    head, size = [], 0
+    for piece in pieces:
+        head.append(piece)
+        size += len(piece)
+        if size_bytes is not None or size > LARGE_BYTES:
+            break
+    if max(size, size_bytes or 0) <= LARGE_BYTES:
+        return chain(head, pieces)
+    return Sent(chain(head, pieces), streams.begin(str(connection.schema_name)))
 
 
 def wanted(request: HttpRequest) -> str | None:

@@ -3,6 +3,7 @@
 Source  the protobuf JSON mapping: int64 as number or text, doubles also as "NaN", "Infinity" and "-Infinity"
 """
 
+import json
 import math
 import re
 import reprlib
@@ -31,9 +32,10 @@ def refuse(name: str, value: Any, reason: str) -> Invalid:
 
 
 def shown(value: Any) -> str:
-    """Write a value as Python does, cut: no more of it is looked at than is shown."""
+    """Write a value, text as JSON does, cut: no more of it is looked at than is shown."""
     if isinstance(value, str):
-        return repr(value) if len(value) <= SHOWN_CHARS else repr(value[:SHOWN_CHARS]) + "…"
+        whole = value[:SHOWN_CHARS].encode(errors="backslashreplace").decode()
+        return json.dumps(whole, ensure_ascii=False) + ("…" if len(value) > SHOWN_CHARS else "")
     return SHORT.repr(value)
 
 
@@ -48,7 +50,7 @@ def as_text(value: Any, name: str, most: int = limits.TEXT_CHARS) -> str:
     if not isinstance(value, str):
         raise refuse(name, value, "it must be text")
     if len(value) > most:
-        raise refuse(name, value, f"it is longer than {most} characters")
+        raise refuse(name, value, f"'{name}' exceeds the maximum length of {most} characters")
     return value
 
 

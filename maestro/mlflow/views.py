@@ -14,6 +14,7 @@ from django.http.response import HttpResponseBase
 from django.views import View
 from rest_framework.settings import api_settings
 
+from maestro import limits
 from maestro.api import json
 from maestro.api.errors import as_refusal
 from maestro.api.parsers import most_bytes, read_body
@@ -45,6 +46,7 @@ class MlflowView(View):
     """One call of the MLflow protocol. Handlers return plain dicts, bytes of JSON, or any HttpResponse."""
 
     offered: frozenset[str] = frozenset()
+    most_items: ClassVar[int] = limits.JSON_ITEMS
     # What a room's door says in words of its own.
     words: ClassVar[dict[tuple[str, ...], str]] = NO_WORDS
 
@@ -96,7 +98,7 @@ class MlflowView(View):
         """Read the call's fields: the JSON body, or the query for GET. camelCase becomes snake_case."""
         if request.method == "GET":
             return read_query(request)
-        return read_fields(self.body(request))
+        return read_fields(self.body(request), self.most_items)
 
     def body(self, request: HttpRequest) -> bytes:
         """Read the whole body. Raises UnsupportedMedia unless it says that it is JSON."""
@@ -106,11 +108,11 @@ class MlflowView(View):
         return body
 
 
-def read_fields(body: bytes) -> dict[str, Any]:
+def read_fields(body: bytes, most_items: int = limits.JSON_ITEMS) -> dict[str, Any]:
     """Read a body as one strict JSON object; JSON inside a JSON string is read once more."""
-    document = json.loads(body) if body.strip() else {}
+    document = json.loads(body, most_items) if body.strip() else {}
     if isinstance(document, str):
-        document = json.loads(document.encode())
+        document = json.loads(document.encode(), most_items)
     if not isinstance(document, dict):
         raise Invalid("the body must be a JSON object", "bad_json")
     return snake_case(document)

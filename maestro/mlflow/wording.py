@@ -13,7 +13,8 @@ WORDS: dict[tuple[str, ...], str] = {
     ("not_found", "experiment", "tag"): "No tag with name: {tag} in experiment with id {experiment}",
     ("not_found", "trace", "tag"): "No trace tag with key '{tag}' for trace with ID '{trace}'",
     ("not_found", "dataset"): "Evaluation dataset with id '{dataset}' not found",
-    ("not_found", "assessment"): "Assessment with ID '{assessment}' not found",
+    ("not_found", "assessment", "trace"): "Assessment with ID '{assessment}' not found for trace '{trace}'",
+    ("other_kind", "given_kind", "own_kind"): "Cannot update {given_kind} value on {own_kind} assessment.",
     ("already_exists", "experiment_name"): "Experiment(name={experiment_name}) already exists.",
     ("already_exists", "experiment_name", "trashed"): (
         "Experiment(name={experiment_name}) already exists. It lies in the trash as experiment {trashed}: restore it,"
@@ -32,6 +33,7 @@ WORDS: dict[tuple[str, ...], str] = {
     ("param_changed", "params", "run"): (
         "Changing param values is not allowed. Params were already logged='{params}' for run ID='{run}'."
     ),
+    ("bad_path", "path_fault"): "Invalid path: {path_fault}",
     ("bad_location", "field"): (
         "Invalid value for parameter '{field}': leave it out, so that Maestro keeps the files,"
         " or name a bucket (s3://, gs://, wasbs://, abfss://, hdfs://, dbfs:/)"

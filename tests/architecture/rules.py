@@ -30,20 +30,21 @@ NETWORK = (
     "smtplib",
 )
 # The one way out, the servers that are started beside us, and the watch for a database that has fallen silent.
-MAY_SPEAK = ("maestro/egress.py", "maestro/database/silence.py", "maestro/embedded/")
+MAY_SPEAK = (
+    "maestro/egress.py",
+    "apps/registry/imports/streams.py",
+    "maestro/database/silence.py",
+    "maestro/embedded/",
+)
 
 HTTP = ("django.http", "rest_framework")
 # Where a library hands over the request: sign-in, DRF's authentication and replayed answers, the admin's classes, and
 # the actor that is read out of a request once for every room.
 MEETS_REQUESTS = (
-    "apps/tenants/access/audit/admin.py",
-    "apps/tenants/access/audit/recording.py",
+    "apps/tenants/access/audited_admin.py",
     "apps/tenants/access/idempotency.py",
     "apps/tenants/access/keys/authentication.py",
-    "apps/tenants/access/keys/exchange.py",
-    "apps/tenants/access/keys/tokens.py",
     "apps/tenants/access/people/admin.py",
-    "apps/tenants/access/people/from_claims.py",
     "apps/tenants/access/people/principal.py",
     "apps/tenants/access/sign_in/",
 )
@@ -51,7 +52,8 @@ MEETS_REQUESTS = (
 # Callbacks that an upper room gives to a lower one when it starts, and what is loaded by its name.
 LATE_IMPORTS = {
     "apps/tracking/apps.py": "offers the folders of traces",
-    "apps/registry/apps.py": "offers the folders of logged models, follows moved runs, spares what is relied on",
+    "apps/registry/apps.py": "offers the folders of logged models, follows moved runs, spares what is relied on, tells what names bytes",
+    "apps/recommendations/apps.py": "tells the registry's search what the estimates say",
     "maestro/lazily.py": "loads a heavy module when it is first used",
     "config/lane.py": "reads the rooms' own tables of MLflow calls",
     "maestro/prose.py": "sets a bound of the Markdown library, which has no other way to it",

@@ -56,7 +56,9 @@ def test_no_folder_is_a_corridor() -> None:
 
 
 def test_templates_styles_and_scripts_fit_the_page() -> None:
-    shown = [path for path in SHOWN if not {".venv", "vendor", "tests"} & set(path.parts)]
+    # Beside ours stand the packages of each client that a test speaks with.
+    ours = [path for path in SHOWN if not path.relative_to(ROOT).parts[0].startswith(".venv")]
+    shown = [path for path in ours if not {"vendor", "tests"} & set(path.parts)]
     wide = [f"{path.relative_to(ROOT)}:{n}" for path in shown for n in rules.is_too_wide(path.name, path.read_text())]
     assert len(shown) > 80
     assert wide == []

@@ -1,4 +1,4 @@
-"""A web worker starts without the libraries that trainings, exports and histories need."""
+"""A web worker starts without what trainings, exports, histories, buckets and migrations need."""
 
 import os
 import subprocess
@@ -6,13 +6,26 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-HEAVY = ("numpy", "scipy", "pandas", "lightgbm", "sklearn", "pyarrow", "mlflow")
+LIBRARIES = (
+    "numpy",
+    "scipy",
+    "pandas",
+    "lightgbm",
+    "sklearn",
+    "pyarrow",
+    "mlflow",
+    "boto3",
+    "tokenizers",
+    "safetensors",
+)
+HEAVY = (*LIBRARIES, "apps.tracking.migrations")
 LOOK = """
 import sys
 import config.wsgi
 from django.urls import get_resolver
+from apps.tenants.template import current_head
 from config.lane import lanes
-assert lanes()
+assert lanes() and current_head()
 for name in ("config.urls", "config.urls_public"):
     get_resolver(name).url_patterns
 print(",".join(name for name in sys.argv[1:] if name in sys.modules))

@@ -15,8 +15,10 @@ EMPTIED = {
 WIDE_WHEN_EMPTY = {
     "access.ApiKey.project_id": "the whole tenant",
     "registry.Artifact.project": "shared with everybody",
+    "registry.Gate.project": "every project, and what is shared",
     "tracking.LifeRule.project": "every project",
     "tracking.SavedView.project": "no project of its own",
+    "tracking.StorageUse.project": "the whole tenant",
     "tracking.SavedView.experiment": "no experiment of its own",
 }
 EMPTYING = (models.SET_NULL, models.SET_DEFAULT)

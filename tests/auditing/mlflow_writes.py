@@ -210,7 +210,7 @@ WRITES: dict[str, Write] = OF_DATASETS | {
         ("version.change",),
     ),
     f"POST {A}model-versions/transition-stage": Write(
-        post("model-versions/transition-stage", lambda s: version_body(s, stage="Production")), ("version.stage",)
+        post("model-versions/transition-stage", lambda s: version_body(s, stage="Staging")), ("version.stage",)
     ),
     f"DELETE {A}model-versions/delete": Write(
         lambda s: Call("DELETE", f"{MLFLOW}model-versions/delete", version_body(s)), ("version.delete",)
@@ -242,6 +242,7 @@ OF_TRACES = "what traced code, and those who judge it, log; deleting traces and 
 EXEMPT |= {
     f"POST {T}": OF_TRACES,
     f"POST {A}traces/link-to-run": OF_TRACES,
+    f"POST {A}traces/link-prompts": OF_TRACES,
     f"POST {T}/<str:trace_id>/assessments": OF_TRACES,
     f"PATCH {T}/<str:trace_id>/assessments/<str:assessment_id>": OF_TRACES,
     f"PATCH {T}/<str:trace_id>/tags": OF_TRACES,
@@ -261,5 +262,7 @@ READS: dict[str, str] = {
     f"POST {A}registered-models/get-latest-versions": "reads",
     f"POST {A}artifacts/presigned-upload-url": "refuses",
     f"POST {A}artifacts/presigned-download-url": "refuses",
-    "POST /api/2.0/mlflow-artifacts/mpu/<path:path>": "refuses",
+    "POST /api/2.0/mlflow-artifacts/mpu/create/<path:path>": "refuses, but with a bucket: test_direct_files.py",
+    "POST /api/2.0/mlflow-artifacts/mpu/complete/<path:path>": "refuses, but with a bucket: test_direct_files.py",
+    "POST /api/2.0/mlflow-artifacts/mpu/abort/<path:path>": "refuses, but with a bucket: test_direct_files.py",
 }

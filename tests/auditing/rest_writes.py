@@ -1,17 +1,16 @@
 """Every writing route of the REST door, with the change that it makes and the events that this must leave."""
 
 import uuid
-from datetime import timedelta
 from typing import Any
 
-import jwt
 from cryptography.hazmat.primitives.asymmetric import ec
 from django.contrib.auth.models import Group, User
-from django.test import Client
 from django.utils import timezone
-from jwt.algorithms import ECAlgorithm
 
 from apps.recommendations.models import ImpactModel, Training
+from tests.auditing import forge_writes, gate_writes, search_writes
+from tests.auditing.ci_jobs import exchange, nobody, publisher, publisher_fields
+from tests.factories.signing import attest, new_key, public_pem
 from tests.factories.stage import V1, Call, Stage, Write, digest_of, send
 
 PASSWORD = "a long and silly password"
@@ -65,10 +64,6 @@ def person(stage: Stage) -> tuple[str, str]:
     return made.username, PASSWORD
 
 
-def nobody(stage: Stage) -> Client:
-    return Client(headers={"host": f"{stage.tenant.slug}.localhost"})
-
-
 def sign_in(stage: Stage) -> Call:
     username, password = person(stage)
     return Call("POST", f"{V1}auth/token/", {"username": username, "password": password}, client=nobody(stage))
@@ -84,44 +79,22 @@ def with_refresh(path: str) -> Any:
     return lambda stage: Call("POST", V1 + path, {"refresh": pair(stage)["refresh"]}, client=nobody(stage))
 
 
-def publisher_fields(stage: Stage, signer: Any) -> dict[str, Any]:
-    """A publisher whose keys are stored with it, so that nothing is fetched."""
-    rows = [ECAlgorithm.to_jwk(signer.public_key(), as_dict=True) | {"kid": "one", "use": "sig", "alg": "ES256"}]
-    claims = {"repository_id": "4711", "repository_owner_id": "12", "ref": "refs/heads/main"}
-    return {
-        "name": stage.name("publisher"),
-        "kind": "github",
-        "issuer": f"https://{stage.name('issuer')}.example",
-        "jwks": {"keys": rows},
-        "claims": claims,
-        "project": stage.project(),
-    }
+def signing_key_fields(key: Any) -> dict[str, Any]:
+    return {"name": "release", "kind": "public_key", "pem": public_pem(key)}
 
 
-def publisher(stage: Stage, signer: Any = None) -> dict[str, Any]:
-    fields = publisher_fields(stage, signer or ec.generate_private_key(ec.SECP256R1()))
-    made: dict[str, Any] = stage.ask("POST", f"{V1}publishers/", fields).json()
-    return made
+def end_signing_key(stage: Stage) -> Call:
+    made = stage.ask("POST", f"{V1}signing-keys/", signing_key_fields(new_key())).json()
+    return Call("DELETE", f"{V1}signing-keys/{made['id']}/")
 
 
-def exchange(stage: Stage) -> Call:
-    signer = ec.generate_private_key(ec.SECP256R1())
-    made, now = publisher(stage, signer), timezone.now()
-    claims = {
-        "iss": made["issuer"],
-        "aud": made["audience"],
-        "sub": "repo:acme/churn:ref:refs/heads/main",
-        "repository": "acme/churn",
-        "repository_id": "4711",
-        "repository_owner_id": "12",
-        "ref": "refs/heads/main",
-        "event_name": "push",
-        "iat": now,
-        "exp": now + timedelta(minutes=5),
-        "jti": uuid.uuid4().hex,
-    }
-    token = jwt.encode(claims, signer, algorithm="ES256", headers={"kid": "one"})
-    return Call("POST", f"{V1}auth/exchange/", {"token": token}, client=nobody(stage))
+def sign_version(stage: Stage) -> Call:
+    key, artifact = new_key(), stage.artifact()
+    stage.ask("POST", f"{V1}signing-keys/", signing_key_fields(key))
+    version = stage.version(artifact)
+    digest = stage.ask("GET", f"{V1}artifacts/{artifact}/versions/{version}/", None).json()["digest"]
+    path = f"{V1}artifacts/{artifact}/versions/{version}/signatures/"
+    return Call("POST", path, attest({"it": digest}, key))
 
 
 def two_champions() -> Training:
@@ -187,7 +160,8 @@ def existing_role(stage: Stage) -> Call:
     return Call("DELETE", path)
 
 
-WRITES: dict[str, Write] = {
+ELSEWHERE = forge_writes.WRITES | gate_writes.WRITES | search_writes.WRITES
+WRITES: dict[str, Write] = ELSEWHERE | {
     "POST /api/v1/projects/": Write(
         lambda s: Call("POST", f"{V1}projects/", {"slug": s.name("new")}), ("project.create",)
     ),
@@ -214,6 +188,11 @@ WRITES: dict[str, Write] = {
     "PUT /api/v1/projects/<str:project>/retention/": Write(
         lambda s: Call("PUT", f"{V1}projects/{s.project()}/retention/", {"trash_days": 40}),
         ("retention.change",),
+        "admin",
+    ),
+    "PUT /api/v1/projects/<str:project>/quota/": Write(
+        lambda s: Call("PUT", f"{V1}projects/{s.project()}/quota/", {"quota_bytes": 4_000_000_000}),
+        ("project.change",),
         "admin",
     ),
     "PUT /api/v1/retention/": Write(
@@ -293,12 +272,23 @@ WRITES: dict[str, Write] = {
     "DELETE /api/v1/publishers/<uuid:publisher>/": Write(
         lambda s: Call("DELETE", f"{V1}publishers/{publisher(s)['id']}/"), ("publisher.delete",), "admin"
     ),
+    "POST /api/v1/artifacts/<str:artifact>/versions/<str:version>/signatures/": Write(sign_version, ("version.sign",)),
+    "POST /api/v1/signing-keys/": Write(
+        lambda s: Call("POST", f"{V1}signing-keys/", signing_key_fields(new_key())), ("signing_key.trust",), "admin"
+    ),
+    "DELETE /api/v1/signing-keys/<uuid:signing_key>/": Write(end_signing_key, ("signing_key.end",), "admin"),
     "POST /api/v1/auth/exchange/": Write(exchange, ("job.admit",), "", "job:"),
     "POST /api/v1/auth/token/": Write(sign_in, ("person.password", "person.token"), "", "person:"),
     "POST /api/v1/auth/token/revoke/": Write(with_refresh("auth/token/revoke/"), ("person.sign_out",), "", "person:"),
 }
 EXEMPT: dict[str, str] = {
+    "POST /hooks/<str:hook>/": "what a forge tells, kept as it came and listed in the connection's own log",
     "PUT /api/v1/blobs/<str:sha256>/": "bytes that nothing names yet; the version or the file that names them is recorded",
+    "POST /api/v1/uploads/": "bytes on their way, which nothing names yet",
+    "DELETE /api/v1/uploads/<uuid:upload>/": "bytes that nothing ever named",
+    "POST /api/v1/uploads/<uuid:upload>/parts/": "notes the digests of parts that nothing names yet",
+    "POST /api/v1/uploads/<uuid:upload>/commit/": "bytes that nothing names yet; the version that names them is recorded",
+    "PUT /api/v1/uploads/parts/<str:word>/": "a part of bytes that nothing names yet",
     "POST /api/v1/auth/token/refresh/": "goes on with a sign-in that was recorded; reuse, which ends it, is recorded",
 }
-READS: dict[str, str] = {}
+READS: dict[str, str] = {"POST /api/v1/blobs/missing/": "asks"}

@@ -3,13 +3,10 @@
 What may be changed is asked of the sites themselves, so that a model or a page which is added fails until it is here.
 """
 
-import re
-from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlencode
 
 import pytest
-from django.contrib.admin import ModelAdmin
 from django.contrib.auth.models import Group, User
 from django.db import DatabaseError
 from django.db.models import Model
@@ -17,114 +14,21 @@ from django.forms import MultiWidget
 from django.test import Client, RequestFactory
 from django.utils import timezone
 
-from apps.registry.models import Artifact
-from apps.tenants.access.audit.admin import AuditedAdmin
-from apps.tenants.access.factors.models import Authenticator, FactorRule
-from apps.tenants.access.models import AuditEvent, AuditRetention, OidcProvider
+from apps.tenants.access.audited_admin import AuditedAdmin
+from apps.tenants.access.factors.models import Authenticator
+from apps.tenants.access.models import AuditEvent
 from apps.tenants.access.models.audit import AuditQuerySet
 from apps.tenants.models import Tenant
-from apps.tracking.models import Experiment, LifeRule, Project, Run
+from apps.tracking.models import Project
 from config.routes import all_routes
-from maestro.admin.sites import operator_site, tenant_site
+from maestro.admin.sites import operator_site
 from tests.auditing import state
-from tests.auditing.rest_writes import PASSWORD, two_champions
+from tests.auditing.admin_pages import ACTIONS, ADDED, ELSEWHERE, MODEL_PAGE, PAGES, READS, ROWS, SITE
 from tests.factories.stage import REQUEST_ID, Call, send
 
 
-def a_run() -> Run:
-    return Run.objects.create(experiment=Experiment.objects.get(name="Default"), name="x", start_ms=1, last_write_ms=1)
-
-
-MODEL_PAGE = re.compile(r"(admin/[a-z]+/[a-z]+/)(|add/|<path:object_id>/(|history/|delete/|change/))")
-PERSON = {"username": "ada", "password1": PASSWORD, "password2": PASSWORD, "usable_password": "true"}
-PROVIDER = {"slug": "idp", "name": "Idp", "issuer": "https://idp.example", "client_id": "maestro"}
 # How a row is made by hand, and one field of it that is changed in its form.
-ROWS: dict[type[Model], tuple[Callable[[], Model], dict[str, str]]] = {
-    User: (lambda: User.objects.create_user("bea"), {"first_name": "Bea"}),
-    Group: (lambda: Group.objects.create(name="old"), {"name": "new"}),
-    OidcProvider: (lambda: OidcProvider.objects.create(**PROVIDER), {"name": "New"}),
-    Project: (lambda: Project.objects.create(slug="old", name="Old"), {"name": "New"}),
-    AuditRetention: (lambda: AuditRetention.objects.create(keep_days=400), {"keep_days": "90"}),
-    FactorRule: (FactorRule.objects.create, {"is_required": "on"}),
-    LifeRule: (lambda: LifeRule.objects.create(trash_days=40), {"trash_days": "50"}),
-    Artifact: (
-        lambda: Artifact.objects.create(name="old", kind="model", created_ms=1, updated_ms=1),
-        {"description": "new"},
-    ),
-}
-ADDED: dict[type[Model], dict[str, str]] = {
-    User: PERSON,
-    Group: {"name": "fresh"},
-    OidcProvider: PROVIDER | {"name": "Fresh"},
-    LifeRule: {"trash_days": "40"},
-    FactorRule: {"is_required": "on"},
-    AuditRetention: {"keep_days": "400"},
-    Project: {"slug": "fresh", "name": "Fresh", "dataset_facts": "{}", "labels": "{}"},
-}
-PAGES: dict[str, Callable[[User], tuple[str, dict[str, str], str]]] = {
-    "admin/auth/user/<id>/password/": lambda boss: (
-        f"auth/user/{User.objects.create_user('cy').pk}/password/",
-        {"password1": PASSWORD, "password2": PASSWORD, "usable_password": "true"},
-        "user.change",
-    ),
-    "admin/password_change/": lambda boss: (
-        "password_change/",
-        {"old_password": "x", "new_password1": PASSWORD, "new_password2": PASSWORD},
-        "person.new_password",
-    ),
-    "admin/impact/trainings/ask/": lambda boss: ("impact/trainings/ask/", {}, "training.ask"),
-    "admin/impact/trainings/<uuid:pk>/roll-back/": lambda boss: (
-        f"impact/trainings/{two_champions().pk}/roll-back/",
-        {},
-        "model.roll_back",
-    ),
-    "admin/what-if/": lambda boss: ("what-if/", {"complexity": "40"}, "forecast.ask"),
-    "admin/runs/act/": lambda boss: ("runs/act/", {"do": "trash", "run": a_run().pk.hex}, "run.trash"),
-    "admin/runs/exports/": lambda boss: ("runs/exports/", {}, "export.ask"),
-    "admin/views/": lambda boss: ("views/", {"action": "create", "name": "mine", "query": ""}, "view.create"),
-    "admin/tracking/project/<uuid:pk>/edit/": lambda boss: edit(Project),
-    "admin/registry/artifact/<uuid:pk>/edit/": lambda boss: edit(Artifact),
-}
-READS = {
-    "admin/",
-    "admin/login/",
-    "admin/logout/",
-    "admin/password_change/done/",
-    "admin/autocomplete/",
-    "admin/jsi18n/",
-    "admin/search/",
-    "admin/settings/",
-    "admin/compare/",
-    "admin/curves/",
-    "admin/keys/",
-    "admin/runs/trash/",
-    "admin/runs/exports/<uuid:export>/file/",
-    "admin/tracking/trace/<str:pk>/file/",
-    "admin/tracking/trace/<str:pk>/spans.csv",
-    "admin/impact/",
-    "admin/impact/calibration/",
-    "admin/impact/trainings/",
-    "admin/impact/trainings/<uuid:pk>/state/",
-    "admin/impact/forecast-of/<uuid:pk>/state/",
-    "admin/what-if/<uuid:pk>/",
-    "admin/what-if/<uuid:pk>/state/",
-    "admin/tracking/run/<uuid:pk>/file/",
-    "admin/tracking/run/<uuid:pk>/state/",
-    "admin/registry/artifactversion/<uuid:pk>/file/",
-    "admin/(?P<url>.*)$",
-}
 # Django's, and those of test_own_pages.py and below.
-ELSEWHERE = {"admin/second-factor/", "admin/second-factor/enter/", "admin/sign-ins/"}
-ACTIONS = {"reset_second_factor", "close_accounts"}
-SITE: dict[type[Model], ModelAdmin[Any]] = dict(tenant_site._registry)
-
-
-def edit(model: type[Model]) -> tuple[str, dict[str, str], str]:
-    make, changes = ROWS[model]
-    meta = model._meta
-    return f"{meta.app_label}/{meta.model_name}/{make().pk}/edit/", changes, f"{meta.model_name}.change"
-
-
 @pytest.fixture
 def boss(acme: Tenant) -> User:
     return User.objects.create_superuser("boss", password="x")

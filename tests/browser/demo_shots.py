@@ -16,6 +16,12 @@ from playwright.sync_api import Page, sync_playwright
 from tests.browser.chromium import ARGUMENTS, CHROMIUM
 
 RUN_LINKS = "table[data-rows] tbody th a"
+# Where the traced program comes from, whoever takes the pictures and wherever they do.
+SOURCE = {
+    "mlflow.source.name": "answers.py",
+    "mlflow.source.git.repoURL": "https://git.example.org/answers.git",
+    "mlflow.source.git.branch": "main",
+}
 OF_MODEL = "params.model = 'lightgbm'"
 PLAIN = {
     "impact": "impact/",
@@ -54,7 +60,7 @@ def ask_model(question: str, passages: list[str]) -> str:
 @mlflow.trace(name="answer a question", span_type="CHAIN")
 def answer(question: str) -> str:
     """The traced program."""
-    mlflow.update_current_trace(metadata={"mlflow.source.name": "answers.py"})
+    mlflow.update_current_trace(metadata=SOURCE)
     return ask_model(question, find_passages(question))
 
 

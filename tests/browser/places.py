@@ -61,10 +61,21 @@ def upper_rooms(site: Site) -> dict[str, str]:
     """Artifacts, versions, impact and settings."""
     scene = site.scene
     assert scene.version is not None
+    assert scene.prompt is not None
     return {
         "artifacts": "registry/artifact/",
+        "find": "find/?q=encoder",
+        "find_all": "find/",
+        "find_none": "find/?q=nothing-is-called-so&kind=schema",
         "artifact": f"registry/artifact/{scene.artifacts[0].pk}/change/",
         "version": f"registry/artifactversion/{scene.version.pk}/change/",
+        "artifact_compare": f"artifacts/{scene.version.artifact_id}/compare/",
+        "prompt_compare": f"artifacts/{scene.prompt.artifact_id}/compare/?a=1&b=2",
+        "version_lineage": f"registry/artifactversion/{scene.version.pk}/lineage/?up=4&down=3",
+        "version_built_on": f"registry/artifactversion/{scene.version.pk}/built-on/",
+        "run_lineage": f"runs/{scene.runs[3].pk}/lineage/",
+        "prompt": f"registry/artifact/{scene.prompt.artifact_id}/change/",
+        "prompt_version": f"registry/artifactversion/{scene.prompt.pk}/change/",
         "impact": "impact/",
         "impact_refused": "impact/?unit=project",
         "trainings": "impact/trainings/",
@@ -72,6 +83,16 @@ def upper_rooms(site: Site) -> dict[str, str]:
         "what_if": f"what-if/?project={scene.open_project.pk}",
         **{f"what_if_{name}": f"what-if/{question.pk}/" for name, question in scene.questions.items()},
         "trash": "runs/trash/",
+        "signing_keys": "signing-keys/",
+        "storage": "storage/",
+        "model": f"registry/artifact/{scene.version.artifact_id}/change/",
+        "gates": "registry/gate/",
+        "gate_new": "registry/gate/add/",
+        "promotions": "registry/promotion/",
+        "promotion": f"registry/promotion/{scene.promotion.pk}/change/",
+        "team": "team/?weeks=260",
+        "team_rows": "team/?measure=run_success",
+        "connections": "connections/",
         "settings": "settings/",
         "password": "password_change/",
     }

@@ -45,7 +45,7 @@ def walk(seen: Look, pages: Iterable[tuple[str, str]], width: int, theme: str) -
     """Open page after page in one window: the faults of those that have any."""
     wrong: dict[str, list[str]] = {}
     for name, url in pages:
-        if ONLY and ONLY not in name:
+        if not any(word in name for word in ONLY.split(",")):
             continue
         if found := faults(seen, url, width):
             wrong[name] = found
@@ -65,7 +65,9 @@ def test_every_page_of_a_tenant_is_clean(look: Callable[..., Look], site: Site, 
 def test_every_table_under_settings_is_clean(look: Callable[..., Look], site: Site, width: int, theme: str) -> None:
     seen = look(width, theme)
     seen.open(f"{site.url}/settings/")
-    links = seen.page.eval_on_selector_all(".app-grid th a, .app-grid .addlink", "all => all.map((a) => a.href)")
+    # Their forms are of one kind, and what is narrow is harder for them.
+    asked = ".app-grid th a, .app-grid .addlink" if width < 700 else ".app-grid th a"
+    links = seen.page.eval_on_selector_all(asked, "all => all.map((a) => a.href)")
     tables = {link.removeprefix(site.url).strip("/").replace("/", "_"): link for link in links}
     assert len(tables) > 10
     assert walk(seen, tables.items(), width, theme) == {}
@@ -83,7 +85,9 @@ def test_every_page_of_the_operators_is_clean(
 ) -> None:
     seen = operator(width, theme)
     seen.open(f"{operator_url}/settings/")
-    links = seen.page.eval_on_selector_all(".app-grid th a, .app-grid .addlink", "all => all.map((a) => a.href)")
+    # Their forms are of one kind, and what is narrow is harder for them.
+    asked = ".app-grid th a, .app-grid .addlink" if width < 700 else ".app-grid th a"
+    links = seen.page.eval_on_selector_all(asked, "all => all.map((a) => a.href)")
     tables = {f"operator_{link.removeprefix(operator_url).strip('/').replace('/', '_')}": link for link in links}
     first = {"operator_home": f"{operator_url}/", "operator_settings": f"{operator_url}/settings/"}
     assert len(tables) > 2

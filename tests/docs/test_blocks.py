@@ -2,8 +2,10 @@
 
 import os
 import re
+import shutil
 import subprocess
 import sys
+import tarfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,6 +15,7 @@ from django.test import Client
 from django.urls import resolve
 
 from apps.tenants.models import Tenant
+from apps.tracking.files import blobs
 from apps.tracking.models import Experiment, Project, Run
 from maestro.commands import MaestroCommand
 from tests.docs.blocks import ROOT, Block, blocks, pages
@@ -31,6 +34,10 @@ RUN_ELSEWHERE = {
 SAYS = {
     "README.md: set -a": "first {'loss': 0.01}",
     "docs/registry.md: # 1. the artifact": '"version":"1"',
+    "docs/process.md: # connect the project": '"state":"pong"',
+    "docs/first-pipeline.md: # 1. once": '"act":"promotion"',
+    "docs/registry.md: # what you look for often": '"name":"encoders that help"',
+    "docs/registry.md: # once, by an admin": '"is_trusted":true',
 }
 
 
@@ -42,7 +49,8 @@ HERE = [block for block in blocks() if not is_elsewhere(block)]
 
 
 def a_project(door: Door) -> None:
-    """The project that the examples speak of, with the runs that they count on."""
+    """The project that the examples speak of, with the runs that they count on, and some bytes."""
+    blobs.store([b"some bytes"])
     project = Project.objects.create(slug="churn", name="Churn", problem_class="classification")
     experiment = Experiment.objects.create(name="churn", project=project, created_ms=1, updated_ms=1)
     for _ in range(12):
@@ -55,17 +63,23 @@ def a_folder(folder: Path, values: dict[str, str]) -> Path:
     (folder / ".maestro").mkdir()
     (folder / ".maestro" / "demo.env").write_text("".join(f"{name}={value}\n" for name, value in values.items()))
     (folder / "encoder.bin").write_bytes(b"what was learnt")
+    for name in ("mlflow-3.17.2", "dvc-3"):
+        with tarfile.open(ROOT / "tests" / "registry" / "imports" / f"{name}.tar.xz") as packed:
+            packed.extractall(folder, filter="data")
+    shutil.copy(ROOT / "tests" / "registry" / "imports" / "feast-registry.json", folder / "feast.json")
     tools = folder / "tools"
     tools.mkdir()
     (tools / "manage.py").write_text(f'#!/bin/sh\nexec {sys.executable} {ROOT}/manage.py "$@"\n')
     (tools / "manage.py").chmod(0o755)
+    (tools / "model_signing").symlink_to(Path(sys.executable).with_name("model_signing"))
     return tools
 
 
 def as_run_here(text: str, tenant: str) -> str:
     """Say what is not as on the page: the tests' tenant, and the environment of the tests instead of a new one."""
     text = re.sub(r"^python3 -m venv .*\n", "", text, flags=re.MULTILINE)
-    return text.replace("/tmp/tour/bin/python", sys.executable).replace("--tenant acme", f"--tenant {tenant}")  # noqa: S108
+    text = text.replace("/tmp/tour/bin/python", sys.executable)  # noqa: S108
+    return re.sub(r"tenant acme\b(?!-)", f"tenant {tenant}", text)
 
 
 @pytest.mark.parametrize("block", HERE, ids=[block.name for block in HERE])

@@ -29,7 +29,9 @@ def run_script(
     web: WebServer, key: str, script: str, folder: Path, *, python: str | Path = sys.executable, **more: str
 ) -> str:
     """Run Python code with the stock client in a process of its own. Returns what it printed."""
-    kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    # What the client of an earlier test left in this process, such as its experiment, is none of the script's.
+    left = ("PYTHONDONTWRITEBYTECODE", "MLFLOW_EXPERIMENT_ID", "MLFLOW_EXPERIMENT_NAME", "MLFLOW_RUN_ID")
+    kept = {name: value for name, value in os.environ.items() if name not in left}
     # A client's packages are compiled when they are first imported, and not each time again: half of what a script costs.
     values = kept | {
         "MLFLOW_TRACKING_TOKEN": key,

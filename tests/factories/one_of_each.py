@@ -7,6 +7,9 @@ from typing import Any
 
 from django.test import Client
 
+from tests.factories.forges import connect
+
+NUMBERED = ("view", "publisher", "export", "upload", "gate", "promotion", "connection", "delivery")
 BYTES = "application/octet-stream"
 MLFLOW = "/api/2.0/mlflow/"
 Ids = dict[str, str]
@@ -52,7 +55,15 @@ class Maker:
         body = {"experiment_id": ids["experiment"], "name": f"logged-{mark}", "tags": [tag]}
         model = self.mlflow("logged-models", body)["model"]["info"]["model_id"]
         version = self.client.get(f"/api/v1/artifacts/{name}/versions/1/").json()["digest"]
-        return {"artifact": name, "version": version, "model": model}
+        return {"artifact": name, "version": version, "model": model} | self.guarded(ids["project"], name, mark)
+
+    def guarded(self, project: str, name: str, mark: str) -> Ids:
+        """A gate of the project, and a promotion that waits before it."""
+        gate = {"name": f"gate {mark}", "project": project, "aliases": ["guarded"], "approvals": 1}
+        made = self.send("POST", "/api/v1/gates/", gate)["id"]
+        asked = {"version": "1", "alias": "guarded", "why": mark}
+        waits = self.send("POST", f"/api/v1/artifacts/{name}/promotions/", asked)["id"]
+        return {"gate": made, "promotion": waits}
 
     def traced(self, ids: Ids, mark: str) -> Ids:
         home = {"type": "MLFLOW_EXPERIMENT", "mlflow_experiment": {"experiment_id": ids["experiment"]}}
@@ -85,8 +96,20 @@ class Maker:
             "view": str(self.send("POST", f"{v1}views/", view)["id"]),
             "key": self.send("POST", f"{v1}keys/", key)["id"],
             "publisher": self.send("POST", f"{v1}publishers/", job)["id"],
+            "upload": self.send("POST", f"{v1}uploads/", {"sha256": sha256(v1.encode()).hexdigest(), "size_bytes": 9})[
+                "id"
+            ],
+            **self.delivered(ids["project"], mark),
             "export": self.send("POST", f"{v1}runs/exports/", {"format": "jsonl"})["id"],
         }
+
+    def delivered(self, project: str, mark: str) -> Ids:
+        """A connection to a forge that has delivered something."""
+        forge = connect(self.client, project, host=str(self.client.defaults["HTTP_HOST"]))
+        assert forge.send("push", {"ref": mark}).status_code == 202
+        (row,) = self.client.get("/api/v1/connections/").json()["results"]
+        (delivery,) = self.client.get(f"/api/v1/connections/{row['id']}/deliveries/").json()["results"]
+        return {"connection": row["id"], "delivery": delivery["id"]}
 
 
 def never(theirs: Ids) -> Ids:
@@ -99,4 +122,4 @@ def never(theirs: Ids) -> Ids:
     made |= {name: sha256(name.encode()).hexdigest() for name in ("blob", "version")}
     made |= {name: theirs[name][:2] + uuid.uuid4().hex for name in ("model", "dataset")}
     made |= {"record": theirs["record"][:-8] + "00000000", "key": theirs["key"][:-4] + "zzzz"}
-    return made | {name: str(uuid.uuid4()) for name in ("view", "publisher", "export")}
+    return made | {name: str(uuid.uuid4()) for name in NUMBERED}

@@ -12,9 +12,21 @@ from django.contrib.auth.models import User
 from django.utils import timezone
 
 from apps.recommendations.models import WhatIf
-from apps.registry.models import Alias, Artifact, ArtifactVersion, Edge, Usage, VersionFile
+from apps.registry import prompts
+from apps.registry.models import (
+    Alias,
+    Artifact,
+    ArtifactVersion,
+    Edge,
+    LoggedModel,
+    Promotion,
+    Usage,
+    VersionFile,
+    VersionTag,
+)
 from apps.tracking.files import blobs
 from apps.tracking.models import (
+    Dataset,
     Experiment,
     LatestMetric,
     MetricChunk,
@@ -23,11 +35,13 @@ from apps.tracking.models import (
     Project,
     Run,
     RunFile,
+    RunInput,
     SavedView,
     Tag,
 )
 from maestro.clock import to_ms
 from tests.browser.traced import HOSTILE, make_traces
+from tests.factories.gate_scene import make_gate
 from tests.factories.words import make_questions, make_words
 
 PASSWORD = "a long test passphrase"
@@ -53,9 +67,11 @@ class Scene:
     runs: list[Run] = field(default_factory=list)
     artifacts: list[Artifact] = field(default_factory=list)
     version: ArtifactVersion | None = None
+    prompt: ArtifactVersion | None = None
     questions: dict[str, WhatIf] = field(default_factory=dict)
     trace: str = "tr-of_the-scene"
     view: SavedView = field(default_factory=SavedView)
+    promotion: Promotion = field(default_factory=Promotion)
 
 
 def build() -> Scene:
@@ -67,6 +83,8 @@ def build() -> Scene:
     scene.artifacts = [make_artifact(index, now) for index in range(6)]
     scene.runs = [make_run(scene, index, now) for index in range(12)]
     scene.version = make_model(scene, now)
+    scene.promotion = make_gate(scene.version, now)
+    scene.prompt = make_prompt(now)
     scene.view = SavedView.objects.create(
         name=f"best first {HOSTILE}"[:100],
         owner="person:somebody-else",
@@ -194,12 +212,36 @@ def add_curve(run: Run, name: str, values: list[float]) -> None:
 
 
 def make_model(scene: Scene, now: datetime) -> ArtifactVersion:
-    """A registered model with a producer run and parents."""
+    """A registered model: of a run that read a dataset, by way of its logged model, used by a later run and a project."""
     model = Artifact.objects.create(name="churn-model", kind="model", created_ms=to_ms(now), updated_ms=to_ms(now))
     run = scene.runs[3]
+    data = Dataset.objects.create(experiment=run.experiment, name=f"customers-of-{HOSTILE}", digest="0a1b2c3d")
+    RunInput.objects.create(run=run, dataset=data)
+    at = {"created_ms": to_ms(now), "updated_ms": to_ms(now)}
+    logged = LoggedModel.objects.create(experiment=run.experiment, run=run, name="gradient-boosted-churn-of-may", **at)
     version = ArtifactVersion.objects.create(
-        artifact=model, number=1, state="ready", run=run, created_ms=to_ms(now), updated_ms=to_ms(now)
+        artifact=model, number=1, state="ready", run=run, logged_model=logged, **at
     )
-    Edge.objects.create(from_run=run, to_version=version, kind="produced")
+    Edge.objects.create(from_model=logged, to_version=version, kind="registered")
+    use = {"version": version, "observed": "api", "at": now}
+    Usage.objects.create(project=scene.open_project, run=scene.runs[6], **use)
+    Usage.objects.create(project=scene.project, **use)
     VersionFile.objects.create(version=version, path="model.txt", blob=blobs.store_text("tree\n"))
+    return version
+
+
+def make_prompt(now: datetime) -> ArtifactVersion:
+    """A chat in two versions, of which the newer says more and asks for a form."""
+    prompt = Artifact.objects.create(name="churn-letter", kind="prompt", created_ms=to_ms(now), updated_ms=to_ms(now))
+    orders = ["Write to {{ customer.name }}.\nBe {{ mood }}.", f"Write to {{{{ customer.name }}}}.\nBe kind. {HOSTILE}"]
+    for number, order in enumerate(orders, start=1):
+        messages = [{"role": "system", "content": order}, {"role": "user", "content": "About {{ product }}?"}]
+        schema = '{"type": "object", "properties": {"letter": {"type": "string"}}}' if number == 2 else ""
+        template = prompts.Template(json.dumps(messages), is_chat=True, response_format=schema)
+        version = ArtifactVersion.objects.create(
+            artifact=prompt, number=number, state="ready", created_ms=to_ms(now), updated_ms=to_ms(now)
+        )
+        VersionTag.objects.bulk_create(VersionTag(version=version, key=k, value=v) for k, v in template.tags.items())
+        for path, text in template.files.items():
+            VersionFile.objects.create(version=version, path=path, blob=blobs.store_text(text))
     return version

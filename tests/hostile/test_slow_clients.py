@@ -1,10 +1,11 @@
-"""Clients that send a few bytes a second, or nothing, hold no worker: others are answered meanwhile (R27).
+"""Clients that send or read a few bytes a second, or nothing, hold no worker: others are answered meanwhile (R27).
 
 Idle connections and slow headers wait in the web server itself. A slow body would hold one of its threads, so it waits
 in the proxy before it, as config/deploy/Caddyfile has it.
 """
 
 import http.client
+import json
 import socket
 import ssl
 import statistics
@@ -91,3 +92,59 @@ def ask(server: WebServer, key: str, authority: str) -> float:
     honest.close()
     assert answer.status == 200, text
     return time.monotonic() - began
+
+
+READERS, FILE_BYTES = 20, 20_000_000
+
+
+@pytest.mark.slow
+def test_readers_that_do_not_read_hold_nobody_up(
+    test_environment: dict[str, str], committed: Tenant, key_for: Callable[..., str]
+) -> None:
+    """Who is sent a large file holds a thread until it is read, so there are fewer of those than threads."""
+    key, server = key_for(committed), start_web(test_environment, workers=2)
+    try:
+        place = brought(server, key)
+        links = [begin(server, links_text(place, key), "") for _ in range(READERS)]
+        statuses = [link.recv(12)[9:12].decode() for link in links]
+        assert {"200", "503"} == set(statuses), statuses
+        times = [ask(server, key, "") for _ in range(ANSWERS)]
+        assert statistics.median(times) < BOUND
+        for link in links:
+            link.close()
+        deadline = time.monotonic() + ANSWER_SECONDS
+        while downloaded(server, key, place) != FILE_BYTES and time.monotonic() < deadline:
+            time.sleep(0.2)
+        assert [downloaded(server, key, place) for _ in range(READERS)] == [FILE_BYTES] * READERS
+    finally:
+        server.stop()
+
+
+def links_text(place: str, key: str) -> str:
+    return f"GET {place} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {key}\r\n\r\n"
+
+
+def call(
+    server: WebServer, key: str, method: str, path: str, body: bytes = b"", kind: str = "application/json"
+) -> bytes:
+    """Ask; an answer that is a refusal is as short as its words."""
+    link = http.client.HTTPConnection("127.0.0.1", server.port, timeout=ANSWER_SECONDS)
+    headers = {"Host": "localhost", "Authorization": f"Bearer {key}", "Content-Type": kind}
+    link.request(method, path, body=body, headers=headers)
+    read = link.getresponse().read()
+    link.close()
+    return read
+
+
+def downloaded(server: WebServer, key: str, place: str) -> int:
+    """How much of the file comes."""
+    return len(call(server, key, "GET", place))
+
+
+def brought(server: WebServer, key: str) -> str:
+    """Bring a large file, and tell where it is."""
+    made = json.loads(call(server, key, "POST", "/api/2.0/mlflow/runs/create", b'{"experiment_id": "0"}'))
+    folder = made["run"]["info"]["artifact_uri"].partition(":/")[2].lstrip("/")
+    place = f"/api/2.0/mlflow-artifacts/artifacts/{folder}/a.bin"
+    assert call(server, key, "PUT", place, b"x" * FILE_BYTES, "application/octet-stream") in (b"{}", b"")
+    return place

@@ -15,7 +15,10 @@ from django_tenants.utils import tenant_context
 
 from apps.tenants.models import Tenant
 from apps.tracking.models import Run
+from tests.factories.door import Door
+from tests.factories.traces import PROXY, start
 
+ROOT = Path(__file__).resolve().parents[2]
 BEGINNINGS = ("=", "+", "-", "@", "\t", "\r")
 FORMULAS = [f"{begin}cmd|' /C calc'!A0" for begin in BEGINNINGS]
 # The only one of these that a key may begin with.
@@ -49,7 +52,31 @@ def by_command(acme: Tenant, api: Callable[..., Client], folder: Path) -> bytes:
     return path.read_bytes()
 
 
-DOORS = (by_rest, by_run_list, by_comparison, by_command)
+def by_spans(acme: Tenant, api: Callable[..., Client], folder: Path) -> bytes:
+    door = Door(api(acme))
+    start(door, "tr-1")
+    spans = [{"span_id": text, "name": text, "start_time_unix_nano": 1} for text in ("@SUM(A1)", *FORMULAS)]
+    path = f"{PROXY}0/traces/tr-1/artifacts/traces.json"
+    assert door.client.put(path, json.dumps({"spans": spans}).encode(), content_type="text/plain").status_code == 200
+    return browser().get("/admin/tracking/trace/tr-1/spans.csv").content
+
+
+def by_team(acme: Tenant, api: Callable[..., Client], folder: Path) -> bytes:
+    Run.objects.update(status="FINISHED")
+    asked = {"measure": "run_success", "format": "csv", "until": "2023-11-20"}
+    return browser().get("/admin/team/", asked).content
+
+
+DOORS = (by_rest, by_run_list, by_comparison, by_command, by_spans, by_team)
+WRITERS = {
+    "apps/tracking/exports/rows.py",
+    "apps/tracking/admin/compare.py",
+    "apps/tracking/admin/traces.py",
+    "apps/tracking/admin/delivery/team.py",
+}
+OF_CASES = {
+    "apps/recommendations/cases/backtest.py"
+}  # ids and numbers of cases that lie in a folder, no tenant's words
 
 
 def browser() -> Client:
@@ -98,7 +125,7 @@ def test_no_cell_is_a_formula(
     assert [cell for cell in cells if cell.startswith(BEGINNINGS) and not is_number(cell)] == []
     assert "'@SUM(A1)" in cells
     assert "-1.5" in cells or door not in (by_rest, by_command)
-    if door in (by_rest, by_comparison, by_command):
+    if door in (by_rest, by_comparison, by_command, by_spans):
         assert {f"'{formula}" for formula in FORMULAS} <= set(cells)
 
 
@@ -110,3 +137,8 @@ def test_the_audit_export_is_json_which_runs_nothing(acme: Tenant, api: Callable
     assert answer["X-Content-Type-Options"] == "nosniff"
     lines = [json.loads(line) for line in b"".join(answer).splitlines()]
     assert "=1+1" in [line["after"].get("name") for line in lines if line["after"]]
+
+
+def test_every_writer_of_csv_is_tried_here() -> None:
+    found = [path for folder in ("apps", "maestro") for path in (ROOT / folder).rglob("*.py")]
+    assert {str(path.relative_to(ROOT)) for path in found if "csv.writer" in path.read_text()} == WRITERS | OF_CASES

@@ -16,7 +16,8 @@ from config import settings as product
 EXPECTED = {"statement_timeout": "15s", "lock_timeout": "5s", "idle_in_transaction_session_timeout": "1min"}
 
 
-PATIENCE = {"database": 3, "owner": 5, "lock": 5, "egress": 5, "queue": 1, "connect": 2, "forget": 5, "password": 2}
+PATIENCE = {"database": 3, "owner": 5, "lock": 5, "egress": 5, "egress_piece": 30, "turn": 30}
+PATIENCE |= {"queue": 1, "connect": 2, "forget": 5, "password": 2}
 
 
 @pytest.fixture

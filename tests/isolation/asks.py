@@ -26,6 +26,7 @@ PUBLISHER = {"name": "p", "kind": "github", "claims": CLAIMS, "project": "{proje
 VIEW_STATE = {"experiments": ["{experiment#}"], "project": "{project}", "filter": RUN_FILTER}
 V1, A, T, D = "api/v1/", "api/2.0/mlflow/", "api/3.0/mlflow/traces", "api/3.0/mlflow/datasets"
 OF_VERSION = f"{V1}artifacts/<str:artifact>/versions/<str:version>/"
+OF_PROMOTION = f"{V1}artifacts/<str:artifact>/promotions/<uuid:promotion>/"
 
 
 def dataset(source: str) -> dict[str, Any]:
@@ -42,6 +43,7 @@ def dataset(source: str) -> dict[str, Any]:
 
 REST: dict[str, Any] = {
     f"POST {V1}publishers/": PUBLISHER,
+    f"POST {V1}connections/": {"name": "new", "kind": "github", "project": "{project}"},
     f"POST {V1}keys/": {"name": "new", "role": "viewer", "project": "{project}"},
     f"PUT {V1}projects/<str:project>/roles/<str:username>/": {"role": "viewer"},
     f"POST {V1}projects/": {"slug": "new"},
@@ -49,6 +51,7 @@ REST: dict[str, Any] = {
     f"PUT {V1}projects/<str:project>/outcome/": {"success": 5},
     f"PUT {V1}projects/<str:project>/members/<str:username>/": {"title": "lead"},
     f"PUT {V1}projects/<str:project>/retention/": {"trash_days": 9},
+    f"PUT {V1}projects/<str:project>/quota/": {"quota_bytes": 9_000_000},
     f"PUT {V1}retention/": {"trash_days": 9},
     f"GET {V1}experiments/": {"project": "{project}", "name": "{experiment_name}"},
     f"POST {V1}experiments/": {"name": "new", "project": "{project}"},
@@ -73,6 +76,7 @@ REST: dict[str, Any] = {
     f"GET {V1}views/": {"experiment": "{experiment}"},
     f"POST {V1}views/": {"name": "another", "state": VIEW_STATE},
     f"PATCH {V1}views/<str:view>/": {"state": VIEW_STATE},
+    f"POST {V1}searches/": {"name": "another", "q": "{artifact}"},
     f"GET {V1}artifacts/": {"q": "{artifact}"},
     f"POST {V1}artifacts/": {"name": "new", "kind": "model", "project": "{project}"},
     f"PUT {V1}artifacts/<str:artifact>/": {"kind": "model", "project": "{project}"},
@@ -83,9 +87,24 @@ REST: dict[str, Any] = {
     f"PUT {OF_VERSION}": {"files": [{"path": "a.txt", "sha256": "{blob}"}], "run": "{run}"},
     f"PATCH {OF_VERSION}": {"description": "other"},
     f"GET {OF_VERSION}files/<path:path>": {"@x-maestro-run": "{run}"},
+    f"GET {OF_VERSION}archive.<str:kind>": {"@x-maestro-run": "{run}"},
     f"PUT {V1}projects/<str:project>/usages/": {
         "usages": ["{artifact}@1", {"artifact": "{artifact}", "version": "{version}", "run": "{run}"}]
     },
+    f"POST {V1}blobs/missing/": {"digests": ["{blob}"]},
+    f"POST {V1}uploads/": {"sha256": "{blob}", "size_bytes": 4},
+    f"POST {V1}uploads/<uuid:upload>/parts/": {"parts": [{"number": 1, "sha256": "0" * 64}]},
+    f"GET {V1}gates/": {"artifact": "{artifact}"},
+    f"POST {V1}gates/": [
+        {"name": "new", "project": "{project}", "aliases": ["a"], "approvals": 1},
+        {"name": "new", "artifact": "{artifact}", "aliases": ["a"], "approvals": 1},
+    ],
+    f"PATCH {V1}gates/<uuid:gate>/": [
+        {"project": "{project}", "approvals": 2},
+        {"project": None, "artifact": "{artifact}"},
+    ],
+    f"POST {V1}artifacts/<str:artifact>/promotions/": {"version": "{version}", "alias": "challenger"},
+    f"POST {OF_PROMOTION}approvals/": {"decision": "decline"},
     f"GET {V1}impact/": {"artifact": "{artifact}"},
     f"POST {V1}forecasts/": {"artifacts": ["{artifact}"]},
 }
@@ -118,7 +137,7 @@ REGISTRY: dict[str, Any] = {
         {"name": "{artifact}", "source": "s3://bucket/a", "run_id": "{run}", "model_id": "{model}"},
     ],
     f"PATCH {A}model-versions/update": VERSION | {"description": "other"},
-    f"POST {A}model-versions/transition-stage": VERSION | {"stage": "Production"},
+    f"POST {A}model-versions/transition-stage": VERSION | {"stage": "Staging"},
     f"DELETE {A}model-versions/delete": VERSION,
     f"GET {A}model-versions/get": VERSION,
     f"GET {A}model-versions/get-download-uri": VERSION | {"@x-maestro-run": "{run}"},
@@ -177,6 +196,7 @@ TRACKING: dict[str, Any] = {
     f"DELETE {T}/<str:trace_id>/tags": {"key": "k"},
     f"DELETE {A}traces/<str:trace_id>/tags": {"key": "k"},
     f"POST {A}traces/link-to-run": {"run_id": "{run}", "trace_ids": ["{trace}"]},
+    f"POST {A}traces/link-prompts": {"trace_id": "{trace}", "prompt_versions": [{"name": "p", "version": "1"}]},
     f"POST {T}/<str:trace_id>/assessments": {"assessment": JUDGED | {"overrides": "{assessment}"}},
     f"PATCH {T}/<str:trace_id>/assessments/<str:assessment_id>": {
         "assessment": {"rationale": "other"},
@@ -196,7 +216,32 @@ TRACKING: dict[str, Any] = {
 BODIES = REST | REGISTRY | TRACKING
 # What an address names. A name not given here stands for nothing of a project: see PLAIN.
 ADDRESS = {
-    **{name: name for name in ("project", "experiment", "run", "artifact", "version", "publisher", "export", "view")},
+    **{
+        name: name
+        for name in (
+            "project",
+            "experiment",
+            "run",
+            "artifact",
+            "version",
+            "publisher",
+            "connection",
+            "delivery",
+            "export",
+            "upload",
+            "view",
+            "gate",
+            "promotion",
+        )
+    },
     **{"model_id": "model", "trace_id": "trace", "assessment_id": "assessment", "dataset_id": "dataset"},
 }
-PLAIN = {"username": "outsider", "alias": "champion", "key": "k", "path": "a.txt"}
+# A search is one's own alone, whichever projects one reaches.
+PLAIN = {
+    "search": "00000000-0000-7000-8000-000000000000",
+    "username": "outsider",
+    "alias": "champion",
+    "key": "k",
+    "path": "a.txt",
+    "kind": "zip",
+}

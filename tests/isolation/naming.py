@@ -55,6 +55,8 @@ def named(node: ast.AST) -> bool:
 def modules(folder: str) -> Iterator[tuple[str, ast.AST]]:
     """The modules of a kind of door, by name."""
     for path in sorted(ROOT.glob(f"apps/**/{folder}/*.py")):
+        if "imports" in path.parts:
+            continue  # an importer reads what another program wrote; nobody sends that
         yield ".".join(path.relative_to(ROOT / "apps").with_suffix("").parts), ast.parse(path.read_text())
 
 
@@ -72,6 +74,8 @@ def query_fields() -> dict[str, set[str]]:
             if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "OpenApiParameter":
                 name = node.args[0].value if isinstance(node.args[0], ast.Constant) else ast.unparse(node.args[0])
                 found[module].add(str(name))
+            if isinstance(node, ast.Call) and getattr(node.func, "id", "") in ("choice", "flag"):
+                found[module].add(str(getattr(node.args[1], "value", "")))
             for source in ("query_params", "query"):
                 if isinstance(node, ast.Subscript | ast.Call | ast.Compare) and source in ast.unparse(node)[:60]:
                     found[module] |= {name for name in words_read(node) if name}

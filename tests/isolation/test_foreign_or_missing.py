@@ -32,6 +32,10 @@ def view(stage: Stage) -> str:
     return str(stage.ask("POST", f"{V1}views/", a_view(stage)).json()["id"])
 
 
+def search(stage: Stage) -> str:
+    return str(stage.ask("POST", f"{V1}searches/", {"name": stage.name("search"), "q": "x"}).json()["id"])
+
+
 def forecast(stage: Stage) -> str:
     return str(stage.ask("POST", f"{V1}forecasts/", {"problem_class": "classification"}).json()["id"])
 
@@ -89,6 +93,7 @@ KINDS: dict[str, tuple[Callable[[Stage], str], str]] = {
     "key": (key, f"{V1}keys/{{}}/"),
     "publisher": (lambda stage: str(publisher(stage)["id"]), f"{V1}publishers/{{}}/"),
     "view": (view, f"{V1}views/{{}}/"),
+    "search": (search, f"{V1}searches/{{}}/"),
     "training": (lambda stage: str(two_champions().pk), f"{V1}trainings/{{}}/"),
     "forecast": (forecast, f"{V1}forecasts/{{}}/"),
     "MLflow experiment": (Stage.experiment, f"{MLFLOW}experiments/get?experiment_id={{}}"),

@@ -41,6 +41,7 @@ def id_for(pattern: str, things: Things) -> str:
         "registry/artifactversion/": str(version.pk),
         "registry/artifact/": str(version.artifact_id),
         "access/apikey/": things.ids["key"],
+        "runs/<uuid:pk>/lineage/": str(uuid.UUID(things.ids["run"])),
     }
     return next((value for part, value in known.items() if part in pattern), str(things.theirs.pk))
 

@@ -122,6 +122,13 @@ def test_a_lineage_of_three_layers_asks_for_room() -> None:
     assert chart.rows == (("n0", "used by", "n1"), ("n1", "produced", "n2"))
 
 
+def test_a_long_label_is_cut_in_its_middle_and_kept_as_the_name() -> None:
+    label = "pydataset-car-cylinders-of-1993-run-07"
+    (box,) = charts.lineage("L", [charts.Node("a", label, "run", 0, 0)], []).options["series"][1]["data"]
+    assert (box["name"], box["value"][2]) == (label, "pydataset-ca…1993-run-07")
+    assert len(box["value"][2]) == 24
+
+
 def test_noise_of_20000_points_is_cut_to_the_limit() -> None:
     kept = charts.thin(points([math.sin(step * step) for step in range(20_000)]))
     assert 1_000 < len(kept) <= charts.MAX_POINTS

@@ -4,11 +4,14 @@ import gc
 import subprocess
 import sys
 import weakref
+from pathlib import Path
 
 import pytest
+from granian import _granian
 
-from config.serve import OURS
+from config.serve import ALLOCATOR, OURS
 from maestro import frugal
+from tests.web import ROOT
 
 GROW = """
 import sys
@@ -76,3 +79,10 @@ def test_one_thread_tidies_whoever_is_served() -> None:
 
 def test_a_worker_that_grows_all_the_same_is_replaced() -> None:
     assert OURS[OURS.index("--workers-max-rss") + 1].isdecimal()
+
+
+def test_granian_is_loaded_only_when_its_allocator_was_told() -> None:
+    look = "import sys, config.serve; print([name for name in sys.modules if name.startswith('granian')])"
+    done = subprocess.run([sys.executable, "-c", look], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert done.stdout.strip() == "[]"
+    assert ALLOCATOR[0].encode() in Path(_granian.__file__).read_bytes()

@@ -1,16 +1,20 @@
 """The web server: workers share what was loaded, and a killed one comes back."""
 
+import http.client
 import os
 import signal
 import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from django_tenants.utils import tenant_context
 
+from apps.tenants.models import Tenant
+from apps.tracking.models import Experiment, Run
 from tests.patience import ANSWER_SECONDS, START_SECONDS
 from tests.web import WebServer, start_web
 
@@ -66,6 +70,27 @@ def test_a_worker_that_holds_too_much_is_replaced(test_environment: dict[str, st
         assert urllib.request.urlopen(f"{server.url}/livez", timeout=ANSWER_SECONDS).status == 200
     finally:
         server.stop()
+
+
+def test_a_worker_that_leaves_costs_no_request(two: WebServer, committed: Tenant, key_for: Callable[..., str]) -> None:
+    before = children(two.process.pid)
+    with tenant_context(committed):
+        home = Experiment.objects.get(pk=0)
+        run = Run.objects.create(experiment=home, name="slow", start_ms=0, last_write_ms=0)
+    link = http.client.HTTPConnection("127.0.0.1", two.port, timeout=ANSWER_SECONDS)
+    link.putrequest("PUT", f"/api/2.0/mlflow-artifacts/artifacts/0/{run.pk.hex}/artifacts/slow.bin")
+    for name, value in {"Authorization": f"Bearer {key_for(committed)}", "Content-Length": "2000000"}.items():
+        link.putheader(name, value)
+    link.endheaders(bytes(1_000_000))
+    two.process.send_signal(signal.SIGHUP)
+    deadline = time.monotonic() + START_SECONDS
+    while not set(children(two.process.pid)) - set(before) and time.monotonic() < deadline:
+        assert urllib.request.urlopen(f"{two.url}/livez", timeout=ANSWER_SECONDS).status == 200
+    link.send(bytes(1_000_000))
+    assert link.getresponse().status == 200
+    while set(children(two.process.pid)) & set(before) and time.monotonic() < deadline:
+        assert urllib.request.urlopen(f"{two.url}/livez", timeout=ANSWER_SECONDS).status == 200
+    assert not set(children(two.process.pid)) & set(before)
 
 
 def test_an_unsafe_start_ends_in_one_line(test_environment: dict[str, str]) -> None:

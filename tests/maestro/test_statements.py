@@ -5,10 +5,11 @@ import uuid
 
 import psycopg
 import pytest
+from psycopg.adapt import AdaptersMap
 
 from apps.tenants.models import Tenant
 from maestro.database import statements
-from maestro.database.arrays import Float8Array, Int8Array, TextArray, UuidArray
+from maestro.database.arrays import Float8Array, Int8Array, TextArray, UuidArray, teach
 from maestro.database.session import connection
 from maestro.database.statements import execute
 from tests import servers
@@ -111,3 +112,12 @@ def test_a_lost_connection_fails_once_and_is_replaced(committed: Tenant) -> None
     ((schema, other),) = execute("SELECT current_schema(), pg_backend_pid()", {})
     assert (schema, connection.schema_name) == (committed.schema_name, committed.schema_name)
     assert other != backend
+
+
+def test_a_new_connection_leaves_nothing_behind_in_the_library() -> None:
+    known = AdaptersMap._optimised
+    teach(AdaptersMap(psycopg.adapters))
+    before = len(known)
+    for _ in range(3):
+        teach(AdaptersMap(psycopg.adapters))
+    assert len(known) == before

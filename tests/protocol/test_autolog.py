@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django_tenants.utils import tenant_context
@@ -61,43 +62,52 @@ def figures(run: Run) -> dict[str, float]:
     return {row.key.name: row.value for row in LatestMetric.objects.filter(run=run).select_related("key")}
 
 
-@pytest.mark.slow
-def test_a_grid_search_leaves_its_parent_and_a_child_for_each_choice(
-    committed: Tenant, web: WebServer, key_for: KeyFor, tmp_path: Path
-) -> None:
+@pytest.fixture
+def told(committed: Tenant, web: WebServer, key_for: KeyFor, tmp_path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What both trainings say of themselves, of one process: to import the client takes longer than to train."""
     python = python_of("full-3.17")
-    told = json.loads(run_script(web, key_for(committed), SKLEARN, tmp_path, python=python, **QUICK).splitlines()[-1])
-    assert told["same"]
+    text = run_script(web, key_for(committed), SKLEARN + LIGHTGBM, tmp_path, python=python, **QUICK)
+    grid, trees = (json.loads(line) for line in text.splitlines() if line.startswith('{"run"'))
+    return grid, trees
+
+
+@pytest.mark.slow
+def test_autologging_leaves_a_grid_with_a_child_for_each_choice_and_each_round_of_trees(
+    committed: Tenant, told: tuple[dict[str, Any], dict[str, Any]]
+) -> None:
+    grid, trees = told
     with tenant_context(committed):
-        parent = Run.objects.get(pk=told["run"])
-        assert parent.status == "FINISHED"
-        assert figures(parent)["best_cv_score"] == pytest.approx(told["score"])
-        assert told["held_out"] in figures(parent).values()
-        params = {param.key: param.value for param in parent.params.all()}
-        assert params["best_C"] == str(told["best"])
-        assert params["cv"] == "3"
-        children = Run.objects.filter(tags__key="mlflow.parentRunId", tags__value=told["run"])
-        scores = {float(child.params.get(key="C").value): figures(child)["mean_test_score"] for child in children}
-        assert scores == pytest.approx(dict(zip([0.01, 1.0, 100.0], told["means"], strict=True)))
-        assert {child.status for child in children} == {"FINISHED"}
-        files = set(RunFile.objects.filter(run=parent).values_list("path", flat=True))
-        assert {"cv_results.csv", "training_confusion_matrix.png"} <= files
-        assert LoggedModel.objects.filter(run=told["run"], name="best_estimator").exists()
+        check_grid(grid)
+        check_trees(trees)
 
 
-@pytest.mark.slow
-def test_lightgbm_leaves_each_round_of_its_losses(
-    committed: Tenant, web: WebServer, key_for: KeyFor, tmp_path: Path
-) -> None:
-    python = python_of("full-3.17")
-    told = json.loads(run_script(web, key_for(committed), LIGHTGBM, tmp_path, python=python, **QUICK).splitlines()[-1])
+def check_grid(told: dict[str, Any]) -> None:
+    """A grid search leaves its parent, a child for each choice, and what scikit-learn said of them."""
+    assert told["same"]
+    parent = Run.objects.get(pk=told["run"])
+    assert parent.status == "FINISHED"
+    assert figures(parent)["best_cv_score"] == pytest.approx(told["score"])
+    assert told["held_out"] in figures(parent).values()
+    params = {param.key: param.value for param in parent.params.all()}
+    assert params["best_C"] == str(told["best"])
+    assert params["cv"] == "3"
+    children = Run.objects.filter(tags__key="mlflow.parentRunId", tags__value=told["run"])
+    scores = {float(child.params.get(key="C").value): figures(child)["mean_test_score"] for child in children}
+    assert scores == pytest.approx(dict(zip([0.01, 1.0, 100.0], told["means"], strict=True)))
+    assert {child.status for child in children} == {"FINISHED"}
+    files = set(RunFile.objects.filter(run=parent).values_list("path", flat=True))
+    assert {"cv_results.csv", "training_confusion_matrix.png"} <= files
+    assert LoggedModel.objects.filter(run=told["run"], name="best_estimator").exists()
+
+
+def check_trees(told: dict[str, Any]) -> None:
+    """LightGBM leaves each round of its losses."""
     assert told["same"]
     assert told["read"] == [[step, pytest.approx(loss)] for step, loss in enumerate(told["losses"])]
-    with tenant_context(committed):
-        run = Run.objects.get(pk=told["run"])
-        params = {param.key: param.value for param in run.params.all()}
-        assert (params["learning_rate"], params["num_boost_round"]) == ("0.2", "12")
-        assert figures(run)["valid-binary_logloss"] == pytest.approx(told["losses"][-1])
-        files = set(RunFile.objects.filter(run=run).values_list("path", flat=True))
-        assert {"feature_importance_gain.png", "feature_importance_split.json"} <= files
-        assert told["rounds"] == 12
+    run = Run.objects.get(pk=told["run"])
+    params = {param.key: param.value for param in run.params.all()}
+    assert (params["learning_rate"], params["num_boost_round"]) == ("0.2", "12")
+    assert figures(run)["valid-binary_logloss"] == pytest.approx(told["losses"][-1])
+    files = set(RunFile.objects.filter(run=run).values_list("path", flat=True))
+    assert {"feature_importance_gain.png", "feature_importance_split.json"} <= files
+    assert told["rounds"] == 12

@@ -18,7 +18,7 @@ from apps.tenants.models import Tenant
 # GenAI review, keys and judges, jobs, workspaces, webhooks; what clients before 3.3 asked of traces; dashboards.
 NOT_OFFERED = re.compile(
     r"/api/[23]\.0/mlflow/(?:gateway|issues|label-schemas|prompt-optimization|review-queues|scorers|webhooks|workspaces"
-    r"|unified-traces|get-online-trace-details|traces/link-prompts|traces/metrics|traces/calculate-filter-correlation)"
+    r"|unified-traces|get-online-trace-details|traces/metrics|traces/calculate-filter-correlation)"
     r"(?:/.*)?"
 )
 BEFORE_3_3 = {

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from django.test import Client
@@ -66,6 +67,42 @@ def test_a_name_from_before_the_rule_is_read_used_and_renamed(acme: Tenant, api:
     renamed = call(client, "registered-models/rename", {"name": "a@b", "new_name": "a-b"})
     assert renamed.json()["registered_model"]["name"] == "a-b"
     assert client.get("/api/v1/artifacts/a-b/versions/1/").json()["source"] == "s3://b/k"
+
+
+@pytest.mark.parametrize("name", [one for one in BAD_NAMES if one.isprintable() and "/" not in one and one != ".."])
+def test_a_name_from_before_the_rule_is_described_tagged_and_aliased(acme: Tenant, api: ApiFor, name: str) -> None:
+    client = api(acme)
+    old_model(name)
+    there = f"/api/v1/artifacts/{quote(name, safe='')}/"
+    assert send(client, "put", there, {"kind": "model"}).status_code == 200
+    assert send(client, "put", there, {"kind": "model", "description": "other"}).status_code == 409
+    assert send(client, "patch", there, {"description": "new", "tags": {"k": "v"}}, If_Match="*").status_code == 200
+    assert send(client, "put", f"{there}aliases/best/", {"version": "1"}).json()["version"] == "1"
+    assert send(client, "patch", f"{there}versions/1/", {"description": "d"}, If_Match="*").status_code == 200
+    for path, body, method in (
+        ("registered-models/update", {"description": "newer"}, "patch"),
+        ("registered-models/set-tag", {"key": "l", "value": "w"}, "post"),
+        ("registered-models/alias", {"alias": "champion", "version": "1"}, "post"),
+        ("model-versions/set-tag", {"version": "1", "key": "l", "value": "w"}, "post"),
+        ("model-versions/update", {"version": "1", "description": "e"}, "patch"),
+        ("model-versions/transition-stage", {"version": "1", "stage": "Staging"}, "post"),
+    ):
+        answer = call(client, path, {"name": name} | body, method)
+        assert answer.status_code == 200, (path, answer.content)
+    shown = client.get(there).json()
+    assert (shown["name"], shown["description"], shown["tags"]) == (name, "newer", {"k": "v", "l": "w"})
+    missing = send(client, "put", f"/api/v1/artifacts/{quote(name + ':', safe='')}/", {"kind": "model"})
+    assert missing.status_code == 400
+
+
+def test_a_name_that_looks_like_an_id_is_found(acme: Tenant, api: ApiFor) -> None:
+    client, name = api(acme), "d41d8cd98f00b204e9800998ecf8427e"
+    made = send(client, "put", f"/api/v1/artifacts/{name}/", {"kind": "model"}).json()
+    project = send(client, "post", "/api/v1/projects/", {"slug": name}, Idempotency_Key="k").json()
+    for kind, thing in (("artifacts", made), ("projects", project)):
+        for named in (name, thing["id"]):
+            found = client.get(f"/api/v1/{kind}/{named}/")
+            assert (found.status_code, found.json().get("id")) == (200, thing["id"]), (kind, named)
 
 
 @pytest.mark.parametrize(

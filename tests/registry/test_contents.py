@@ -10,8 +10,8 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from apps.registry import sweeps
 from apps.registry.models import Artifact, VersionFile
+from apps.registry.upkeep import sweeps
 from apps.tenants.models import Tenant
 from apps.tracking.models import Blob, Offer, Project
 from tests.factories.sending import make_version, send

@@ -14,6 +14,7 @@ from django.views.decorators.http import require_POST
 from apps.recommendations import tasks
 from apps.recommendations.models import ImpactModel, Training
 from apps.recommendations.work import leases, promotion
+from apps.tenants.access.people.principal import acting
 from maestro.admin.sites import tenant_site
 from maestro.errors import MaestroError
 
@@ -48,7 +49,7 @@ def train_now(request: HttpRequest) -> HttpResponse:
     """Ask for a training and hand it to a worker."""
     if not request.user.has_perm("recommendations.add_training"):
         raise PermissionDenied
-    training, is_new = leases.ask_as(request)
+    training, is_new = leases.ask_as(acting(request))
     if is_new:
         tasks.send(training)
         messages.success(request, "A worker will train now; this page follows it.")
@@ -63,7 +64,7 @@ def roll_back(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
     if not request.user.has_perm("recommendations.change_impactmodel"):
         raise PermissionDenied
     try:
-        back = promotion.roll_back(get_object_or_404(Training, pk=pk), by=request, at=timezone.now())
+        back = promotion.roll_back(get_object_or_404(Training, pk=pk), by=acting(request), at=timezone.now())
     except MaestroError as refusal:
         messages.error(request, refusal.detail)
     else:

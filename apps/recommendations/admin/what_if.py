@@ -15,7 +15,7 @@ from apps.recommendations.admin.ranges import UNITS_OF_TARGETS, range_chart, rea
 from apps.recommendations.answers.advice import UNIT_WORDS
 from apps.recommendations.models import WhatIf
 from apps.recommendations.work import questions
-from apps.tenants.access.people.principal import is_bound
+from apps.tenants.access.people.principal import acting, is_bound
 from apps.tracking.models import Project
 from maestro import charts
 from maestro.admin.sites import tenant_site
@@ -36,11 +36,11 @@ def ask(request: HttpRequest) -> HttpResponse:
     form = WhatIfForm(request.POST) if request.method == "POST" else WhatIfForm(initial=initial_of(request))
     if request.method == "POST" and form.is_valid():
         try:
-            question = questions.ask(form.facts(), by=request)
+            question = questions.ask(form.facts(), by=acting(request))
         except TooMany as refusal:
             form.add_error(None, refusal.detail)
         else:
-            tasks.send_question()
+            tasks.TURNS.send()
             return HttpResponseRedirect(reverse("admin:what_if_answer", args=[question.pk]))
     context: dict[str, Any] = {"title": "What if", "form": form}
     return tenant_site.page(request, "admin/recommendations/what_if.html", context)

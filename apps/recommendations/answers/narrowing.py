@@ -55,10 +55,15 @@ class Narrow:
 
 
 def narrowest(
-    model: ImpactModel, problem_class: str, *, without: "Collection[UUID] | QuerySet[Any, UUID]" = ()
+    model: ImpactModel,
+    problem_class: str,
+    *,
+    without: "Collection[UUID] | QuerySet[Any, UUID]" = (),
+    among: Collection[UUID] | None = None,
 ) -> list[Narrow]:
-    """Each artifact's narrowest estimate or refusal, apart from some: the strongest first, refusals last."""
+    """Each artifact's narrowest estimate or refusal, apart from some, or of some: the strongest first, refusals last."""
     scores = model.scores.filter(problem_class__in={"", problem_class}).exclude(artifact__in=without)
+    scores = scores if among is None else scores.filter(artifact__in=among)
     rows = list(scores.select_related("artifact"))
     own = {row.artifact_id: row for row in rows if row.problem_class == problem_class}
     classes = classes_of(model)

@@ -14,6 +14,7 @@ from apps.recommendations.api.forecast_serializers import CalibrationShown, What
 from apps.recommendations.models import WhatIf
 from apps.recommendations.work import questions
 from apps.tenants.access.idempotency import IdempotentPosts
+from apps.tenants.access.people.principal import acting
 from apps.tracking.scoping import require_tenant_wide
 from maestro.api.permissions import asking
 
@@ -51,8 +52,8 @@ class Questions(IdempotentPosts, GenericAPIView[WhatIf]):
         asked = WhatIfNew(data=request.data)
         asked.is_valid(raise_exception=True)
         facts = plain(asked.validated_data)
-        question = questions.ask(facts, by=request)
-        tasks.send_question()
+        question = questions.ask(facts, by=acting(request))
+        tasks.TURNS.send()
         where = request.build_absolute_uri(f"/api/v1/forecasts/{question.pk}/")
         return Response(WhatIfShown(question).data, status=202, headers={"Location": where})
 

@@ -14,7 +14,7 @@ from apps.recommendations.models import ImpactModel, ImpactScore
 from apps.tracking.models import Project
 from apps.tracking.scoping import require_tenant_wide
 from maestro.api.permissions import asking
-from maestro.errors import Invalid
+from maestro.api.queries import choice
 
 UNITS = tuple(UNIT_WORDS)
 REFUSAL = OpenApiExample(
@@ -34,14 +34,6 @@ FILTERS = [
     OpenApiParameter("problem_class", str, enum=Project.ProblemClass.values, description="default: all together"),
     OpenApiParameter("artifact", str, description="exactly this name"),
 ]
-
-
-def choice(request: Request, name: str, allowed: tuple[str, ...] | list[str]) -> str:
-    """Read a word of the query. Raises Invalid for one that is not among those allowed."""
-    value = request.query_params.get(name, "")
-    if value and value not in allowed:
-        raise Invalid(f"{name} must be one of {', '.join(allowed)}", f"bad_{name}")
-    return value
 
 
 def heading(model: ImpactModel | None, problem_class: str) -> dict[str, Any]:

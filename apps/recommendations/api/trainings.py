@@ -13,6 +13,7 @@ from apps.recommendations.api.serializers import TrainingNew, TrainingShown
 from apps.recommendations.models import Training
 from apps.recommendations.work import leases, promotion
 from apps.tenants.access.idempotency import IdempotentPosts
+from apps.tenants.access.people.principal import acting
 from apps.tracking.scoping import require_tenant_wide
 from maestro.api.permissions import asking, reading_and_writing
 
@@ -39,7 +40,7 @@ class TrainingList(IdempotentPosts, GenericAPIView[Training]):
         require_tenant_wide(asking(request), TENANT_WIDE)
         asked = TrainingNew(data=request.data)
         asked.is_valid(raise_exception=True)
-        training, _ = leases.ask_as(request, **asked.validated_data)
+        training, _ = leases.ask_as(acting(request), **asked.validated_data)
         tasks.send(training)
         where = request.build_absolute_uri(f"/api/v1/trainings/{training.pk}/")
         return Response(TrainingShown(training).data, status=202, headers={"Location": where})
@@ -69,5 +70,5 @@ class TrainingRollback(IdempotentPosts, GenericAPIView[Training]):
         """Take this training's models out of service; those before them serve again. 409 if none serves."""
         require_tenant_wide(asking(request), TENANT_WIDE)
         found = Training.objects.fetch(str(training))
-        promotion.roll_back(found, by=request, at=timezone.now())
+        promotion.roll_back(found, by=acting(request), at=timezone.now())
         return Response(TrainingShown(Training.objects.for_page().fetch(str(training))).data)

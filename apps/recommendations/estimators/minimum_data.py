@@ -4,6 +4,8 @@ The figures are the table of minimum data; the run unit's were found by simulati
 (docs/adr/0005-run-unit-minimum-data.md).
 """
 
+from dataclasses import dataclass
+
 from apps.recommendations.estimators.verdicts import OK, Need, Verdict, early, refused
 
 IMPACT_PROJECTS, IMPACT_PROJECTS_FULL, PROJECTS_PER_ARTIFACT = 100, 300, 3
@@ -17,54 +19,53 @@ INTERVAL_PROJECTS = {0.8: 20, 0.9: 40}
 RANKING_PROJECTS, RANKING_PROJECTS_FULL = 5, 40
 
 
+@dataclass(frozen=True, slots=True)
+class Count:
+    """How many there are of what is counted."""
+
+    need: str
+    have: int
+
+    def refused_below(self, least: int, code: str, text: str) -> Verdict | None:
+        """Refuse while there are fewer than that."""
+        return refused(code, text, Need(self.need, self.have, least)) if self.have < least else None
+
+    def early_below(self, settled: int, code: str, text: str) -> Verdict:
+        """Call it early while there are fewer than that; else nothing stands in the way."""
+        return early(code, text, Need(self.need, self.have, settled)) if self.have < settled else OK
+
+
 def tenant_impact(projects: int, artifacts: int, spread: float) -> Verdict:
     """May a tenant's effects be estimated: finished projects with an outcome, artifacts to estimate."""
-    if projects < IMPACT_PROJECTS:
-        return refused(
-            "too_few_projects",
-            f"Only {projects} finished projects have an outcome.",
-            Need("finished projects with an outcome", projects, IMPACT_PROJECTS),
+    finished, several = Count("finished projects with an outcome", projects), PROJECTS_PER_ARTIFACT * artifacts
+    arms = Count("artifacts with both arms large enough", artifacts)
+    outcomes = Count("different outcomes", 2 if spread > 0 else 1)
+    return (
+        finished.refused_below(
+            IMPACT_PROJECTS, "too_few_projects", f"Only {projects} finished projects have an outcome."
         )
-    if artifacts == 0:
-        return refused(
-            "no_artifact_compared",
-            f"No artifact was used by {ARM} projects and left out by {ARM}.",
-            Need("artifacts with both arms large enough", 0, 1),
+        or arms.refused_below(
+            1, "no_artifact_compared", f"No artifact was used by {ARM} projects and left out by {ARM}."
         )
-    if projects < PROJECTS_PER_ARTIFACT * artifacts:
-        return refused(
+        or finished.refused_below(
+            several,
             "too_few_projects_per_artifact",
             f"{projects} finished projects are too few to tell {artifacts} artifacts apart.",
-            Need("finished projects with an outcome", projects, PROJECTS_PER_ARTIFACT * artifacts),
         )
-    if not spread > 0:
-        return refused(
-            "outcomes_all_alike", "All finished projects had the same outcome.", Need("different outcomes", 1, 2)
-        )
-    if projects <= IMPACT_PROJECTS_FULL:
-        return early(
+        or outcomes.refused_below(2, "outcomes_all_alike", "All finished projects had the same outcome.")
+        or finished.early_below(
+            IMPACT_PROJECTS_FULL + 1,
             "few_projects",
             f"Based on {projects} finished projects; intervals settle above 300.",
-            Need("finished projects with an outcome", projects, IMPACT_PROJECTS_FULL + 1),
         )
-    return OK
+    )
 
 
 def artifact_arms(smaller: int) -> Verdict:
     """May one artifact's effect be shown: projects in the smaller of used and not used."""
-    if smaller < ARM:
-        return refused(
-            "arm_too_small",
-            f"Only {smaller} projects are in the smaller of used and not used.",
-            Need("projects in the smaller arm", smaller, ARM),
-        )
-    if smaller <= ARM_FULL:
-        return early(
-            "small_arm",
-            f"Only {smaller} projects are in the smaller of used and not used.",
-            Need("projects in the smaller arm", smaller, ARM_FULL + 1),
-        )
-    return OK
+    arm = Count("projects in the smaller arm", smaller)
+    told = f"Only {smaller} projects are in the smaller of used and not used."
+    return arm.refused_below(ARM, "arm_too_small", told) or arm.early_below(ARM_FULL + 1, "small_arm", told)
 
 
 def overlap(share: float, *, with_artifacts: bool) -> Verdict:
@@ -82,60 +83,37 @@ def overlap(share: float, *, with_artifacts: bool) -> Verdict:
 
 def run_impact(projects: int, artifacts: int) -> Verdict:
     """May effects be estimated from runs: projects with enough unlike runs."""
-    if projects < RUN_PROJECTS:
-        return refused(
-            "too_few_projects",
-            f"Only {projects} projects have {RUNS_PER_PROJECT} runs to compare.",
-            Need(f"projects with {RUNS_PER_PROJECT} or more runs with a goal metric", projects, RUN_PROJECTS),
+    able = Count(f"projects with {RUNS_PER_PROJECT} or more runs with a goal metric", projects)
+    compared = Count("artifacts that enough projects compare", artifacts)
+    comparing = Count("projects with runs to compare", projects)
+    return (
+        able.refused_below(
+            RUN_PROJECTS, "too_few_projects", f"Only {projects} projects have {RUNS_PER_PROJECT} runs to compare."
         )
-    if artifacts == 0:
-        return refused(
+        or compared.refused_below(
+            1,
             "no_artifact_compared",
             f"No artifact was used by some runs and not by others in {RUN_ARM_PROJECTS} projects.",
-            Need("artifacts that enough projects compare", 0, 1),
         )
-    if projects < RUN_PROJECTS_FULL:
-        return early(
-            "few_projects",
-            f"Based on runs of {projects} projects.",
-            Need("projects with runs to compare", projects, RUN_PROJECTS_FULL),
-        )
-    return OK
+        or comparing.early_below(RUN_PROJECTS_FULL, "few_projects", f"Based on runs of {projects} projects.")
+    )
 
 
 def run_artifact(projects: int) -> Verdict:
     """May one artifact's effect be shown from runs: projects with runs both with and without it."""
-    need = "projects with runs both with and without it"
-    if projects < RUN_ARM_PROJECTS:
-        return refused(
-            "arm_too_small",
-            f"Only {projects} projects have runs both with and without it.",
-            Need(need, projects, RUN_ARM_PROJECTS),
-        )
-    if projects < RUN_ARM_PROJECTS_FULL:
-        return early(
-            "small_arm",
-            f"Only {projects} projects have runs both with and without it.",
-            Need(need, projects, RUN_ARM_PROJECTS_FULL),
-        )
-    return OK
+    arm = Count("projects with runs both with and without it", projects)
+    told = f"Only {projects} projects have runs both with and without it."
+    return arm.refused_below(RUN_ARM_PROJECTS, "arm_too_small", told) or arm.early_below(
+        RUN_ARM_PROJECTS_FULL, "small_arm", told
+    )
 
 
 def forecast(outcomes: int) -> Verdict:
     """May a quantity be forecast: projects whose actual value is known."""
-    if outcomes < FORECAST_OUTCOMES:
-        return refused(
-            "too_few_outcomes",
-            f"Only {outcomes} projects have this outcome.",
-            Need("projects with this outcome", outcomes, FORECAST_OUTCOMES),
-        )
-    if outcomes <= FORECAST_OUTCOMES_FULL:
-        return early(
-            "few_outcomes",
-            f"Based on {outcomes} projects.",
-            Need("projects with this outcome", outcomes, FORECAST_OUTCOMES_FULL + 1),
-        )
-    return OK
+    known = Count("projects with this outcome", outcomes)
+    return known.refused_below(
+        FORECAST_OUTCOMES, "too_few_outcomes", f"Only {outcomes} projects have this outcome."
+    ) or known.early_below(FORECAST_OUTCOMES_FULL + 1, "few_outcomes", f"Based on {outcomes} projects.")
 
 
 def interval(projects: int, level: float) -> Verdict:
@@ -152,16 +130,9 @@ def interval(projects: int, level: float) -> Verdict:
 
 def ranking(projects: int) -> Verdict:
     """May artifacts be ranked: projects with outcomes. From 5 by mean rank alone."""
-    if projects < RANKING_PROJECTS:
-        return refused(
-            "too_few_projects",
-            f"Only {projects} projects have outcomes.",
-            Need("projects with outcomes", projects, RANKING_PROJECTS),
-        )
-    if projects <= RANKING_PROJECTS_FULL:
-        return early(
-            "few_projects",
-            f"Based on {projects} projects: by mean rank alone.",
-            Need("projects with outcomes", projects, RANKING_PROJECTS_FULL + 1),
-        )
-    return OK
+    told = Count("projects with outcomes", projects)
+    return told.refused_below(
+        RANKING_PROJECTS, "too_few_projects", f"Only {projects} projects have outcomes."
+    ) or told.early_below(
+        RANKING_PROJECTS_FULL + 1, "few_projects", f"Based on {projects} projects: by mean rank alone."
+    )

@@ -18,9 +18,10 @@ from django_tenants.utils import tenant_context
 
 from apps.recommendations.actions import Act
 from apps.recommendations.models import Training
-from apps.tenants.access.audit.recording import By, actor_of, record
+from apps.tenants.access.audit.recording import record
 from apps.tenants.models import Tenant
 from maestro.errors import Conflict
+from maestro.principals import Actor
 
 LEASE = timedelta(seconds=60)
 BEAT_SECONDS = 10.0
@@ -50,10 +51,10 @@ def ask(*, why: str, asked_by: str = "", force: bool = False, seed: int = 0) -> 
     raise Conflict("trainings begin and end too fast; try again")
 
 
-def ask_as(by: By, *, force: bool = False, seed: int = 0) -> tuple[Training, bool]:
+def ask_as(by: Actor, *, force: bool = False, seed: int = 0) -> tuple[Training, bool]:
     """Ask for a training as somebody, who stands in it and in the audit log; one that is open already is joined."""
     with transaction.atomic():
-        training, is_new = ask(why="asked", asked_by=actor_of(by).name, force=force, seed=seed)
+        training, is_new = ask(why="asked", asked_by=by.name, force=force, seed=seed)
         if is_new:
             after = {"why": training.why, "force": force, "seed": seed}
             record(by, Act.TRAINING_ASK, subject=training, after=after)

@@ -12,8 +12,9 @@ from django.db import transaction
 
 from apps.recommendations.actions import Act
 from apps.recommendations.models import ImpactModel, Training
-from apps.tenants.access.audit.recording import By, actor_of, record
+from apps.tenants.access.audit.recording import record
 from maestro.errors import Conflict
+from maestro.principals import Actor
 
 State = ImpactModel.State
 
@@ -32,7 +33,7 @@ def unseal(model: ImpactModel) -> dict[str, Any]:
     return document
 
 
-def roll_back(training: Training, *, by: By, at: datetime) -> list[ImpactModel]:
+def roll_back(training: Training, *, by: Actor, at: datetime) -> list[ImpactModel]:
     """Take a training out of service: each of its champions is rejected, and the one before it serves again.
 
     Raises Conflict if none of its models serve, or if one has no predecessor.
@@ -44,7 +45,7 @@ def roll_back(training: Training, *, by: By, at: datetime) -> list[ImpactModel]:
         return [step_back(model, by=by, at=at) for model in serving]
 
 
-def step_back(model: ImpactModel, *, by: By, at: datetime) -> ImpactModel:
+def step_back(model: ImpactModel, *, by: Actor, at: datetime) -> ImpactModel:
     """Put one champion's predecessor back into service."""
     retired = ImpactModel.objects.select_for_update().filter(target=model.target, unit=model.unit, state=State.RETIRED)
     # One whose text was pruned can't serve again; one that foresaw worse than its baseline must not.
@@ -52,7 +53,7 @@ def step_back(model: ImpactModel, *, by: By, at: datetime) -> ImpactModel:
     before = next(able, None)
     if before is None:
         raise Conflict(f"no earlier model of {model.target} {model.unit} is there to go back to", "no_predecessor")
-    model.withdraw(f"rolled back by {actor_of(by).name}", at=at)
+    model.withdraw(f"rolled back by {by.name}", at=at)
     before.promote(at)
     was, now = {"champion": str(model.pk)}, {"champion": str(before.pk)}
     record(by, Act.MODEL_ROLL_BACK, subject=model, before=was, after=now)

@@ -1,26 +1,26 @@
 """The recommendations room: what-if questions that wait for a worker: how many may, and whose turn it is."""
 
-import uuid
 from datetime import timedelta
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.db.models.functions import Now
 
 from apps.recommendations.actions import Act
 from apps.recommendations.models import WhatIf
 from apps.recommendations.work.processes import QUESTION_SECONDS
-from apps.tenants.access.audit.recording import By, actor_of, record
+from apps.tenants.access.audit.recording import record
 from maestro import limits
 from maestro.errors import TooMany
+from maestro.principals import Actor
 
 RETRY_AFTER = 10
 
 
-def ask(facts: dict[str, Any], *, by: By) -> WhatIf:
+def ask(facts: dict[str, Any], *, by: Actor) -> WhatIf:
     """Note a question. Raises TooMany while too many of this person, or of the tenant, wait."""
-    who = actor_of(by).name[:250]
+    who = by.name[:250]
     with transaction.atomic():
         waiting = WhatIf.objects.waiting()
         if waiting.filter(asked_by=who).count() >= limits.QUESTIONS_WAITING_PERSON:
@@ -38,19 +38,12 @@ def ask(facts: dict[str, Any], *, by: By) -> WhatIf:
     return question
 
 
-def wait() -> bool:
-    """Say whether a question waits for a worker."""
-    return next_waiting() is not None
-
-
-def next_waiting() -> uuid.UUID | None:
-    """The oldest question that nobody works on, or whose worker has been silent for too long."""
+def free() -> QuerySet[WhatIf]:
+    """Questions that nobody works on, or whose worker has been silent for too long."""
     silent = Now() - timedelta(seconds=QUESTION_SECONDS)
-    free = WhatIf.objects.waiting().filter(Q(started_at=None) | Q(started_at__lt=silent))
-    return free.order_by("created_at").values_list("pk", flat=True).first()
+    return WhatIf.objects.waiting().filter(Q(started_at=None) | Q(started_at__lt=silent))
 
 
-def fail_waiting(reason: str) -> int:
-    """Say of all that waits that no answer will come, and why."""
-    state = WhatIf.State.FAILED
-    return WhatIf.objects.waiting().filter(started_at=None).update(state=state, reason=reason, ended_at=Now())
+def untaken() -> QuerySet[WhatIf]:
+    """Questions that no worker has begun to answer."""
+    return WhatIf.objects.waiting().filter(started_at=None)

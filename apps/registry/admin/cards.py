@@ -4,12 +4,16 @@ from typing import Any
 
 from django.db.models import Count
 from django.http import HttpRequest
+from django.urls import reverse
 
 from apps.registry.models import ArtifactVersion, Usage
+from apps.registry.models.usages import REUSE_AFTER_DAYS, REUSE_AFTER_MS
 from apps.registry.scoping import artifacts_for
 from apps.tenants.access.people.principal import looker
 from apps.tracking.models import Project, Run
+from apps.tracking.models.measures import FEWEST
 from maestro.admin.sites import Part, tenant_site
+from maestro.clock import now_ms
 
 SHOWN = 30
 
@@ -27,7 +31,8 @@ def run_card(request: HttpRequest, run: Run) -> dict[str, Any] | None:
         .select_related("artifact")
         .order_by("artifact__name")[:SHOWN]
     )
-    return {"used": used, "made": made} if used or made else None
+    more = {"more_url": reverse("admin:run_lineage", args=[run.pk]), "more_text": "Lineage"}
+    return {"used": used, "made": made, **more} if used or made else None
 
 
 def project_card(request: HttpRequest, project: Project) -> dict[str, Any] | None:
@@ -37,14 +42,20 @@ def project_card(request: HttpRequest, project: Project) -> dict[str, Any] | Non
         "version__artifact_id", "version__artifact__name", "version__artifact__kind"
     )
     used = list(rows.annotate(uses=Count("id")).order_by("-uses", "version__artifact__name")[:SHOWN])
-    return {"used": used} if used else None
+    if not used:
+        return None
+    within = Usage.objects.visible_to(looker(request).projects)
+    borrowed = within.borrowed(ArtifactVersion.objects.filter(artifact__in=seen), project.pk)
+    return {"used": used, "borrowed": borrowed, "fewest": FEWEST}
 
 
 def reuse(request: HttpRequest, _: None) -> dict[str, Any]:
-    """How much of the work reuses something."""
+    """How much of the work reuses something, and how much of what was made a while ago is reused elsewhere."""
     runs = Run.objects.active().count()
     with_use = Usage.objects.exclude(run=None).values("run").distinct().count()
-    return {"runs": runs, "with_use": with_use, "share": with_use / runs if runs else None}
+    old = Usage.objects.all().reuse(ArtifactVersion.objects.all(), before_ms=now_ms() - REUSE_AFTER_MS)
+    share = with_use / runs if runs else None
+    return {"runs": runs, "share": share, "old": old, "days": REUSE_AFTER_DAYS, "fewest": FEWEST}
 
 
 FOLDER = "admin/registry/card_{}.html"

@@ -1,152 +1,134 @@
-"""The registry room's admin: what came from what, a few steps each way, as boxes and as a nested list."""
+"""The registry room's admin: what came from what, as boxes and as a nested list: a card, and pages of its own."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+import uuid
+from collections import Counter
+from collections.abc import Mapping
 from typing import Any
 
-from django.db.models import Q
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import reverse
 
-from apps.registry.models import ArtifactVersion, Edge, LoggedModel, Usage
-from apps.registry.scoping import artifacts_for
-from apps.tracking.scoping import experiments_for, runs_for
+from apps.registry.lineage.graph import DATASET, KINDS, MODEL, PROJECT, RUN, VERSION, Graph, Key
+from apps.registry.lineage.layout import lay_out
+from apps.registry.lineage.naming import Thing, named
+from apps.registry.lineage.walking import DEEPEST, Way, key_of, walk
+from apps.tenants.access.people.principal import looker
+from apps.tracking.scoping import runs_for
 from maestro import charts
+from maestro.admin.sites import tenant_site
 from maestro.principals import Principal
 
-UP, DOWN, FAN, MOST = 3, 2, 8, 40
-Key = tuple[str, Any]
-Link = tuple[Key, Key, str]
+UP, DOWN, FAN = 3, 2, 8
+ON_A_CARD, ON_A_PAGE = 40, 150
+PAGES = {
+    VERSION: "admin:registry_artifactversion_change",
+    RUN: "admin:tracking_run_change",
+    PROJECT: "admin:tracking_project_change",
+}
+WORDS = {VERSION: "version", RUN: "run", MODEL: "logged model", DATASET: "dataset", PROJECT: "project"}
 
 
-@dataclass(slots=True)
-class Graph:
-    """Things by layer (0 is the page's own; before it negative) and the links between them."""
-
-    layers: dict[Key, int] = field(default_factory=dict)
-    links: dict[tuple[Key, Key], str] = field(default_factory=dict)
-
-    def add(self, key: Key, layer: int) -> bool:
-        """Whether the thing is new, and there is room for it."""
-        if key in self.layers or len(self.layers) >= MOST:
-            return False
-        self.layers[key] = layer
-        return True
+def on_card(focus: Key, who: Principal) -> dict[str, Any]:
+    """A few steps each way, the newest few of each thing."""
+    return pictured(walk([focus], Way(UP, DOWN, things=200, fan=FAN), who.projects), focus, who, ON_A_CARD)
 
 
-def ends_of(edge: Edge) -> tuple[Key | None, Key | None]:
-    """The two things that an edge joins."""
-    start = pick(v=edge.from_version_id, r=edge.from_run_id, m=edge.from_model_id)
-    return start, pick(v=edge.to_version_id, r=edge.to_run_id, m=edge.to_model_id)
+def on_page(request: HttpRequest, focus: Key, title: str, context: Mapping[str, Any]) -> HttpResponse:
+    """The page of a lineage: `?up=3&down=2` say how far it goes."""
+    who = looker(request)
+    up, down = steps_in(request, "up", UP), steps_in(request, "down", DOWN)
+    graph = walk([focus], Way(up, down), who.projects)
+    shown = {"title": title, "up": up, "down": down, "depths": range(DEEPEST + 1), **context}
+    shown |= {"counts": counts_of(graph, focus), "fan": FAN, **pictured(graph, focus, who, ON_A_PAGE)}
+    return tenant_site.page(request, "admin/registry/lineage.html", shown)
 
 
-def pick(**ids: Any) -> Key | None:
-    """The one id that is set, with its kind."""
-    return next(((kind, value) for kind, value in ids.items() if value is not None), None)
+def steps_in(request: HttpRequest, name: str, usual: int) -> int:
+    """How many steps the address asks for; what is no such number is the usual."""
+    text = request.GET.get(name, "")
+    is_number = text.isascii() and text.isdecimal() and len(text) <= 2
+    return min(int(text), DEEPEST) if is_number else usual
 
 
-def parted(keys: Iterable[Key]) -> dict[str, list[Any]]:
-    """Ids by kind."""
-    found: dict[str, list[Any]] = {"v": [], "r": [], "m": []}
-    for kind, value in keys:
-        found[kind].append(value)
-    return found
+def run_lineage(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
+    """What a run used, and what came of it."""
+    if not request.user.has_perm("tracking.view_run"):
+        raise PermissionDenied
+    run = runs_for(looker(request)).select_related("experiment").filter(pk=pk).first()
+    if run is None:
+        raise Http404
+    place = {"back": run.name, "back_url": reverse(PAGES[RUN], args=[run.pk]), "list": "Runs"}
+    place["list_url"] = reverse("admin:tracking_run_changelist")
+    return on_page(request, key_of(run), f"Lineage of {run.name}", place)
 
 
-def links_of(frontier: list[Key], *, upward: bool) -> list[Link]:
-    """Every link into (or out of) the things of a frontier: recorded edges, producers and observed use."""
-    ids, side = parted(frontier), "to" if upward else "from"
-    touching = (
-        Q(**{f"{side}_version__in": ids["v"]})
-        | Q(**{f"{side}_run__in": ids["r"]})
-        | Q(**{f"{side}_model__in": ids["m"]})
-    )
-    links: list[Link] = []
-    for edge in Edge.objects.filter(touching)[: FAN * len(frontier)]:
-        start, end = ends_of(edge)
-        if start and end:
-            links.append((start, end, edge.kind))
-    made = ArtifactVersion.objects.exclude(run=None).filter(Q(pk__in=ids["v"]) if upward else Q(run__in=ids["r"]))
-    links += [(("r", run), ("v", pk), "produced") for pk, run in made.values_list("pk", "run")[: FAN * len(frontier)]]
-    uses = Usage.objects.exclude(run=None).filter(Q(run__in=ids["r"]) if upward else Q(version__in=ids["v"]))
-    rows = uses.order_by("-at").values_list("version", "run")[: FAN * len(frontier)]
-    links += [(("v", version), ("r", run), "used by") for version, run in rows]
-    return links
-
-
-def walk(focus: Key) -> Graph:
-    """Parents three steps up, children two steps down, the newest few of each thing."""
-    graph = Graph({focus: 0})
-    for upward, steps in ((True, UP), (False, DOWN)):
-        frontier = [focus]
-        for step in range(1, steps + 1):
-            frontier = spread(graph, frontier, -step if upward else step)
-    return graph
-
-
-def spread(graph: Graph, frontier: list[Key], layer: int) -> list[Key]:
-    """Add one layer; returns what is new in it."""
-    upward, following = layer < 0, []
-    taken: dict[Key, int] = {}
-    for start, end, kind in links_of(frontier, upward=upward) if frontier else []:
-        near, far = (end, start) if upward else (start, end)
-        is_new = far not in graph.layers
-        if is_new and taken.get(near, 0) < FAN and graph.add(far, layer):
-            taken[near] = taken.get(near, 0) + 1
-            following.append(far)
-        if near in graph.layers and far in graph.layers:
-            graph.links.setdefault((start, end), kind)
-    return following
-
-
-def named(graph: Graph, who: Principal) -> dict[Key, tuple[str, str]]:
-    """The name and address of each thing within reach: a query a kind."""
-    ids = parted(graph.layers)
-    names: dict[Key, tuple[str, str]] = {}
-    for version in ArtifactVersion.objects.filter(pk__in=ids["v"], artifact__in=artifacts_for(who)).select_related(
-        "artifact"
-    ):
-        url = reverse("admin:registry_artifactversion_change", args=[version.pk])
-        names["v", version.pk] = (f"{version.artifact.name} v{version.number}", url)
-    for pk, name, place in runs_for(who).filter(pk__in=ids["r"]).values_list("pk", "name", "experiment__name"):
-        names["r", pk] = (f"{name}, {place}", reverse("admin:tracking_run_change", args=[pk]))
-    models = LoggedModel.objects.filter(pk__in=ids["m"], experiment__in=experiments_for(who))
-    for pk, name in models.values_list("pk", "name"):
-        names["m", pk] = (f"model {name}", "")
-    return names
-
-
-def drawn(graph: Graph, focus: Key, who: Principal) -> dict[str, Any]:
-    """The chart and the nested list of a walked graph."""
-    names = named(graph, who)
-    first = min(graph.layers.values())
-    places: dict[int, int] = {}
-    nodes = []
-    for key, layer in sorted(graph.layers.items(), key=lambda item: (item[1], names.get(item[0], ("",))[0])):
-        if key in names:
-            place = places[layer] = places.get(layer, -1) + 1
-            label, url = names[key]
-            nodes.append(charts.Node(label_key(key), label, key[0], layer - first, place, url, key == focus))
+def pictured(graph: Graph, focus: Key, who: Principal, most: int) -> dict[str, Any]:
+    """The chart and the nested lists of a walked graph, of the things that are drawn."""
+    drawn = nearest(graph, most)
+    names = named(drawn, who)
+    nodes = [
+        charts.Node(id_of(key), thing.label, key[0], drawn.layers[key], drawn.places[key], url_of(key), key == focus)
+        for key, thing in names.items()
+    ]
+    edges = [(id_of(link.start), id_of(link.end), link.kind) for link in drawn.links]
     known = {node.key for node in nodes}
-    edges = [(label_key(a), label_key(b), kind) for (a, b), kind in graph.links.items()]
     edges = [edge for edge in edges if edge[0] in known and edge[1] in known]
-    chart = charts.lineage("Lineage", nodes, edges) if len(nodes) > 1 else None
     return {
-        "lineage": chart,
-        "parents": sides(graph, names, upward=True),
-        "children": sides(graph, names, upward=False),
+        "lineage": charts.lineage("What came from what", nodes, edges) if len(nodes) > 1 else None,
+        "parents": tree(drawn, names, focus, up=True),
+        "children": tree(drawn, names, focus, up=False),
+        "is_cut": graph.is_cut,
+        "drawn": len(nodes) - 1,
+        "hidden": len(graph.steps) - len(drawn.steps),
     }
 
 
-def label_key(key: Key) -> str:
+def nearest(graph: Graph, most: int) -> Graph:
+    """The part of a graph that is drawn: the first few of each thing's, nearest first, then the others."""
+    breadth: dict[Key, int] = {}
+    siblings: Counter[tuple[Key, bool]] = Counter()
+    for key, step in graph.steps.items():
+        near = graph.via.get(key)
+        if near is None:
+            breadth[key] = 0
+            continue
+        siblings[near, step < 0] += 1
+        breadth[key] = max(breadth[near], (siblings[near, step < 0] - 1) // FAN)
+    order = sorted(graph.steps, key=lambda key: (breadth[key], abs(graph.steps[key])))
+    chosen = set(order[:most])
+    part = Graph({key: step for key, step in graph.steps.items() if key in chosen}, graph.via)
+    part.links = [link for link in graph.links if link.start in chosen and link.end in chosen]
+    lay_out(part)
+    return part
+
+
+def tree(graph: Graph, names: Mapping[Key, Thing], focus: Key, *, up: bool) -> list[dict[str, Any]]:
+    """What lies on one side, each below the thing by which it was found."""
+    below: dict[Key, list[dict[str, Any]]] = {}
+    for key, step in graph.steps.items():
+        if key in names and step != 0 and (step < 0) == up:
+            thing = names[key]
+            item: dict[str, Any] = {"name": thing.label, "note": thing.note, "kind": key[0], "url": url_of(key)}
+            item["below"] = below.setdefault(key, [])
+            below.setdefault(graph.via[key], []).append(item)
+    return below.get(focus, [])
+
+
+def counts_of(graph: Graph, focus: Key) -> list[tuple[str, int]]:
+    """How many things of each kind were found, where there are any."""
+    found = Counter(key[0] for key in graph.steps if key != focus)
+    return [(WORDS[kind], found[kind]) for kind in KINDS if found[kind]]
+
+
+def url_of(key: Key) -> str:
+    """The page of a thing, if it has one."""
+    return reverse(PAGES[key[0]], args=[key[1]]) if key[0] in PAGES else ""
+
+
+def id_of(key: Key) -> str:
     """A thing's key as text."""
-    return f"{key[0]}{key[1]}"
+    return ":".join(key)
 
 
-def sides(graph: Graph, names: dict[Key, tuple[str, str]], *, upward: bool) -> list[dict[str, Any]]:
-    """What lies on one side, nearest first, as lines with their depth."""
-    chosen = [(abs(layer), key) for key, layer in graph.layers.items() if (layer < 0) == upward and layer != 0]
-    return [
-        {"name": names[key][0], "url": names[key][1], "depth": depth}
-        for depth, key in sorted(chosen, key=lambda item: (item[0], names.get(item[1], ("",))[0]))
-        if key in names
-    ]
+tenant_site.add_page("runs/<uuid:pk>/lineage/", run_lineage, "run_lineage", by_project=True)

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from django.http import HttpRequest
 from django.urls import reverse
 
-from apps.registry.scoping import artifacts_for
+from apps.registry.finding.artifacts import Asked, best, find_versions
 from apps.tenants.access.people.principal import looker
 from maestro.admin.sites import Hit, Task, tenant_site
 
@@ -13,9 +13,13 @@ FEW = 8
 
 
 def find(request: HttpRequest, text: str) -> Iterator[Hit]:
-    """Artifacts whose name holds the text."""
+    """Artifacts by name, words of what is said of them, or id; versions by name@alias, name v3, id or digest."""
     if request.user.has_perm("registry.view_artifact"):
-        for artifact in artifacts_for(looker(request)).filter(name__icontains=text)[:FEW]:
+        who = looker(request)
+        for version in find_versions(who, text, FEW):
+            url = reverse("admin:registry_artifactversion_change", args=[version.pk])
+            yield Hit("version", str(version), url, version.state)
+        for artifact in best(who, Asked(text), FEW):
             url = reverse("admin:registry_artifact_change", args=[artifact.pk])
             yield Hit("artifact", artifact.name, url, artifact.get_kind_display())
 
@@ -26,7 +30,7 @@ tenant_site.add_task(
         "admin:registry_artifact_changelist",
         "artifacts",
         40,
-        covers=("admin:registry_artifactversion_changelist",),
+        covers=("admin:registry_artifactversion_changelist", "admin:find"),
         permission="registry.view_artifact",
         by_project=True,
     )

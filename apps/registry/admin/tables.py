@@ -2,7 +2,7 @@
 
 from django.contrib import admin
 
-from apps.registry.models import Alias, LoggedModel, Usage
+from apps.registry.models import Alias, AliasMove, Evidence, LoggedModel, Usage
 from maestro.admin.sites import LookOnlyAdmin, tenant_site
 
 
@@ -13,6 +13,24 @@ class AliasAdmin(LookOnlyAdmin):
     list_display = ("name", "artifact", "version", "moved_at")
     list_select_related = ("artifact", "version__artifact")
     search_fields = ("name", "artifact__name")
+
+
+@admin.register(AliasMove, site=tenant_site)
+class AliasMoveAdmin(LookOnlyAdmin):
+    """Where aliases pointed."""
+
+    list_display = ("artifact_name", "name", "act", "from_number", "to_number", "moved_by", "at")
+    list_filter = ("act",)
+    search_fields = ("artifact_name", "name")
+
+
+@admin.register(Evidence, site=tenant_site)
+class EvidenceAdmin(LookOnlyAdmin):
+    """Why protected aliases and stages moved, kept for ever."""
+
+    list_display = ("artifact_name", "number", "name", "act", "moved_by", "at")
+    list_filter = ("act", "what")
+    search_fields = ("artifact_name", "name")
 
 
 @admin.register(LoggedModel, site=tenant_site)

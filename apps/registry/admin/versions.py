@@ -8,15 +8,21 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.urls import URLPattern, path, reverse
 
-from apps.registry.admin import lineage
-from apps.registry.models import ArtifactVersion, LoggedModelFile, VersionFile
+from apps.registry.admin import lineage, prompts
+from apps.registry.contents import files_of
+from apps.registry.lineage.built_on import built_on
+from apps.registry.lineage.walking import key_of
+from apps.registry.models import ArtifactVersion
+from apps.registry.prompts import KEPT, of
 from apps.tenants.access.people.admin import ByProject
 from apps.tenants.access.people.principal import looker
-from apps.tracking.files import previews
+from apps.tracking.files import archives, previews
 from apps.tracking.scoping import runs_for
 from maestro.admin.sites import LookOnlyAdmin, tenant_site
 from maestro.clock import from_ms
-from maestro.http.inline import serve
+from maestro.http.inline import serve, serve_archive
+
+BUILT_SHOWN = 300
 
 
 class ArtifactVersionAdmin(ByProject, LookOnlyAdmin):
@@ -33,9 +39,19 @@ class ArtifactVersionAdmin(ByProject, LookOnlyAdmin):
         return version.digest[:12]
 
     def get_urls(self) -> list[URLPattern]:
-        """The version's files."""
-        view = self.admin_site.admin_view(self.file_view)
-        return [path("<uuid:pk>/file/", view, name="registry_artifactversion_file"), *super().get_urls()]
+        """The version's files, its lineage and what was built on it."""
+        views = {"file": self.file_view, "lineage": self.lineage_view, "built-on": self.built_on_view}
+        own = [
+            path(
+                f"<uuid:pk>/{word}/",
+                self.admin_site.admin_view(view),
+                name=f"registry_artifactversion_{word.replace('-', '_')}",
+            )
+            for word, view in views.items()
+        ]
+        archive = self.admin_site.admin_view(self.archive_view)
+        own.append(path("<uuid:pk>/archive.<str:kind>", archive, name="registry_artifactversion_archive"))
+        return [*own, *super().get_urls()]
 
     def fetch(self, request: HttpRequest, pk: str | uuid.UUID) -> ArtifactVersion:
         """The version this person may see. Raises Http404."""
@@ -56,27 +72,43 @@ class ArtifactVersionAdmin(ByProject, LookOnlyAdmin):
         version = self.fetch(request, object_id)
         chosen = request.GET.get("file", "")
         rows, count, found = previews.files_shown(files_of(version), chosen)
-        focus, who = ("v", version.pk), looker(request)
+        who = looker(request)
         context = {
             "title": str(version),
             "version": version,
             "run": runs_for(who).filter(pk=version.run_id).first() if version.run_id else None,
             "made_at": from_ms(version.created_ms),
             "aliases": version.aliases.order_by("name"),
-            "tags": version.tags.order_by("key")[:50],
+            "other": neighbour(version),
+            "tags": version.tags.exclude(key__in=KEPT).order_by("key")[:50],
+            "prompt": prompts.card(template) if (template := of(version)) else None,
             "files": rows,
             "file_count": count,
-            "uses": version.usages.count(),
-            "fan": lineage.FAN,
             "total_bytes": files_of(version).aggregate(bytes=Sum("blob__size_bytes"))["bytes"] or 0,
             "file_tree": previews.tree([(row.path, row.blob.size_bytes) for row in rows], chosen),
             "preview": previews.preview(found.path, found.blob) if found else None,
             "chosen_file": chosen,
             "file_url": reverse("admin:registry_artifactversion_file", args=[version.pk]),
-            **lineage.drawn(lineage.walk(focus), focus, who),
+            "zip_url": reverse("admin:registry_artifactversion_archive", args=[version.pk, "zip"]),
+            "tar_url": reverse("admin:registry_artifactversion_archive", args=[version.pk, "tar"]),
+            **lineage.on_card(key_of(version), who),
             **tenant_site.cards(request, "version", version),
         }
         return tenant_site.page(request, "admin/registry/version.html", context)
+
+    def lineage_view(self, request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
+        """What the version came from, and what came of it."""
+        version = self.fetch(request, pk)
+        return lineage.on_page(request, key_of(version), f"Lineage of {version}", place_of(version))
+
+    def built_on_view(self, request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
+        """What was built on the version: flat, nearest first, with counts."""
+        version = self.fetch(request, pk)
+        found = built_on(version, looker(request))
+        rows = [(one, lineage.url_of(one.thing.key)) for one in found.items[:BUILT_SHOWN]]
+        context = {"title": f"Built on {version}", "version": version, "found": found, "rows": rows}
+        context["projects"] = found.projects[:BUILT_SHOWN]
+        return tenant_site.page(request, "admin/registry/built_on.html", context | place_of(version))
 
     def file_view(self, request: HttpRequest, pk: uuid.UUID) -> HttpResponseBase:
         """One file's bytes."""
@@ -86,13 +118,29 @@ class ArtifactVersionAdmin(ByProject, LookOnlyAdmin):
             raise Http404
         return serve(request, row.path, **previews.served(row.path, row.blob))
 
+    def archive_view(self, request: HttpRequest, pk: uuid.UUID, kind: str) -> HttpResponseBase:
+        """All files as one."""
+        version = self.fetch(request, pk)
+        name = f"{version.artifact.name}-{version.number}.{kind}"
+        return serve_archive(request, name, lambda: archives.archive(kind, archives.members_of(files_of(version))))
 
-def files_of(version: ArtifactVersion) -> Any:
-    """The version's own files, or those of the logged model that it registers."""
-    own = VersionFile.objects.filter(version=version)
-    if version.logged_model is None or own.exists():
-        return own
-    return LoggedModelFile.objects.filter(model=version.logged_model)
+
+def neighbour(version: ArtifactVersion) -> int | None:
+    """The number of the version before, else of the one after; None if there is no other."""
+    others = ArtifactVersion.objects.filter(artifact=version.artifact_id).values_list("number", flat=True)
+    before = others.filter(number__lt=version.number).order_by("-number").first()
+    return before or others.filter(number__gt=version.number).order_by("number").first()
+
+
+def place_of(version: ArtifactVersion) -> dict[str, Any]:
+    """Where a page about a version stands."""
+    return {
+        "version": version,
+        "back": str(version),
+        "back_url": reverse("admin:registry_artifactversion_change", args=[version.pk]),
+        "list": "Artifacts",
+        "list_url": reverse("admin:registry_artifact_changelist"),
+    }
 
 
 tenant_site.register(ArtifactVersion, ArtifactVersionAdmin)

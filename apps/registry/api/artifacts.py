@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.utils import timezone
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema
 from rest_framework.generics import GenericAPIView
 from rest_framework.request import Request
@@ -17,6 +18,7 @@ from apps.tenants.access.people.principal import acting
 from apps.tracking.scoping import projects_for
 from maestro.api.etags import check_match, tagged
 from maestro.api.permissions import asking, reading_and_writing
+from maestro.api.queries import choice
 from maestro.api.serializers import object_in
 from maestro.clock import now_ms
 from maestro.errors import AlreadyExists, Invalid, NotFound
@@ -78,8 +80,8 @@ class ArtifactList(IdempotentPosts, GenericAPIView[Artifact]):
     def get_queryset(self) -> Any:
         """Filter by the query's words."""
         found, query = artifacts_for(asking(self.request)), self.request.query_params
-        if "kind" in query:
-            found = found.filter(kind=query["kind"])
+        if kind := choice(self.request, "kind", Artifact.Kind.values):
+            found = found.filter(kind=kind)
         if "q" in query:
             found = found.filter(name__icontains=query["q"])
         return found.prefetch_related("tags", "aliases__version")
@@ -118,18 +120,25 @@ class ArtifactDetail(GenericAPIView[Artifact]):
         """Make an artifact with this name unless it is there. The same again is 200, other facts are 409."""
         asked = ArtifactNew(data={**object_in(request), "name": artifact})
         asked.is_valid(raise_exception=True)
-        try:
-            return tagged(request, create(request, dict(asked.validated_data)), status=201)
-        except AlreadyExists:
-            found = artifacts_for(asking(request)).filter(name=artifact).first()
-            if found is None:
-                raise
+        found = self.named(artifact)
+        if found is None:
+            try:
+                return tagged(request, create(request, dict(asked.validated_data)), status=201)
+            except AlreadyExists:
+                found = self.named(artifact)
+                if found is None:
+                    raise
         same = dict(asked.validated_data)
         owner_of(request, same)
         if "project" in same:
             same["project"] = str(same["project"].pk) if same["project"] else None
         artifacts.check_same(found, same)
         return tagged(request, shown(found))
+
+    def named(self, name: str) -> Artifact | None:
+        """Look up who has this name already, whatever names may be now."""
+        found: Artifact | None = artifacts_for(asking(self.request)).filter(name=name).first()
+        return found
 
     @extend_schema(operation_id="artifacts_patch", request=ArtifactFacts, responses=ArtifactShown)
     def patch(self, request: Request, artifact: str) -> Response:
@@ -184,7 +193,8 @@ class AliasDetail(GenericAPIView[Alias]):
         def guard(held: Alias) -> None:
             check_match(request, AliasShown(held).data, required=True)
 
-        moved, before = aliases.point(found, alias, version, acting(request), guard=guard)
+        now = timezone.now()
+        moved, before = aliases.point(found, alias, version, acting(request), at=now, guard=guard)
         return tagged(request, AliasShown(moved).data, status=200 if before else 201)
 
     @extend_schema(operation_id="aliases_delete", responses={204: None})
@@ -195,6 +205,6 @@ class AliasDetail(GenericAPIView[Alias]):
         def guard(held: Alias) -> None:
             check_match(request, AliasShown(held).data, required=True)
 
-        if not aliases.take_away(found, alias, acting(request), guard=guard):
+        if not aliases.take_away(found, alias, acting(request), at=timezone.now(), guard=guard):
             raise aliases.no_alias(found, alias)
         return Response(status=204)

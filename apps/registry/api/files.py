@@ -15,11 +15,11 @@ from apps.registry.models import ArtifactVersion, VersionFile
 from apps.registry.models.versions import SHA256
 from apps.registry.scoping import artifacts_for
 from apps.registry.usages import RUN_HEADER, note_download
-from apps.tracking.files import blobs
+from apps.tracking.files import archives, blobs
 from apps.tracking.files.paths import clean_artifact_path
 from maestro.api.permissions import asking, reading_and_writing
 from maestro.errors import Invalid, NotFound
-from maestro.http.streams import file_response, read_upload
+from maestro.http.streams import archive_response, file_response, read_upload
 
 BY_RUN = OpenApiParameter(
     RUN_HEADER, str, OpenApiParameter.HEADER, description="the run that downloads: it is recorded as using this"
@@ -85,4 +85,29 @@ class VersionFileDownload(APIView):
             sha256=blob.sha256,
             size_bytes=blob.size_bytes,
             read=lambda start, stop: blobs.read(blob, start, stop),
+        )
+
+
+class VersionArchive(APIView):
+    """All files of a version as one."""
+
+    required_role = "viewer"
+
+    @extend_schema(
+        operation_id="version_files_archive",
+        parameters=[BY_RUN],
+        responses={(200, "application/zip"): OpenApiTypes.BINARY, (200, "application/x-tar"): OpenApiTypes.BINARY},
+    )
+    def get(self, request: Request, artifact: str, version: str, kind: str) -> HttpResponseBase:
+        """Download a version as `archive.zip` or `archive.tar`: not compressed, the same bytes each time."""
+        found = ArtifactVersion.objects.fetch(artifacts_for(asking(request)).fetch(artifact), version)
+        made = archives.archive(kind, archives.members_of(found.files.all()))
+        note_download(asking(request), found, request.headers.get(RUN_HEADER), timezone.now())
+        return archive_response(
+            request._request,
+            name=f"{found.artifact.name}-{found.number}.{kind}",
+            kind=made.content_type,
+            tag=made.mark,
+            size_bytes=made.size_bytes,
+            pieces=made.pieces,
         )

@@ -5,8 +5,10 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from apps.registry import notes, prompts
+from apps.registry.api.prompts import PromptShown
+from apps.registry.contents import NewFile
 from apps.registry.models import Alias, Artifact, ArtifactVersion, Usage, VersionFile
-from apps.registry.versions import NewFile
 from maestro import limits
 from maestro.api.serializers import Flag, Listed, Mapped, StrictSerializer, Text
 
@@ -108,7 +110,7 @@ class ArtifactShown(serializers.ModelSerializer[Artifact]):
 
     def get_tags(self, artifact: Artifact) -> dict[str, str]:
         """Show notes as one object."""
-        return {tag.key: tag.value for tag in artifact.tags.all()}
+        return notes.without_kept({tag.key: tag.value for tag in artifact.tags.all()})
 
     def get_project(self, artifact: Artifact) -> str | None:
         """Show the owning project's id, or null for a shared artifact."""
@@ -164,6 +166,7 @@ class VersionShown(serializers.ModelSerializer[ArtifactVersion]):
     run = serializers.CharField(source="run_hex")
     tags = serializers.SerializerMethodField()
     aliases = serializers.SerializerMethodField()
+    prompt = serializers.SerializerMethodField()
 
     class Meta:
         model = ArtifactVersion
@@ -178,6 +181,7 @@ class VersionShown(serializers.ModelSerializer[ArtifactVersion]):
             "source",
             "tags",
             "aliases",
+            "prompt",
             "created_by",
             "created_ms",
             "updated_ms",
@@ -189,8 +193,14 @@ class VersionShown(serializers.ModelSerializer[ArtifactVersion]):
         return str(version.number)
 
     def get_tags(self, version: ArtifactVersion) -> dict[str, str]:
-        """Show notes as one object."""
-        return {tag.key: tag.value for tag in version.tags.all()}
+        """Show notes as one object; those that hold a prompt's template are shown as `prompt`."""
+        return notes.without_kept({tag.key: tag.value for tag in version.tags.all()})
+
+    @extend_schema_field(PromptShown(allow_null=True))
+    def get_prompt(self, version: ArtifactVersion) -> dict[str, Any] | None:
+        """Show a prompt's template, or null."""
+        template = prompts.of(version)
+        return dict(PromptShown(template).data) if template else None
 
     def get_aliases(self, version: ArtifactVersion) -> list[str]:
         """List the aliases that point here."""

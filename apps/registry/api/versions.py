@@ -11,7 +11,7 @@ from apps.registry import versions
 from apps.registry.api.serializers import VersionFacts, VersionNew, VersionShown
 from apps.registry.models import ArtifactVersion
 from apps.registry.scoping import artifacts_for, changeable, run_named
-from apps.registry.versions import NewVersion
+from apps.registry.versions import Gathered, NewVersion
 from apps.tenants.access.idempotency import IdempotentPosts
 from apps.tenants.access.people.principal import acting
 from maestro.api.etags import check_match, tagged
@@ -44,10 +44,14 @@ def asked_version(request: Request, *, digest: str = "") -> NewVersion:
     )
 
 
-def create(request: Request, artifact: str, new: NewVersion) -> Response:
+def gather(request: Request, artifact: str, new: NewVersion) -> Gathered:
+    """Bring a new version's bytes into the store, before anything is held."""
+    return versions.gather(changeable(asking(request), artifact), new, acting(request))
+
+
+def create(request: Request, gathered: Gathered) -> Response:
     """Make the version unless its content is there."""
-    found = changeable(asking(request), artifact)
-    version, made = versions.make(found, new, acting(request), at_ms=now_ms())
+    version, made = versions.put(gathered, acting(request), at_ms=now_ms())
     return tagged(request, shown(version), status=201 if made else 200)
 
 
@@ -58,6 +62,7 @@ class VersionList(IdempotentPosts, GenericAPIView[ArtifactVersion]):
     idempotency_required = True
     serializer_class = VersionShown
     page_ordering = ("-number",)
+    gathered: Gathered
 
     @extend_schema(operation_id="versions_list")
     def get(self, request: Request, artifact: str) -> Response:
@@ -65,6 +70,10 @@ class VersionList(IdempotentPosts, GenericAPIView[ArtifactVersion]):
         found = artifacts_for(asking(request)).fetch(artifact)
         page = self.paginate_queryset(ArtifactVersion.objects.for_page().filter(artifact=found))
         return self.get_paginated_response(VersionShown(page, many=True).data)
+
+    def prepare(self, request: Request, artifact: str) -> None:
+        """Bring the bytes in before the transaction of the POST: a slow store holds nothing."""
+        self.gathered = gather(request, artifact, asked_version(request))
 
     @extend_schema(
         operation_id="versions_create",
@@ -74,7 +83,7 @@ class VersionList(IdempotentPosts, GenericAPIView[ArtifactVersion]):
     )
     def post(self, request: Request, artifact: str) -> Response:
         """Make a version of these files. Needs Idempotency-Key; content that is there already answers 200."""
-        return create(request, artifact, asked_version(request))
+        return create(request, self.gathered)
 
 
 class VersionDetail(GenericAPIView[ArtifactVersion]):
@@ -103,7 +112,7 @@ class VersionDetail(GenericAPIView[ArtifactVersion]):
 
         The digest is the sha256 of the lines `<sha256>  <path>`, as sha256sum prints them, sorted by path.
         """
-        return create(request, artifact, asked_version(request, digest=version))
+        return create(request, gather(request, artifact, asked_version(request, digest=version)))
 
     @extend_schema(operation_id="versions_patch", request=VersionFacts, responses=VersionShown)
     def patch(self, request: Request, artifact: str, version: str) -> Response:

@@ -10,8 +10,8 @@ from django.http import HttpRequest
 from apps.registry.mlflow.wording import WORDS
 from apps.registry.models import Artifact, ArtifactVersion
 from apps.registry.scoping import artifacts_for, require_own
-from apps.registry.search import Asked
-from apps.registry.search_pages import Page
+from apps.registry.search.lists import REGISTERED, Asked
+from apps.registry.search.pages import Page
 from apps.tracking.models import Experiment, Run
 from apps.tracking.scoping import experiments_for, runs_for
 from maestro import limits
@@ -34,7 +34,7 @@ class RegistryView(MlflowView):
     def model(self, request: HttpRequest, fields: dict[str, Any]) -> Artifact:
         """Fetch the registered model that a call names. Raises NotFound."""
         name = read.text(fields, "name", limits.TEXT_CHARS)
-        seen = artifacts_for(asking(request)).filter(kind=Artifact.Kind.MODEL)
+        seen = artifacts_for(asking(request)).filter(kind__in=REGISTERED)
         found: Artifact | None = seen.prefetch_related("tags", "aliases__version").filter(name=name).first()
         if found is None:
             raise NotFound(f"Registered Model with name={name[:250]} not found")

@@ -8,7 +8,7 @@ from apps.registry import logged_models
 from apps.registry.mlflow.base import RegistryView, find_experiment, find_run, read_tags, run_or_none, searched
 from apps.registry.mlflow.shapes import logged_json
 from apps.registry.models import LoggedModel
-from apps.registry.search import ModelOrder, ModelsAsked, search_models
+from apps.registry.search.lists import ModelOrder, ModelsAsked, search_models
 from apps.tenants.access.people.principal import acting
 from apps.tracking.files import folders
 from apps.tracking.files.paths import clean_directory

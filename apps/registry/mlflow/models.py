@@ -3,15 +3,16 @@
 from typing import Any
 
 from django.http import HttpRequest
+from django.utils import timezone
 
-from apps.registry import aliases, artifacts, stages
+from apps.registry import aliases, artifacts, prompts, stages
 from apps.registry.artifacts import NewArtifact
 from apps.registry.mlflow.base import RegistryView, read_tags, searched, version_of
 from apps.registry.mlflow.notes import DeleteNote, OwnedView, SetNote
 from apps.registry.mlflow.shapes import model_json, version_json
 from apps.registry.models import Artifact, ArtifactVersion
 from apps.registry.scoping import artifacts_for
-from apps.registry.search import Asked, search_artifacts
+from apps.registry.search.lists import Asked, search_artifacts
 from apps.tenants.access.people.principal import acting
 from maestro import limits
 from maestro.api.permissions import asking
@@ -35,12 +36,14 @@ class CreateModel(RegistryView):
     """POST registered-models/create"""
 
     def post(self, request: HttpRequest) -> dict[str, Any]:
-        """Make a registered model."""
+        """Make a registered model, or the prompt that a note says it is."""
         fields = self.fields(request)
+        tags = read_tags(fields, limits.REGISTRY_TAG_VALUE_CHARS)
         new = NewArtifact(
             read.text(fields, "name", limits.NAME_CHARS),
+            kind=Artifact.Kind.PROMPT if prompts.is_said(tags) else Artifact.Kind.MODEL,
             description=read.text_or(fields, "description"),
-            tags=read_tags(fields, limits.REGISTRY_TAG_VALUE_CHARS),
+            tags=tags,
             project_id=home_of(asking(request).projects, "make it over REST, which can name the project"),
         )
         return shown(artifacts.make(new, acting(request), at_ms=now_ms()))
@@ -61,7 +64,7 @@ class DeleteModel(RegistryView):
 
     def delete(self, request: HttpRequest) -> dict[str, Any]:
         """Delete a model and its versions, unless one is in use."""
-        artifacts.delete(self.own_model(request, self.fields(request)), acting(request))
+        artifacts.delete(self.own_model(request, self.fields(request)), acting(request), at_ms=now_ms())
         return {}
 
 
@@ -142,14 +145,15 @@ class ModelAlias(RegistryView):
         fields = self.fields(request)
         name = read.text(fields, "alias", 255)
         found = self.own_model(request, fields)
-        aliases.point(found, name, version_of(found, read.text(fields, "version", 20)), acting(request))
+        version = version_of(found, read.text(fields, "version", 20))
+        aliases.point(found, name, version, acting(request), at=timezone.now())
         return {}
 
     def delete(self, request: HttpRequest) -> dict[str, Any]:
         """Take an alias away; a missing one is no error."""
         fields = self.fields(request)
         name = read.text(fields, "alias", 255)
-        aliases.take_away(self.own_model(request, fields), name, acting(request))
+        aliases.take_away(self.own_model(request, fields), name, acting(request), at=timezone.now())
         return {}
 
     def get(self, request: HttpRequest) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from apps.registry.mlflow.notes import DeleteNote, OwnedView, SetNote
 from apps.registry.mlflow.shapes import version_json
 from apps.registry.models import ArtifactVersion
 from apps.registry.scoping import artifacts_for
-from apps.registry.search import Asked, search_versions
+from apps.registry.search.lists import Asked, search_versions
 from apps.registry.usages import RUN_HEADER, note_download
 from apps.registry.versions import NewVersion
 from apps.tenants.access.people.principal import acting

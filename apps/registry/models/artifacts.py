@@ -7,7 +7,7 @@ from django.db import models
 from django.db.models import Count, Q
 
 from maestro import limits
-from maestro.clock import uuid7
+from maestro.clock import is_uuid, uuid7
 from maestro.errors import NotFound
 from maestro.principals import Reach
 
@@ -27,12 +27,10 @@ class ArtifactQuerySet(models.QuerySet["Artifact"]):
         ).prefetch_related("tags", "aliases__version")
 
     def fetch(self, identity: str | uuid.UUID) -> "Artifact":
-        """Fetch by id or name. Raises NotFound."""
-        try:
-            wanted = Q(pk=uuid.UUID(str(identity)))
-        except ValueError:
-            wanted = Q(name=str(identity))
-        found = self.filter(wanted).first()
+        """Fetch by id or name, which may look like an id. Raises NotFound."""
+        text = str(identity)
+        found = self.filter(pk=uuid.UUID(text)).first() if is_uuid(text) else None
+        found = found or self.filter(name=text).first()
         if found is None:
             raise NotFound("there is no such artifact")
         return found
@@ -50,6 +48,7 @@ class Artifact(models.Model):
         NOTEBOOK = "notebook"
         DATASET = "dataset"
         MODEL = "model"
+        PROMPT = "prompt"
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     name = models.CharField(max_length=limits.NAME_CHARS, unique=True)

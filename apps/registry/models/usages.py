@@ -1,10 +1,32 @@
 """The registry room: which run or project used which version, and how we know."""
 
+from dataclasses import dataclass
 from typing import Self
+from uuid import UUID
 
 from django.db import models
+from django.db.models import Exists, OuterRef, QuerySet, Subquery
+from django.db.models.functions import Coalesce
 
 from apps.registry.models.versions import ArtifactVersion
+from apps.tracking.models.measures import FEWEST
+from maestro.principals import Reach
+
+REUSE_AFTER_DAYS = 90
+REUSE_AFTER_MS = REUSE_AFTER_DAYS * 86_400_000
+
+
+@dataclass(frozen=True)
+class Share:
+    """A part of a whole, both as counts."""
+
+    part: int
+    whole: int
+
+    @property
+    def value(self) -> float | None:
+        """The share; None if the whole is too few for one to mean something."""
+        return self.part / self.whole if self.whole >= FEWEST else None
 
 
 class UsageQuerySet(models.QuerySet["Usage"]):
@@ -13,6 +35,33 @@ class UsageQuerySet(models.QuerySet["Usage"]):
     def for_page(self) -> Self:
         """Everything that a list shows, in one query."""
         return self.select_related("version__artifact", "project", "run")
+
+    def visible_to(self, projects: Reach) -> Self:
+        """Keep those of the projects in reach."""
+        return self if projects is None else self.filter(project_id__in=projects)
+
+    def home(self) -> Coalesce:
+        """Write the project that a version is of: its artifact's, else that of its run, else the first of these that used it."""
+        first = Subquery(self.filter(version=OuterRef("pk")).order_by("at", "pk").values("project_id")[:1])
+        return Coalesce("artifact__project_id", "run__experiment__project_id", first, output_field=models.UUIDField())
+
+    def reuse(self, versions: QuerySet[ArtifactVersion], *, before_ms: int, home: UUID | None = None) -> Share:
+        """Of the versions made before a time, count those that another project than their own uses, by these usages.
+
+        With `home`, of the versions of one project.
+        """
+        old = versions.filter(created_ms__lt=before_ms).exclude(state=ArtifactVersion.State.DRAFT)
+        old = old.annotate(home=self.home())
+        if home is not None:
+            old = old.filter(home=home)
+        foreign = self.filter(version=OuterRef("pk")).exclude(project=OuterRef("home"))
+        return Share(old.filter(Exists(foreign)).count(), old.count())
+
+    def borrowed(self, versions: QuerySet[ArtifactVersion], project: UUID) -> Share:
+        """Of the versions that a project uses, count those of another project than itself."""
+        used = versions.filter(Exists(self.filter(version=OuterRef("pk"), project=project)))
+        used = used.annotate(home=self.home())
+        return Share(used.exclude(home=project).count(), used.count())
 
 
 class Usage(models.Model):

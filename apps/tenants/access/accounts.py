@@ -4,13 +4,13 @@ from django.contrib.auth.models import Group, User
 from django.db import transaction
 
 from apps.tenants.access.actions import Act
-from apps.tenants.access.audit.recording import By, record
+from apps.tenants.access.audit.recording import record
 from apps.tenants.access.models import ApiKey, ProjectRole
 from apps.tenants.access.sign_in.resets import end_all
-from maestro.principals import ROLES
+from maestro.principals import ROLES, Actor
 
 
-def add_person(username: str, *, password: str, role: str, project: str | None, by: By) -> bool:
+def add_person(username: str, *, password: str, role: str, project: str | None, by: Actor) -> bool:
     """Make a person of the tenant, or give them a new password and role. Says whether they are new. Raises NotFound."""
     with transaction.atomic():
         person, is_new = let_in(username, password)
@@ -25,7 +25,7 @@ def add_person(username: str, *, password: str, role: str, project: str | None, 
     return is_new
 
 
-def add_operator(username: str, *, password: str, by: By) -> bool:
+def add_operator(username: str, *, password: str, by: Actor) -> bool:
     """Make an operator of the installation, or give them a new password. Says whether they are new."""
     with transaction.atomic():
         person, is_new = let_in(username, password, is_superuser=True)

@@ -10,14 +10,14 @@ from django.contrib.auth.models import User
 from django.db import transaction
 
 from apps.tenants.access.actions import Act
-from apps.tenants.access.audit.recording import By, record
+from apps.tenants.access.audit.recording import record
 from apps.tenants.access.keys import keyring
 from apps.tenants.access.models import ApiKey, role_of_person
 from apps.tenants.access.people.sessions import end_programs, end_sessions
 from maestro.database.base import PUBLIC
 from maestro.database.session import connection
 from maestro.errors import Conflict, Forbidden, NotFound
-from maestro.principals import RANK, Principal
+from maestro.principals import RANK, Actor, Principal
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Ended:
     browsers_ended: int = 0
 
 
-def close(by: By, person: User, *, at: datetime, heir: User | None = None) -> Ended:
+def close(by: Actor, person: User, *, at: datetime, heir: User | None = None) -> Ended:
     """Close an account. Its open keys end, or go to an heir. Twice is no error."""
     with transaction.atomic():
         was_open = User.objects.filter(pk=person.pk, is_active=True).update(is_active=False) > 0
@@ -40,7 +40,7 @@ def close(by: By, person: User, *, at: datetime, heir: User | None = None) -> En
     return ended
 
 
-def end_with(by: By, person: User, at: datetime) -> None:
+def end_with(by: Actor, person: User, at: datetime) -> None:
     """End what a person holds who is being closed or deleted by other hands; written down if there was anything."""
     with transaction.atomic():
         ended = end_access(person, by, at=at)
@@ -48,7 +48,7 @@ def end_with(by: By, person: User, at: datetime) -> None:
             record(by, Act.PERSON_CLOSE, subject=person, after=told(ended, None))
 
 
-def end_access(person: User, by: By, *, at: datetime, heir: User | None = None) -> Ended:
+def end_access(person: User, by: Actor, *, at: datetime, heir: User | None = None) -> Ended:
     """End a person's keys, programs and browsers here, or hand the keys over."""
     gone = given = 0
     if connection.schema_name != PUBLIC:
@@ -59,7 +59,7 @@ def end_access(person: User, by: By, *, at: datetime, heir: User | None = None) 
     return Ended(gone, given, end_programs(person, at), end_sessions(person))
 
 
-def hand_over(by: By, keys: list[ApiKey], heir: User, at: datetime) -> int:
+def hand_over(by: Actor, keys: list[ApiKey], heir: User, at: datetime) -> int:
     """Make somebody answer for keys, those that ended included: what came of these may go on. Returns how many are open.
 
     Raises Forbidden for one that reaches further than they do.

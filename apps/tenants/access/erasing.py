@@ -20,10 +20,11 @@ from django.contrib.contenttypes.models import ContentType
 from django.db import models, transaction
 
 from apps.tenants.access.actions import Act
-from apps.tenants.access.audit.recording import By, record
+from apps.tenants.access.audit.recording import record
 from apps.tenants.access.closing import end_access
 from apps.tenants.access.models import OidcLink, ProjectRole, RefreshToken
 from apps.tenants.access.sign_in import second_factor
+from maestro.principals import Actor
 
 OWNERS = ("owner", "owner_name", "user_name")
 
@@ -51,7 +52,7 @@ def names_of(person: User) -> list[str]:
     return [person.get_username(), f"person:{person.get_username()}"]
 
 
-def erase(person: User, by: By, at: datetime, heir: User | None = None) -> dict[str, object]:
+def erase(person: User, by: Actor, at: datetime, heir: User | None = None) -> dict[str, object]:
     """Close an account and put a pseudonym wherever its name stands. Their keys end, or go to an heir.
 
     Returns the pseudonym and what was changed.

@@ -1,7 +1,8 @@
 """The access room: a POST repeated with the same Idempotency-Key is answered once and done once.
 
 The change and its answer are one transaction, so a crash leaves neither; while it runs, the reserved row is
-locked, which is how a second request knows that the first is still at work.
+locked, which is how a second request knows that the first is still at work. What takes long and may be done twice, as
+bringing bytes into the store, a view does before, in `prepare`.
 
 Source  IETF draft-ietf-httpapi-idempotency-key-header
 """
@@ -9,12 +10,14 @@ Source  IETF draft-ietf-httpapi-idempotency-key-header
 import hashlib
 import io
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any
 
 import orjson
 from django.db import connection, transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
@@ -27,8 +30,10 @@ from maestro.errors import Conflict, Invalid, MaestroError
 
 KEEP = timedelta(hours=24)
 KEY = re.compile(r"[\x21-\x7e]{1,200}")
+MOST_ROUTE = 300
 REPEATED = ("Location", "ETag")
 Handler = Callable[..., Response]
+Preparation = Callable[..., None]
 
 RESERVE = """
 INSERT INTO access_idempotentrequest (principal, route, key, body_sha256, headers, created_at)
@@ -53,7 +58,8 @@ class StillRunning(Conflict):
 class IdempotentPosts:
     """A mixin for DRF views, before the view's own base: every POST honours `Idempotency-Key`.
 
-    Set `idempotency_required = True` where a POST without a key is refused with 400.
+    Set `idempotency_required = True` where a POST without a key is refused with 400. A view's `prepare(request, ...)`, if
+    it has one, comes before its `post`, outside of the transaction, unless the answer is there already.
     """
 
     idempotency_required = False
@@ -72,11 +78,17 @@ def once(handler: Handler, view: Any, *, required: bool = False) -> Handler:
         key = key_of(request)
         if key is None and required:
             raise Invalid("this needs the header Idempotency-Key", "idempotency_key_missing")
+        prepare: Preparation | None = getattr(view, "prepare", None)
         if key is None:
+            if prepare is not None:
+                prepare(request, *args, **kwargs)
             return handler(request, *args, **kwargs)
         digest = digest_of_body(request, most_bytes(view, "POST"))
         row = reserve(request, key, digest, timezone.now())
-        return run_once(row, lambda: handler(request, *args, **kwargs))
+        with given_up_on_error(row):
+            if prepare is not None and is_open(row):
+                prepare(request, *args, **kwargs)
+            return run_once(row, lambda: handler(request, *args, **kwargs))
 
     return answer
 
@@ -101,35 +113,63 @@ def reserve(request: Request, key: str, digest: bytes, at: datetime) -> Idempote
     """Note the request before it is served, unless it is noted already. Never waits for a running one."""
     who = asking(request)
     name = f"{who.kind}:{who.id}"
-    row = IdempotentRequest(principal=name, route=request.path[:300], key=key, body_sha256=digest, created_at=at)
+    row = IdempotentRequest(principal=name, route=route_of(request.path), key=key, body_sha256=digest, created_at=at)
     with connection.cursor() as cursor:
         cursor.execute(RESERVE, [row.principal, row.route, row.key, digest, at])
     return row
 
 
-def run_once(asked: IdempotentRequest, work: Callable[[], Response]) -> Response:
-    """Do the work under the row's lock, or repeat its answer. Raises StillRunning or KeyReused."""
-    same = IdempotentRequest.objects.filter(principal=asked.principal, route=asked.route, key=asked.key)
+def route_of(path: str) -> str:
+    """Name a request's address in 300 characters: no two addresses have one name, however long they are."""
+    return path if len(path) <= MOST_ROUTE else f"{path[:200]} {hashlib.sha256(path.encode()).hexdigest()}"
+
+
+def rows_like(asked: IdempotentRequest) -> QuerySet[IdempotentRequest]:
+    """Find the row of a request, whoever made it."""
+    return IdempotentRequest.objects.filter(principal=asked.principal, route=asked.route, key=asked.key)
+
+
+def is_open(asked: IdempotentRequest) -> bool:
+    """Say whether a request is still to be answered, as far as one can see without waiting. Raises KeyReused."""
+    row = rows_like(asked).first()
+    if row is None or row.created_at < asked.created_at - KEEP:
+        return True
+    check_same(row, asked)
+    return row.status is None
+
+
+def check_same(row: IdempotentRequest, asked: IdempotentRequest) -> None:
+    """Raise KeyReused if a key came with another body before."""
+    if bytes(row.body_sha256) != asked.body_sha256:
+        raise KeyReused("this Idempotency-Key was used with another request")
+
+
+@contextmanager
+def given_up_on_error(asked: IdempotentRequest) -> Iterator[None]:
+    """Let a key be used again, with a mended body too, if the work of its first use failed: nothing was changed then."""
     try:
-        with transaction.atomic():
-            row = same.select_for_update(skip_locked=True).first()
-            if row is None:
-                raise StillRunning("a request with this Idempotency-Key is still running; ask again in a moment")
-            if row.created_at < asked.created_at - KEEP:
-                row.body_sha256, row.status, row.created_at = asked.body_sha256, None, asked.created_at
-            if bytes(row.body_sha256) != asked.body_sha256:
-                raise KeyReused("this Idempotency-Key was used with another request")
-            if row.status is not None:
-                return repeat(row)
-            response = work()
-            keep(row, response)
-            return response
+        yield
     except (StillRunning, KeyReused):
         raise
     except Exception:
-        # Nothing was changed, so the key may be used again, with a mended body too.
-        same.filter(status=None).delete()
+        rows_like(asked).filter(status=None).delete()
         raise
+
+
+def run_once(asked: IdempotentRequest, work: Callable[[], Response]) -> Response:
+    """Do the work under the row's lock, or repeat its answer. Raises StillRunning or KeyReused."""
+    with transaction.atomic():
+        row = rows_like(asked).select_for_update(skip_locked=True).first()
+        if row is None:
+            raise StillRunning("a request with this Idempotency-Key is still running; ask again in a moment")
+        if row.created_at < asked.created_at - KEEP:
+            row.body_sha256, row.status, row.created_at = asked.body_sha256, None, asked.created_at
+        check_same(row, asked)
+        if row.status is not None:
+            return repeat(row)
+        response = work()
+        keep(row, response)
+        return response
 
 
 def keep(row: IdempotentRequest, response: Response) -> None:

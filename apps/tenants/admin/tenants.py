@@ -6,15 +6,21 @@ from django.utils.html import format_html
 
 from apps.tenants.models import Domain, Job, OperatorEvent, Tenant
 from maestro.admin.sites import LookOnlyAdmin, Task, operator_site
+from maestro.templatetags.maestro import bytesize
 
 
 @admin.register(Tenant, site=operator_site)
 class TenantAdmin(LookOnlyAdmin):
-    """Who lives here. `create_tenant`, `suspend_tenant` and `erase_tenant` change it."""
+    """Who lives here. `create_tenant`, `suspend_tenant`, `set_quota` and `erase_tenant` change it."""
 
-    list_display = ("slug", "name", "state", "schema_name", "created_at")
+    list_display = ("slug", "name", "state", "quota_shown", "schema_name", "created_at")
     list_filter = ("state",)
     search_fields = ("slug", "name")
+
+    @admin.display(description="Quota", ordering="quota_bytes", empty_value="–")
+    def quota_shown(self, tenant: Tenant) -> str | None:
+        """How much it may keep."""
+        return None if tenant.quota_bytes is None else bytesize(tenant.quota_bytes)
 
 
 @admin.register(Domain, site=operator_site)

@@ -53,6 +53,9 @@ class Tenant(TenantMixin):
     slug = models.CharField(max_length=limits.SLUG_CHARS, unique=True, validators=[check_slug])
     name = models.CharField(max_length=200)
     state = models.CharField(max_length=16, choices=State, default=State.PROVISIONING)
+    quota_bytes = models.BigIntegerField(
+        null=True, blank=True, help_text="bytes that it may keep, each content once; empty: no bound"
+    )
     schema_head = models.CharField(max_length=64, blank=True, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
 

@@ -20,7 +20,7 @@ from apps.tracking.runs import selection
 from apps.tracking.runs.selection import Wanted
 from apps.tracking.search import saved_views
 from apps.tracking.search.listing import KINDS, filter_text, order_of, parse_columns
-from apps.tracking.tasks import send_export
+from apps.tracking.tasks import TURNS
 from maestro.admin.sites import tenant_site
 from maestro.errors import MaestroError
 from maestro.http.streams import file_response
@@ -50,7 +50,7 @@ def ask(request: HttpRequest) -> str:
     try:
         wanted, reach = wanted_of(request, request.POST), looker(request).projects
         orders.ask(PARQUET, wanted, columns, owner=owner, by=acting(request), reach=reach)
-        send_export()
+        TURNS.send()
     except MaestroError as refusal:
         return refusal.detail
     return ""
@@ -91,6 +91,7 @@ def export_file(request: HttpRequest, export: uuid.UUID) -> HttpResponse:
     found = own(request).filter(pk=export).first()
     if found is None or found.blob is None:
         raise Http404
+    orders.require_reach(found, looker(request).projects)
     blob = found.blob
     return file_response(  # type: ignore[return-value]  # a stream, which is an answer too
         request,

@@ -3,12 +3,12 @@
 import uuid
 from typing import Any
 
-from django.db.models import Count, Sum
+from django.db.models import Count
 from django.http import HttpRequest
 from django.urls import reverse
 
 from apps.tenants.access.people.principal import looker
-from apps.tracking.models import Blob, Run
+from apps.tracking.models import Run
 from apps.tracking.scoping import projects_for, runs_for
 from maestro.admin.sites import Part, tenant_site
 from maestro.clock import from_ms, now_ms
@@ -53,11 +53,6 @@ def run_states(request: HttpRequest, _: None) -> dict[str, Any]:
     return {"states": [(status.lower(), count, f"{url}?status={status}") for status, count in counted]}
 
 
-def storage_used(request: HttpRequest, _: None) -> dict[str, Any]:
-    """Bytes of this tenant, each content once."""
-    return Blob.objects.aggregate(size=Sum("size_bytes"), blobs=Count("sha256"))
-
-
 FLOOR = "admin/tracking/home_{}.html"
 tenant_site.add_part("home", Part("Runs now", FLOOR.format("runs"), runs_now, "work", 20, "tracking.view_run", True))
 tenant_site.add_part(
@@ -66,4 +61,3 @@ tenant_site.add_part(
 tenant_site.add_part(
     "home", Part("Runs of the last 7 days", FLOOR.format("states"), run_states, "state", 20, "tracking.view_run", True)
 )
-tenant_site.add_part("home", Part("Storage", FLOOR.format("storage"), storage_used, "state", 90, "tracking.view_blob"))

@@ -11,15 +11,16 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 
-from apps.tenants.access.audit.admin import Acts, AuditedAdmin
+from apps.tenants.access.audited_admin import Acts, AuditedAdmin
 from apps.tenants.access.keys.of_projects import end_with_project
 from apps.tenants.access.people.admin import ChangedByProject
-from apps.tenants.access.people.principal import acting
+from apps.tenants.access.people.principal import acting, looker
 from apps.tracking.actions import Act
 from apps.tracking.admin.experiments import count_shown, counted, with_run_counts
 from apps.tracking.models import LatestMetric, Member, Project, Run
 from apps.tracking.outcomes import Said, set_outcome
 from maestro import charts
+from maestro.admin.forms import LongForm, Rows
 from maestro.admin.sites import LabelledDateTime, tenant_site
 from maestro.templatetags.maestro import duration, sig
 
@@ -27,7 +28,7 @@ RUNS_SHOWN, DAY_MS = 8, 86_400_000
 OUTCOME = ("success", "model_performance", "business_value")
 
 
-class MemberInline(admin.TabularInline):
+class MemberInline(Rows):
     """Who works on it."""
 
     model = Member
@@ -38,6 +39,7 @@ class MemberInline(admin.TabularInline):
 class ProjectAdmin(ChangedByProject, AuditedAdmin):
     """The list, the form, and the project's own page."""
 
+    form = LongForm
     acts = Acts(Act.PROJECT_ADD, Act.PROJECT_CHANGE, Act.PROJECT_DELETE)
     project_path = "pk"
     list_display = ("name", "problem_class", "team", "success_shown", "run_count", "starts_at")
@@ -64,6 +66,7 @@ class ProjectAdmin(ChangedByProject, AuditedAdmin):
         ),
         ("Goal", {"fields": ("goal_metric", "goal_maximize", "goal_worst", "goal_best")}),
         ("Outcome", {"fields": ("success", "model_performance", "business_value", *readonly_fields)}),
+        ("Storage", {"fields": ("quota_bytes",)}),
         ("Facts known before work began", {"fields": ("dataset_facts", "labels")}),
     )
 
@@ -71,6 +74,11 @@ class ProjectAdmin(ChangedByProject, AuditedAdmin):
         """Projects with the number of their runs."""
         runs = counted(Run.objects.active().filter(experiment__project=OuterRef("pk")))
         return super().get_queryset(request).annotate(runs=runs)
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
+        """A quota is an admin's of the whole tenant to say."""
+        fixed = super().get_readonly_fields(request, obj)
+        return tuple(fixed) if may_bound(request) else (*fixed, "quota_bytes")
 
     @admin.display(description="Success", ordering="success", empty_value="–")
     def success_shown(self, project: Project) -> str | None:
@@ -112,13 +120,13 @@ class ProjectAdmin(ChangedByProject, AuditedAdmin):
 
     def delete_model(self, request: HttpRequest, obj: Project) -> None:
         """Delete a project, and end the keys, CI jobs and roles that were bound to it."""
-        end_with_project(request, obj.pk, timezone.now())
+        end_with_project(acting(request), obj.pk, timezone.now())
         super().delete_model(request, obj)
 
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Project]) -> None:
         """Do the same for many."""
         for project in queryset:
-            end_with_project(request, project.pk, timezone.now())
+            end_with_project(acting(request), project.pk, timezone.now())
         super().delete_queryset(request, queryset)
 
     def change_view(
@@ -147,6 +155,12 @@ class ProjectAdmin(ChangedByProject, AuditedAdmin):
             **tenant_site.cards(request, "project", project),
         }
         return tenant_site.page(request, "admin/tracking/project.html", context)
+
+
+def may_bound(request: HttpRequest) -> bool:
+    """Say whether somebody may say how much a project keeps."""
+    who: Any = request.user
+    return bool(who.is_superuser) or (looker(request).projects is None and looker(request).has_role("admin"))
 
 
 def runs_by_state(runs: QuerySet[Run]) -> list[tuple[str, int]]:

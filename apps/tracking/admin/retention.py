@@ -8,10 +8,9 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
 
-from apps.tenants.access.audit.admin import Acts, AuditedAdmin
-from apps.tenants.access.audit.recording import actor_of
-from apps.tenants.access.people.admin import ByProject
-from apps.tenants.access.people.principal import looker
+from apps.tenants.access.audited_admin import Acts, AuditedAdmin
+from apps.tenants.access.people.admin import RuledByProject
+from apps.tenants.access.people.principal import acting, looker
 from apps.tracking.actions import Act
 from apps.tracking.admin.run_bulk import may
 from apps.tracking.models import LifeRule, Project, Run
@@ -23,7 +22,7 @@ DELETES = "tracking.delete_run"
 
 
 @admin.register(LifeRule, site=tenant_site)
-class LifeRuleAdmin(ByProject, AuditedAdmin):
+class LifeRuleAdmin(RuledByProject, AuditedAdmin):
     """How long runs are kept; only admins say so, since it deletes: of the tenant, or of a project about its own."""
 
     acts = Acts(Act.LIFERULE_ADD, Act.LIFERULE_CHANGE, Act.LIFERULE_DELETE)
@@ -45,18 +44,6 @@ class LifeRuleAdmin(ByProject, AuditedAdmin):
         """Say whether somebody may delete any run of the tenant."""
         return bool(request.user.has_perm(DELETES))
 
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        """Only who may delete runs."""
-        return self.rules_all(request) or self.holds(request, "admin", None)
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Only who may delete runs."""
-        return self.rules_all(request) or self.holds(request, "admin", obj)
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Only who may delete runs; many at once, only who may delete any."""
-        return self.rules_all(request) or (obj is not None and self.holds(request, "admin", obj))
-
     def get_autocomplete_fields(self, request: HttpRequest) -> tuple[str, ...]:
         """Who rules some projects only chooses among these."""
         return ("project",) if self.rules_all(request) else ()
@@ -75,7 +62,7 @@ class LifeRuleAdmin(ByProject, AuditedAdmin):
 
     def save_model(self, request: HttpRequest, obj: LifeRule, form: Any, change: bool) -> None:
         """Note who said so."""
-        obj.set_by = actor_of(request).name[:250]
+        obj.set_by = acting(request).name[:250]
         super().save_model(request, obj, form, change)
 
 

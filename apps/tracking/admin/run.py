@@ -12,13 +12,13 @@ from django.urls import URLPattern, path, reverse
 
 from apps.tenants.access.people.admin import ByProject
 from apps.tracking.admin.run_list import run_list
-from apps.tracking.files import previews
+from apps.tracking.files import archives, previews
 from apps.tracking.models import LatestMetric, Run, RunFile
 from apps.tracking.runs import summary
 from maestro import charts
 from maestro.admin.sites import LookOnlyAdmin, tenant_site
 from maestro.clock import from_ms
-from maestro.http.inline import serve
+from maestro.http.inline import serve, serve_archive
 
 MAX_CURVES, MAX_LISTED = 50, 100
 HEXES = re.compile(r"[0-9a-f]{7,64}")
@@ -48,6 +48,7 @@ class RunAdmin(ByProject, LookOnlyAdmin):
         view = self.admin_site.admin_view
         return [
             path("<uuid:pk>/file/", view(self.file_view), name="tracking_run_file"),
+            path("<uuid:pk>/archive.<str:kind>", view(self.archive_view), name="tracking_run_archive"),
             path("<uuid:pk>/state/", view(self.state_view), name="tracking_run_state"),
             *super().get_urls(),
         ]
@@ -107,6 +108,8 @@ class RunAdmin(ByProject, LookOnlyAdmin):
             "preview": previews.preview(found.path, found.blob) if found else None,
             "chosen_file": chosen,
             "file_url": reverse("admin:tracking_run_file", args=[run.pk]),
+            "zip_url": reverse("admin:tracking_run_archive", args=[run.pk, "zip"]),
+            "tar_url": reverse("admin:tracking_run_archive", args=[run.pk, "tar"]),
         }
 
     def file_view(self, request: HttpRequest, pk: uuid.UUID) -> HttpResponseBase:
@@ -116,6 +119,13 @@ class RunAdmin(ByProject, LookOnlyAdmin):
         if row is None:
             raise Http404
         return serve(request, row.path, **previews.served(row.path, row.blob))
+
+    def archive_view(self, request: HttpRequest, pk: uuid.UUID, kind: str) -> HttpResponseBase:
+        """All of the run's files as one, or, with `?folder=`, those in a folder."""
+        files = RunFile.objects.filter(run=self.fetch(request, pk))
+        folder = request.GET.get("folder", "").replace("\x00", "")
+        name = f"{pk.hex}.{kind}"
+        return serve_archive(request, name, lambda: archives.archive(kind, archives.members_of(files, folder)))
 
     def state_view(self, request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
         """What of a live run's facts changes, for polling."""

@@ -71,7 +71,7 @@ def permitted(request: HttpRequest) -> str:
 def actor(request: HttpRequest) -> Actor:
     """Who acts on a page: somebody whom no project bounds may do what Django's permissions say, too."""
     by = acting(request)
-    if by.who is None or by.projects is not None:
+    if by.projects is not None:
         return by
     role = max(by.who.role, permitted(request), key=lambda name: RANK.get(name, -1))
     return replace(by, who=replace(by.who, role=role))
@@ -80,11 +80,9 @@ def actor(request: HttpRequest) -> Actor:
 def may(request: HttpRequest, role: str, project: uuid.UUID | None = None) -> bool:
     """Say whether somebody may do what a role may: in a project, or, without one, anywhere."""
     who = actor(request).who
-    if who is not None and project is not None:
+    if project is not None:
         return who.has_role(role, project)
-    return who is not None and (
-        who.has_role(role) or any(RANK[has] >= RANK[role] for has in who.project_roles.values())
-    )
+    return who.has_role(role) or any(RANK[has] >= RANK[role] for has in who.project_roles.values())
 
 
 def choice_of(request: HttpRequest, fields: QueryDict, action: Action) -> Choice:

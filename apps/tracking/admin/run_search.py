@@ -12,6 +12,7 @@ from apps.tracking.scoping import experiments_for, experiments_in, projects_for
 from apps.tracking.search import pages
 from apps.tracking.search.listing import filter_text, terms_of, tree_of
 from maestro.api.pagination import sign, unsign
+from maestro.clock import is_uuid
 from maestro.errors import Invalid
 from maestro.principals import Reach
 
@@ -80,15 +81,6 @@ def scope_in(request: HttpRequest, query: QueryDict) -> Scope:
         return Scope(found, projects.pop() if len(projects) == 1 else None, who.projects if found else [])
     project = projects_for(who).filter(pk=project_id).first() if is_uuid(project_id) else None
     return Scope((), project, [] if project_id and project is None else who.projects)
-
-
-def is_uuid(text: str) -> bool:
-    """Whether an address names an id."""
-    try:
-        uuid.UUID(text)
-    except ValueError:
-        return False
-    return True
 
 
 def pack(place: pages.Place | None) -> str:

@@ -13,17 +13,18 @@ from apps.tracking.admin.run_bulk import act
 from apps.tracking.admin.run_columns import keys
 from apps.tracking.admin.saved_views import views
 from apps.tracking.admin.trash import trash
-from apps.tracking.scoping import experiments_for, projects_for, runs_for
+from apps.tracking.scoping import experiments_for
+from apps.tracking.search.names import find_projects, find_runs
 from maestro.admin.sites import Hit, Task, tenant_site
 
 FEW = 8
 
 
 def find(request: HttpRequest, text: str) -> Iterator[Hit]:
-    """Projects, experiments and runs whose name holds the text, newest first."""
+    """Projects, experiments and runs by name, id or its beginning, and runs by their notes; newest first."""
     who = looker(request)
     if request.user.has_perm("tracking.view_project"):
-        for project in projects_for(who).filter(name__icontains=text)[:FEW]:
+        for project in find_projects(who, text, FEW):
             yield Hit(
                 "project", project.name, reverse("admin:tracking_project_change", args=[project.pk]), project.slug
             )
@@ -31,7 +32,7 @@ def find(request: HttpRequest, text: str) -> Iterator[Hit]:
         for experiment in experiments_for(who).active().filter(name__icontains=text)[:FEW]:
             yield Hit("experiment", experiment.name, reverse("admin:tracking_experiment_change", args=[experiment.pk]))
     if request.user.has_perm("tracking.view_run"):
-        for run in runs_for(who).active().filter(name__icontains=text).order_by("-id")[:FEW]:
+        for run in find_runs(who, text, FEW):
             yield Hit("run", run.name, reverse("admin:tracking_run_change", args=[run.pk]), run.status.lower())
 
 
@@ -71,4 +72,15 @@ tenant_site.add_task(
     )
 )
 tenant_site.add_task(Task("Compare", "admin:compare", "compare", 30, permission="tracking.view_run", by_project=True))
+tenant_site.add_task(
+    Task(
+        "Team",
+        "admin:team",
+        "team",
+        60,
+        covers=("admin:connections",),
+        permission="tracking.view_project",
+        by_project=True,
+    )
+)
 tenant_site.add_search(find)

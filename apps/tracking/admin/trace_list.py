@@ -8,14 +8,14 @@ from typing import Any
 from django.db.models import Count
 from django.http import HttpRequest, HttpResponse
 
-from apps.tracking.admin.run_search import Scope, is_uuid
+from apps.tracking.admin.run_search import Scope
 from apps.tracking.models import Trace
 from apps.tracking.search.listing import name_clause
 from apps.tracking.search.pages import Search
 from apps.tracking.traces import search
 from maestro.admin.sites import tenant_site
 from maestro.api.pagination import sign, unsign
-from maestro.clock import from_ms
+from maestro.clock import from_ms, is_uuid
 from maestro.errors import Invalid
 from maestro.filters import Field, parse, parse_order
 from maestro.filters.vocabulary import LISTED

@@ -14,7 +14,7 @@ from django.urls import URLPattern, path, reverse
 
 from apps.tenants.access.people.admin import ByProject
 from apps.tenants.access.people.principal import looker
-from apps.tracking.admin.run_search import is_uuid, scope_of
+from apps.tracking.admin.run_search import scope_of
 from apps.tracking.admin.trace_list import trace_list
 from apps.tracking.exports.rows import safe_cell
 from apps.tracking.files import previews
@@ -23,8 +23,9 @@ from apps.tracking.scoping import runs_for, traces_for
 from apps.tracking.traces import spans, waterfall
 from maestro import limits
 from maestro.admin.sites import LookOnlyAdmin, Part, tenant_site
-from maestro.clock import from_ms
+from maestro.clock import from_ms, is_uuid
 from maestro.errors import MaestroError
+from maestro.http.heavy import LARGE_BYTES, turn
 from maestro.http.inline import serve
 
 MOST_RUNS, MOST_SAID, MOST_NOTES, OF_A_RUN, MOST_FILES = 20, 50, 60, 6, 20
@@ -91,7 +92,7 @@ class TraceAdmin(ByProject, LookOnlyAdmin):
     def csv_view(self, request: HttpRequest, pk: str) -> HttpResponse:
         """Every span as a line of a file."""
         try:
-            rows = waterfall.lines(spans.read(self.fetch(request, pk)))
+            rows = waterfall.lines(read(self.fetch(request, pk)))
         except MaestroError as refusal:
             return HttpResponse(f"{refusal.detail}.", status=refusal.status, content_type="text/plain")
         out = io.StringIO()
@@ -118,10 +119,17 @@ def fallen(trace: Trace, chosen: str, find: str, *, has_spans: bool) -> dict[str
     if not has_spans:
         return {"fall": None, "problem": ""}
     try:
-        fall = waterfall.lay_out(spans.read(trace), chosen=chosen, find=find)
+        fall = waterfall.lay_out(read(trace), chosen=chosen, find=find)
     except MaestroError as refusal:
         return {"fall": None, "problem": refusal.detail}
     return {"fall": fall, "problem": ""}
+
+
+def read(trace: Trace) -> list[dict[str, Any]]:
+    """A trace's spans; large ones are read one after the other. Raises MaestroError."""
+    if spans.weight([trace]) > LARGE_BYTES:
+        turn.take()
+    return spans.read(trace)
 
 
 def runs_of(request: HttpRequest, trace: Trace) -> list[Run]:

@@ -19,7 +19,7 @@ from apps.tracking.exports import orders, rows
 from apps.tracking.files import blobs
 from apps.tracking.models import Export, Run
 from apps.tracking.runs import selection
-from apps.tracking.tasks import send_export
+from apps.tracking.tasks import TURNS
 from maestro import limits
 from maestro.api.permissions import asking, reading_and_writing
 from maestro.api.serializers import Listed, StrictSerializer, Text, Whole
@@ -149,7 +149,7 @@ class ExportList(IdempotentPosts, GenericAPIView[Export]):
             by=acting(request),
             reach=asking(request).projects,
         )
-        send_export()
+        TURNS.send()
         return Response(ExportShown(made).data, status=202, headers={"Location": f"{request.path}{made.pk}/"})
 
 
@@ -172,8 +172,9 @@ class ExportFile(APIView):
 
     @extend_schema(operation_id="exports_file", responses={(200, "application/octet-stream"): OpenApiTypes.BINARY})
     def get(self, request: Request, export: uuid.UUID) -> HttpResponseBase:
-        """Download the file, whole or one range. 409 while it is not done."""
+        """Download the file, whole or one range. 409 while it is not done, or once you may see less than when you asked."""
         found = orders.fetch(export, owner=owner_of(request))
+        orders.require_reach(found, asking(request).projects)
         blob = found.blob
         if blob is None:
             raise Conflict(f"this export is {found.state}", "not_done")

@@ -23,6 +23,7 @@ from apps.tracking.models import Member, Project
 from apps.tracking.scoping import projects_for
 from maestro.api.etags import check_match, tagged
 from maestro.api.permissions import asking, reading_and_writing
+from maestro.api.queries import choice, flag
 from maestro.api.serializers import object_in
 from maestro.errors import AlreadyExists, NotFound
 
@@ -59,12 +60,12 @@ class ProjectList(IdempotentPosts, GenericAPIView[Project]):
     def get_queryset(self) -> Any:
         """Filter by the query's words."""
         found, query = projects_for(asking(self.request)), self.request.query_params
-        for name in ("problem_class", "team"):
-            if name in query:
-                found = found.filter(**{name: query[name]})
-        if "finished" in query:
-            found = found.filter(success__isnull=query["finished"].lower() not in ("true", "1"))
-        return found
+        if problem_class := choice(self.request, "problem_class", Project.ProblemClass.values):
+            found = found.filter(problem_class=problem_class)
+        if "team" in query:
+            found = found.filter(team=query["team"])
+        finished = flag(self.request, "finished")
+        return found if finished is None else found.filter(success__isnull=not finished)
 
     @extend_schema(operation_id="projects_list", parameters=FILTERS)
     def get(self, request: Request) -> Response:

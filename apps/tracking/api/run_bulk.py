@@ -15,9 +15,9 @@ from apps.tracking.runs import bulk, selection
 from apps.tracking.scoping import experiments_for, projects_for
 from maestro import limits
 from maestro.api.permissions import asking
+from maestro.api.queries import is_dry
 from maestro.api.serializers import Listed, Mapped, StrictSerializer, Text, Whole
 from maestro.clock import now_ms
-from maestro.errors import Invalid
 
 DRY_RUN = OpenApiParameter("dry_run", bool, description="do everything, answer, and take it back")
 EXAMPLES = [
@@ -109,14 +109,6 @@ def order_of(request: Request, asked: dict[str, Any]) -> bulk.Order:
         choice = selection.Choice((), wanted, asked["expected"])
     dropped = asked.get("drop_tags", ())
     return bulk.Order(action, choice, asked.get("tags", {}), dropped, asked.get("experiment"))
-
-
-def is_dry(request: Request) -> bool:
-    """Read `?dry_run=`. Raises Invalid for a word that is neither yes nor no, since much hangs on it."""
-    word = request.query_params.get("dry_run", "false").lower()
-    if word not in {"true", "false", "1", "0"}:
-        raise Invalid("dry_run must be true or false", "bad_dry_run")
-    return word in {"true", "1"}
 
 
 class RunBulk(IdempotentPosts, APIView):

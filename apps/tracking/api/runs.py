@@ -22,16 +22,17 @@ from apps.tracking.api.runs_shown import (
     RunShown,
     RunWhole,
 )
-from apps.tracking.files import blobs
+from apps.tracking.files import archives, blobs
 from apps.tracking.files.paths import clean_artifact_path
 from apps.tracking.models import Experiment, Run, RunFile
 from apps.tracking.runs import life, selection
 from apps.tracking.scoping import experiments_for, projects_for, runs_for
 from maestro.api.etags import check_match, tagged
 from maestro.api.permissions import asking, reading_and_writing
+from maestro.api.queries import choice, flag
 from maestro.clock import now_ms
-from maestro.errors import Invalid, NotFound
-from maestro.http.streams import file_response
+from maestro.errors import NotFound
+from maestro.http.streams import archive_response, file_response
 
 OF_PROJECT = OpenApiParameter("project", str, description="id or slug")
 RUN_FILTERS = [
@@ -57,7 +58,7 @@ def of_project(request: Request, rows: Any, path: str) -> Any:
 
 def trash(request: Request, rows: Any) -> Any:
     """Keep what is not in the trash, or what is."""
-    return rows.filter(deleted_ms__isnull=request.query_params.get("deleted", "").lower() not in ("true", "1"))
+    return rows.filter(deleted_ms__isnull=not flag(request, "deleted"))
 
 
 class ExperimentList(IdempotentPosts, GenericAPIView[Experiment]):
@@ -135,10 +136,8 @@ class RunList(GenericAPIView[Run]):
         query = request.query_params
         if "experiment" in query:
             found = found.filter(experiment=number_of(query["experiment"]))
-        if "status" in query:
-            if query["status"] not in Run.Status.values:
-                raise Invalid(f"status must be one of {', '.join(Run.Status.values)}", "bad_status")
-            found = found.filter(status=query["status"])
+        if status := choice(request, "status", Run.Status.values):
+            found = found.filter(status=status)
         page = self.paginate_queryset(trash(request, found).select_related("experiment__project"))
         return self.get_paginated_response(RunShown(page, many=True).data)
 
@@ -208,4 +207,29 @@ class RunFileDownload(APIView):
             sha256=blob.sha256,
             size_bytes=blob.size_bytes,
             read=lambda start, stop: blobs.read(blob, start, stop),
+        )
+
+
+class RunArchive(APIView):
+    """The files of a run as one."""
+
+    required_role = "viewer"
+
+    @extend_schema(
+        operation_id="run_files_archive",
+        parameters=[OpenApiParameter("folder", str, description="only what is in it")],
+        responses={(200, "application/zip"): OpenApiTypes.BINARY, (200, "application/x-tar"): OpenApiTypes.BINARY},
+    )
+    def get(self, request: Request, run: str, kind: str) -> HttpResponseBase:
+        """Download a run's files, or those in a folder, as `archive.zip` or `archive.tar`, not compressed."""
+        found = runs_for(asking(request)).fetch(run)
+        files = archives.members_of(found.files.all(), request.query_params.get("folder", ""))
+        made = archives.archive(kind, files)
+        return archive_response(
+            request._request,
+            name=f"{found.pk.hex}.{kind}",
+            kind=made.content_type,
+            tag=made.mark,
+            size_bytes=made.size_bytes,
+            pieces=made.pieces,
         )

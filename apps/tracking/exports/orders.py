@@ -13,6 +13,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import QuerySet
 
 from apps.tenants.access.audit.recording import record
 from apps.tracking.actions import Act
@@ -52,7 +53,7 @@ def ask(kind: str, wanted: Wanted, columns: list[str], *, owner: str, by: Actor,
 
 def require_room(owner: str) -> None:
     """Raise Conflict while too many exports of one person, or of the tenant, are still to be written."""
-    waiting = Export.objects.filter(state__in=OPEN)
+    waiting = free()
     if waiting.filter(owner=owner).count() >= limits.EXPORTS_WAITING_PERSON:
         most = limits.EXPORTS_WAITING_PERSON
         raise Conflict(f"{most} exports of yours are still being written; ask again later", "too_many_exports")
@@ -61,15 +62,14 @@ def require_room(owner: str) -> None:
         raise Conflict(f"{most} exports are still being written; ask again later", "too_many_exports")
 
 
-def wait() -> bool:
-    """Say whether an export waits for a worker."""
-    return next_waiting() is not None
+def free() -> QuerySet[Export]:
+    """Exports that are not done: one that is said to be written lost its worker, as tenants take turns."""
+    return Export.objects.filter(state__in=OPEN)
 
 
-def next_waiting() -> uuid.UUID | None:
-    """The oldest export that is not done: one that is said to be written lost its worker, as tenants take turns."""
-    waiting = Export.objects.filter(state__in=OPEN)
-    return waiting.order_by("created_at").values_list("pk", flat=True).first()
+def untaken() -> QuerySet[Export]:
+    """Exports that no worker has begun to write."""
+    return Export.objects.filter(state=Export.State.WAITING)
 
 
 def fetch(identity: uuid.UUID, *, owner: str) -> Export:
@@ -78,6 +78,13 @@ def fetch(identity: uuid.UUID, *, owner: str) -> Export:
     if found is None:
         raise NotFound("there is no such export")
     return found
+
+
+def require_reach(export: Export, reach: Reach) -> None:
+    """Raise Conflict for a file with more in it than who asked for it may see today."""
+    asked = export.question.get("projects")
+    if reach is not None and (asked is None or not set(asked) <= {str(project) for project in reach}):
+        raise Conflict("you saw more when you asked for this export; ask again", "reach_changed")
 
 
 def wanted_of(question: dict[str, Any]) -> Wanted:
@@ -113,12 +120,6 @@ def supervise(slug: str, identity: uuid.UUID, now: datetime) -> str:
     if said:
         fail(identity, said.splitlines()[-1], now)
     return str(Export.objects.values_list("state", flat=True).get(pk=identity))
-
-
-def fail_waiting(reason: str, now: datetime) -> int:
-    """Say of all that waits that it will not come, and why."""
-    waiting = Export.objects.filter(state=Export.State.WAITING)
-    return waiting.update(state=Export.State.FAILED, reason=reason, ended_at=now)
 
 
 def fail(identity: uuid.UUID, reason: str, now: datetime) -> None:

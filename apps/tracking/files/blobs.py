@@ -1,11 +1,15 @@
 """The tracking room: bytes in by sha256, verified; bytes out by range. The door names nothing in the store."""
 
+import hashlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from django.db import connection, transaction
 from django.db.models.functions import Now
+from django.utils import timezone
 
+from apps.tracking.files import quotas
+from apps.tracking.files.quotas import Share
 from apps.tracking.models import Blob
 from maestro import limits, staging, storage
 from maestro.errors import Conflict, Invalid, TooLarge
@@ -31,19 +35,26 @@ def key_of(sha256: str) -> str:
     return f"blobs/{sha256[:2]}/{sha256}"
 
 
-def store(chunks: Iterable[bytes], promise: Promise | None = None) -> tuple[Blob, bool]:
+def store(
+    chunks: Iterable[bytes], promise: Promise | None = None, *, share: Share | None = None, is_counted: bool = True
+) -> tuple[Blob, bool]:
     """Take bytes in. Returns the blob and whether its content is new here. Bytes that break the promise leave nothing.
 
-    Raises Invalid, Conflict, TooLarge, StorageFull, Unavailable
+    share       the project where they are to be named
+    is_counted  False where room was asked for by the caller
+
+    Raises Invalid, Conflict, TooLarge, QuotaReached, StorageFull, Unavailable
     """
     promise = promise or Promise()
     with staging.staged(bounded(chunks), expected_bytes=promise.size_bytes or 0) as arrived:
         promise.check(arrived.size_bytes, arrived.sha256)
+        if is_counted:
+            quotas.take({arrived.sha256: arrived.size_bytes}, share)
         key = key_of(arrived.sha256)
         with transaction.atomic():
             hold(arrived.sha256)
             found = Blob.objects.filter(pk=arrived.sha256).first()
-            place = f"{storage.tenant_prefix()}/{key}"
+            place = place_of(found.storage_key if found else key)
             if found is None or staging.size_of(place) != arrived.size_bytes:
                 # A row whose bytes the store has lost is healed by whoever brings them again.
                 staging.publish(arrived.key, place)
@@ -55,9 +66,37 @@ def store(chunks: Iterable[bytes], promise: Promise | None = None) -> tuple[Blob
             return made, True
 
 
+def adopt(key: str, size_bytes: int, sha256: str) -> Blob:
+    """Make the content of bytes that lie in the store at `key`, digested before. In a transaction.
+
+    Where the content is here already it stays where it is, and nothing points at `key`.
+    """
+    hold(sha256)
+    found = Blob.objects.filter(pk=sha256).first()
+    if found is None:
+        return Blob.objects.create(sha256=sha256, size_bytes=size_bytes, storage_key=key)
+    if staging.size_of(place_of(found.storage_key)) != size_bytes:
+        found.storage_key = key
+    found.created_at = timezone.now()
+    found.save(update_fields=["storage_key", "created_at"])
+    return found
+
+
+def place_of(key: str) -> str:
+    """Find a key's place in the store."""
+    return f"{storage.tenant_prefix()}/{key}"
+
+
 def store_text(text: str) -> Blob:
     """Take a small text in."""
     return store([text.encode()])[0]
+
+
+def store_texts(texts: Iterable[str]) -> list[Blob]:
+    """Take small texts in, within a transaction."""
+    pieces = [text.encode() for text in texts]
+    with quotas.room_for({hashlib.sha256(piece).hexdigest(): len(piece) for piece in pieces}):
+        return [store([piece], is_counted=False)[0] for piece in pieces]
 
 
 def hold(sha256: str) -> None:
@@ -79,4 +118,4 @@ def bounded(chunks: Iterable[bytes]) -> Iterator[bytes]:
 def read(blob: Blob, start: int = 0, stop: int | None = None) -> Iterator[bytes]:
     """Stream a part of a blob; needs no database once it has begun. Raises NotFound if the store lost it."""
     last = blob.size_bytes if stop is None else stop
-    return staging.read(f"{storage.tenant_prefix()}/{blob.storage_key}", start, last)
+    return staging.read(place_of(blob.storage_key), start, last)

@@ -16,6 +16,7 @@ from django.db.models.functions import StrIndex, Substr
 from apps.tenants.access.audit.recording import record
 from apps.tracking.actions import Act
 from apps.tracking.files.paths import clean_artifact_path, clean_directory
+from apps.tracking.files.quotas import Share, share_of
 from apps.tracking.models import Blob, Run
 from maestro.errors import Conflict, Invalid, NotFound
 from maestro.principals import Actor, Reach
@@ -34,6 +35,7 @@ class Root:
     project_id: uuid.UUID | None
     refusal: str = ""
     run: Run | None = None
+    share: Share | None = None
 
 
 @dataclass(frozen=True)
@@ -57,13 +59,14 @@ def offer(kind: str, finder: Finder) -> None:
 def run_root(identity: str) -> Root | None:
     """Find a run's folder by 32 hex digits."""
     try:
-        run = Run.objects.select_related("experiment").filter(pk=uuid.UUID(identity)).first()
+        run = Run.objects.select_related("experiment__project").filter(pk=uuid.UUID(identity)).first()
     except ValueError:
         return None
     if run is None:
         return None
     refusal = "" if run.deleted_ms is None else f"the run {run.pk.hex} is deleted; it takes no files"
-    return Root(run.artifact_uri, run.files, run.experiment.project_id, refusal, run)
+    home = run.experiment
+    return Root(run.artifact_uri, run.files, home.project_id, refusal, run, share_of(home.project))
 
 
 def locate(path: str, projects: Reach) -> tuple[Root, str]:

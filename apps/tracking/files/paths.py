@@ -23,7 +23,8 @@ def clean_artifact_path(text: str) -> str:
     """
     fault = fault_of(text)
     if fault:
-        raise Invalid(f"the path holds {fault}" if not fault.startswith("is ") else f"the path {fault}", "bad_path")
+        detail = f"the path holds {fault}" if not fault.startswith("is ") else f"the path {fault}"
+        raise Invalid(detail, "bad_path", facts={"path_fault": detail})
     return text
 
 

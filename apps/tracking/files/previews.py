@@ -13,6 +13,9 @@ from typing import Any
 from django.db.models import QuerySet
 
 from apps.tracking.files import blobs
+from apps.tracking.files.formats import reading
+from apps.tracking.files.formats.told import Told
+from apps.tracking.files.formats.window import Unreadable
 from apps.tracking.models import Blob
 from maestro import limits
 from maestro.errors import NotFound, Unavailable
@@ -61,7 +64,7 @@ class Folder:
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """What can be shown of one file: `kind` is text, table, markdown, notebook, image, large, missing or none."""
+    """What can be shown of one file: `kind` is text, table, markdown, notebook, header, image, large, missing or none."""
 
     path: str
     kind: str
@@ -73,6 +76,13 @@ class Preview:
     cells: tuple[tuple[str, str, str], ...] = ()
     is_cut: bool = False
     width: int = 0
+    told: Told | None = None
+    why_not: str = ""
+
+    @property
+    def is_executable(self) -> bool:
+        """Whether loading it may run what its maker wrote into it."""
+        return reading.is_executable(self.path)
 
     @property
     def hidden_columns(self) -> int:
@@ -120,6 +130,8 @@ def preview(path: str, blob: Blob) -> Preview:
     shell = Preview(path, "none", blob.size_bytes, blob.sha256)
     if ending in IMAGES:
         return replace(shell, kind="image" if blob.size_bytes <= IMAGE_BYTES else "large")
+    if ending in reading.READERS:
+        return header(shell, blob)
     most = PARSED_BYTES if ending in PARSED else PREVIEW_BYTES
     raw = read_start(blob, most)
     if raw is None:
@@ -130,6 +142,16 @@ def preview(path: str, blob: Blob) -> Preview:
     text = raw.decode("utf-8-sig", errors="ignore" if cut else "replace")
     fields = read_text(ending, text, cut)
     return replace(shell, **{"is_cut": cut, **fields})
+
+
+def header(shell: Preview, blob: Blob) -> Preview:
+    """What a file's header tells, or why nothing can be told."""
+    try:
+        return replace(shell, kind="header", told=reading.told_of(shell.path, blob))
+    except Unreadable as error:
+        return replace(shell, why_not=str(error))
+    except (NotFound, Unavailable):
+        return replace(shell, kind="missing")
 
 
 def read_text(ending: str, text: str, cut: bool) -> dict[str, Any]:

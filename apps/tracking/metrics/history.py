@@ -138,8 +138,3 @@ def curves(
     exact = max(most, EXACT_POINTS // max(1, len(run_ids) * len(keys)))
     found = series(run_ids, keys, exact=exact)
     return {name: columns.thinned(columns.finite(points), most) for name, points in found.items()}
-
-
-def curve(run_id: UUID, key: str, *, most: int = limits.CURVE_POINTS) -> Points:
-    """Thin one series for a chart."""
-    return curves([run_id], [key], most=most).get((run_id, key), columns.joined([]))

@@ -33,7 +33,7 @@ class OneAssessment(TrackingView):
     def get(self, request: MlflowRequest, trace_id: str, assessment_id: str) -> dict[str, Any]:
         """Show an assessment."""
         trace = traces_for(request.user).fetch(trace_id)
-        return {"assessment": assessment_info(Assessment.objects.filter(trace=trace).fetch(assessment_id))}
+        return {"assessment": assessment_info(Assessment.objects.fetch(trace, assessment_id))}
 
     def patch(self, request: MlflowRequest, trace_id: str, assessment_id: str) -> dict[str, Any]:
         """Change what the mask names."""

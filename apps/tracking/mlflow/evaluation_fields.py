@@ -20,7 +20,7 @@ def read_json(fields: dict[str, Any], name: str) -> Any:
     """Read JSON that travels as text. Raises Invalid naming the field."""
     text = read.text(fields, name, limits.JSON_BODY_BYTES)
     try:
-        return json.loads(text.encode())
+        return json.loads(text.encode(), limits.RECORD_ITEMS)
     except Invalid as error:
         raise read.refuse(name, text, f"it must be JSON: {error.detail}") from error
 

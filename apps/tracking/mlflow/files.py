@@ -10,18 +10,17 @@ from django.views import View
 from apps.tenants.access.people.principal import acting
 from apps.tracking.files import blobs, folders
 from apps.tracking.files.paths import clean_artifact_path, clean_directory
+from apps.tracking.mlflow import large_files
 from apps.tracking.mlflow.base import TrackingView
 from apps.tracking.mlflow.batches import run_uuid
 from apps.tracking.refusals import no_run
 from apps.tracking.scoping import runs_for
 from maestro.api.permissions import asking
 from maestro.clock import now_ms
-from maestro.errors import Invalid, NotFound, NotImplementedHere
+from maestro.errors import NotFound
+from maestro.http.requests import refuse_query
 from maestro.http.streams import file_response, read_upload
 from maestro.mlflow import fields as read
-
-NO_MULTIPART = "Multipart upload is not supported for the current artifact repository"
-NO_PRESIGNED = "Presigned download is not supported for the current artifact repository"
 
 
 class ProxiedFile(TrackingView):
@@ -34,7 +33,7 @@ class ProxiedFile(TrackingView):
         clean_artifact_path(rest)
         folders.require_writable(root)
         upload = read_upload(request)
-        blob, _ = blobs.store(upload.chunks, blobs.Promise(upload.size_bytes, upload.sha256))
+        blob, _ = blobs.store(upload.chunks, blobs.Promise(upload.size_bytes, upload.sha256), share=root.share)
         folders.put(root, rest, blob, by=acting(request), now=now_ms())
         return {}
 
@@ -57,12 +56,6 @@ class ProxiedFile(TrackingView):
         root, rest = folders.locate(path, asking(request).projects)
         folders.remove(root, rest, by=acting(request))
         return {}
-
-
-def refuse_query(request: HttpRequest) -> None:
-    """Raise Invalid for a query, which means nothing here: a `?` in a name that was not encoded would name another file."""
-    if request.META.get("QUERY_STRING"):
-        raise Invalid("the address of a file has no query: encode a question mark in its name as %3F", "bad_query")
 
 
 class ProxiedFolder(TrackingView):
@@ -94,39 +87,13 @@ class ListArtifacts(TrackingView):
         return answer | ({"files": files} if files else {})
 
 
-class NoMultipart(TrackingView):
-    """POST mlflow-artifacts/mpu/…: clients fall back on these very words."""
-
-    def post(self, request: HttpRequest, path: str) -> dict[str, Any]:
-        """Say that it is not offered."""
-        raise NotImplementedHere(f"{NO_MULTIPART}: PUT streams files of any size")
-
-
-class NoPresigned(TrackingView):
-    """GET mlflow-artifacts/presigned/…"""
-
-    def get(self, request: HttpRequest, path: str) -> dict[str, Any]:
-        """Say that it is not offered."""
-        raise NotImplementedHere(f"{NO_PRESIGNED}: GET streams files, with ranges")
-
-
-class NoPresignedForProxied(TrackingView):
-    """POST artifacts/presigned-upload-url and presigned-download-url"""
-
-    def post(self, request: HttpRequest) -> dict[str, Any]:
-        """Refuse, as the original does for proxied files."""
-        raise Invalid("files are reached through the artifact proxy; there is no presigned address for them")
-
-
 CALLS: dict[str, type[View]] = {
     "2.0/mlflow-artifacts/artifacts": ProxiedFolder,
     "2.0/mlflow-artifacts/artifacts/<path:path>": ProxiedFile,
-    "2.0/mlflow-artifacts/mpu/<path:path>": NoMultipart,
-    "2.0/mlflow-artifacts/presigned/<path:path>": NoPresigned,
     "2.0/mlflow/artifacts/list": ListArtifacts,
-    "2.0/mlflow/artifacts/presigned-upload-url": NoPresignedForProxied,
-    "2.0/mlflow/artifacts/presigned-download-url": NoPresignedForProxied,
 }
 urlpatterns: list[URLPattern] = [
-    path(prefix + address, view.as_view()) for address, view in CALLS.items() for prefix in ("api/", "ajax-api/")
+    path(prefix + address, view.as_view())
+    for address, view in (CALLS | large_files.CALLS).items()
+    for prefix in ("api/", "ajax-api/")
 ]

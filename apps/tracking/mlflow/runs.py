@@ -118,9 +118,9 @@ class LogParam(TrackingView):
     def post(self, request: MlflowRequest) -> dict[str, Any]:
         """Store one param."""
         fields = self.fields(request)
-        pair = slow_pair(fields)
+        run, pair = self.run_in(fields), slow_pair(fields)
         pair.key = read.as_key(pair.key, "key")
-        batch = Batch(self.run_in(fields), params=read_params([pair]))
+        batch = Batch(run, params=read_params([pair]))
         ingest.write(batch, projects=request.user.projects, now=now_ms())
         return {}
 
@@ -131,9 +131,9 @@ class SetTag(TrackingView):
     def post(self, request: MlflowRequest) -> dict[str, Any]:
         """Store one tag."""
         fields = self.fields(request)
-        pair = slow_pair(fields)
+        run, pair = self.run_in(fields), slow_pair(fields)
         pair.key = read.as_key(pair.key, "key")
-        batch = Batch(self.run_in(fields), tags=read_tags([pair]))
+        batch = Batch(run, tags=read_tags([pair]))
         ingest.write(batch, projects=request.user.projects, now=now_ms())
         return {}
 

@@ -33,12 +33,12 @@ class SearchRuns(TrackingView):
         token = read_token(fields, RUNS)
         homes = experiments.visible(numbers, request.user.projects)
         found, following = pages.runs(wanted, homes, most=most, token=token)
-        parts = []
-        if found:
-            parts.append(b'"runs":[' + b",".join(documents.fetch_many(found)) + b"]")
-        if following is not None:
-            parts.append(b'"next_page_token":' + dump(write_token(following, RUNS)))
-        return b"{" + b",".join(parts) + b"}"
+        told = {} if following is None else {"next_page_token": write_token(following, RUNS)}
+        if not found:
+            return dump(told)
+        # One join for all: each further one would hold the whole answer once more.
+        end = b"," + dump(told)[1:] if told else b"}"
+        return b"".join(documents.listed(found, b'{"runs":[', b"]" + end))
 
 
 class SearchExperiments(TrackingView):

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from maestro import multipart
 from maestro.api.permissions import public_route
 from maestro.mlflow.views import MlflowRequest, MlflowView
 
@@ -9,8 +10,6 @@ INFO = {
     "store_type": "SqlStore",
     "workspaces_enabled": False,
     "trace_archival_enabled": False,
-    "multipart_uploads_enabled": False,
-    "multipart_downloads_enabled": False,
     "presigned_upload_run_id_supported": False,
     "presigned_upload_model_id_supported": False,
     "features_enabled": {"gateway": False},
@@ -23,4 +22,5 @@ class ServerInfo(MlflowView):
 
     def get(self, request: MlflowRequest) -> dict[str, Any]:
         """Say what is offered."""
-        return INFO
+        direct = multipart.is_offered()
+        return INFO | {"multipart_uploads_enabled": direct, "multipart_downloads_enabled": direct}

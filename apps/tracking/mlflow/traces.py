@@ -11,12 +11,13 @@ from apps.tracking.models import Trace
 from apps.tracking.refusals import no_experiment
 from apps.tracking.scoping import experiments_for, runs_for, traces_for
 from apps.tracking.search.pages import Search
-from apps.tracking.traces import recording, search, spans
+from apps.tracking.traces import prompts, recording, search, spans
 from maestro import limits
 from maestro.api.permissions import reading_and_writing
 from maestro.clock import now_ms
-from maestro.errors import Invalid, NotFound, NotImplementedHere
+from maestro.errors import Invalid, NotFound, NotImplementedHere, TooLarge
 from maestro.filters import parse, parse_order
+from maestro.http.heavy import LARGE_BYTES, turn
 from maestro.mlflow import fields as read
 from maestro.mlflow.paging import page_size, read_token, write_token
 from maestro.mlflow.views import MlflowRequest, snake_case
@@ -29,6 +30,8 @@ NO_SPANS = "REST OTLP span logging is not supported: upload the spans as traces.
 
 class StartTrace(TrackingView):
     """POST traces: at a trace's end, despite its name in the protocol"""
+
+    most_items = limits.RECORD_ITEMS
 
     def post(self, request: MlflowRequest) -> dict[str, Any]:
         """Record a trace."""
@@ -45,12 +48,23 @@ class OneTrace(TrackingView):
         return shown(traces_for(request.user).fetch(trace_id))
 
 
+def take_turn(traces: list[Trace]) -> None:
+    """Read large files of spans one after the other, in all no more than one body may have. Raises TooLarge, Busy."""
+    size = spans.weight(traces)
+    if size > limits.JSON_BODY_BYTES:
+        detail = f"the spans of these traces have {size} bytes; at most {limits.JSON_BODY_BYTES} are shown at once"
+        raise TooLarge(f"{detail}: ask for fewer traces", "spans_too_large")
+    if size > LARGE_BYTES:
+        turn.take()
+
+
 class WholeTrace(TrackingView):
     """GET traces/get"""
 
     def get(self, request: MlflowRequest) -> dict[str, Any]:
         """Show a trace with its spans."""
         trace = traces_for(request.user).fetch(read.text(self.fields(request), "trace_id"))
+        take_turn([trace])
         return {"trace": {"trace_info": trace_info(trace), "spans": spans.load(trace)}}
 
 
@@ -60,6 +74,7 @@ class WholeTraces(TrackingView):
     def get(self, request: MlflowRequest) -> dict[str, Any]:
         """Show some traces with their spans; what is not there is left out."""
         found = chosen_traces(request, self.fields(request), MOST_WHOLE)
+        take_turn(found)
         whole = [{"trace_info": trace_info(trace), "spans": spans.load_or_none(trace)} for trace in found]
         return {"traces": whole} if whole else {}
 
@@ -187,6 +202,28 @@ class LinkToRun(TrackingView):
         named = [as_identity(text, "trace_ids") for text in identities]
         recording.link(traces_for(request.user), named, run_id, runs=runs_for(request.user))
         return {}
+
+
+class LinkPrompts(TrackingView):
+    """POST traces/link-prompts"""
+
+    def post(self, request: MlflowRequest) -> dict[str, Any]:
+        """Note which prompts a trace used, so that a search by a prompt finds it."""
+        fields = self.fields(request)
+        identity = as_identity(read.text(fields, "trace_id"), "trace_id")
+        rows = read.rows(fields, "prompt_versions", prompts.MOST_AT_ONCE)
+        if not rows:
+            raise read.missing("prompt_versions")
+        used = [read_prompt(row, f"prompt_versions[{index}].") for index, row in enumerate(rows)]
+        prompts.link(traces_for(request.user), identity, used)
+        return {}
+
+
+def read_prompt(row: dict[str, Any], place: str) -> prompts.PromptVersion:
+    """Read which version of which prompt is meant."""
+    name = read.as_text(read.given(row, "name", place), f"{place}name", limits.NAME_CHARS)
+    version = read.as_integer(read.given(row, "version", place), f"{place}version", 1, 999_999_999)
+    return prompts.PromptVersion(name, str(version))
 
 
 class NoSpans(TrackingView):

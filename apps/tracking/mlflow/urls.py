@@ -55,6 +55,7 @@ CALLS: dict[str, type[View]] = {
     "3.0/mlflow/traces/<str:trace_id>/tags": traces.TraceTags,
     "2.0/mlflow/traces/delete-traces": traces.DeleteTraces,
     "2.0/mlflow/traces/link-to-run": traces.LinkToRun,
+    "2.0/mlflow/traces/link-prompts": traces.LinkPrompts,
     "3.0/mlflow/traces/<str:trace_id>/assessments": assessments.Assess,
     "3.0/mlflow/traces/<str:trace_id>/assessments/<str:assessment_id>": assessments.OneAssessment,
     "3.0/mlflow/datasets/create": evaluation.CreateDataset,

@@ -1,23 +1,32 @@
 """The tracking room: projects, experiments, runs, what they log, how work went."""
 
+from apps.tracking.models.connections import Connection, ConnectionSecret, Delivery
 from apps.tracking.models.datasets import Dataset, RunInput
 from apps.tracking.models.evaluation import EvaluationDataset, EvaluationRecord
 from apps.tracking.models.experiments import Experiment, ExperimentTag
 from apps.tracking.models.exports import Export
 from apps.tracking.models.files import Blob, Offer, RunFile
+from apps.tracking.models.forge_facts import Commit, Deployment, Pipeline, PullRequest, Review
 from apps.tracking.models.metrics import LatestMetric, MetricChunk, MetricKey, MetricPoint, ModelMetric
 from apps.tracking.models.projects import DEFAULT_PROJECT_ID, Member, Project
 from apps.tracking.models.retention import LifeRule
 from apps.tracking.models.runs import Param, Run, RunDocument, RunModel, Tag
 from apps.tracking.models.saved_views import SavedView
-from apps.tracking.models.traces import Assessment, Trace, TraceFile
+from apps.tracking.models.storage import StorageUse
+from apps.tracking.models.traces import Assessment, Trace, TraceFile, TraceLink
+from apps.tracking.models.uploads import Upload
 from apps.tracking.models.writers import TagWriter
 
 __all__ = [
     "DEFAULT_PROJECT_ID",
     "Assessment",
     "Blob",
+    "Commit",
+    "Connection",
+    "ConnectionSecret",
     "Dataset",
+    "Delivery",
+    "Deployment",
     "EvaluationDataset",
     "EvaluationRecord",
     "Experiment",
@@ -32,15 +41,21 @@ __all__ = [
     "ModelMetric",
     "Offer",
     "Param",
+    "Pipeline",
     "Project",
+    "PullRequest",
+    "Review",
     "Run",
     "RunDocument",
     "RunFile",
     "RunInput",
     "RunModel",
     "SavedView",
+    "StorageUse",
     "Tag",
     "TagWriter",
     "Trace",
     "TraceFile",
+    "TraceLink",
+    "Upload",
 ]

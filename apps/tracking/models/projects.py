@@ -9,7 +9,7 @@ from django.db import models
 from django.db.models import Q
 
 from maestro import limits
-from maestro.clock import uuid7
+from maestro.clock import is_uuid, uuid7
 from maestro.errors import NotFound
 
 DEFAULT_PROJECT_ID = uuid.UUID("00000000-0000-7000-8000-000000000000")
@@ -24,12 +24,10 @@ class ProjectQuerySet(models.QuerySet["Project"]):
         return self.exclude(success=None)
 
     def fetch(self, identity: str | uuid.UUID) -> "Project":
-        """Fetch by id or slug. Raises NotFound."""
-        try:
-            wanted = Q(pk=uuid.UUID(str(identity)))
-        except ValueError:
-            wanted = Q(slug=str(identity))
-        found = self.filter(wanted).first()
+        """Fetch by id or slug, which may look like an id. Raises NotFound."""
+        text = str(identity)
+        found = self.filter(pk=uuid.UUID(text)).first() if is_uuid(text) else None
+        found = found or self.filter(slug=text).first()
         if found is None:
             raise NotFound("there is no such project")
         return found
@@ -89,6 +87,12 @@ class Project(models.Model):
     outcome_set_at = models.DateTimeField(null=True, blank=True)
     outcome_rule = models.CharField(max_length=500, blank=True)
     labels = models.JSONField(default=dict, blank=True)
+    quota_bytes = models.BigIntegerField(
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(0), MaxValueValidator(limits.QUOTA_BYTES)],
+        help_text="bytes that its files may have together, each content once; empty: no bound of its own",
+    )
     created_at = models.DateTimeField(auto_now_add=True)
 
     objects = ProjectQuerySet.as_manager()

@@ -9,6 +9,7 @@ from django.db.models import TextChoices
 
 from apps.tracking.models.experiments import Experiment
 from apps.tracking.models.files import Blob
+from apps.tracking.models.runs import Run
 from maestro import limits
 from maestro.errors import NotFound
 
@@ -86,14 +87,30 @@ class TraceFile(models.Model):
         return self.path
 
 
+class TraceLink(models.Model):
+    """A link to a run of a trace that is not here yet: clients send traces in the background, and link them at once."""
+
+    id = models.BigAutoField(primary_key=True)
+    trace_id = models.CharField(max_length=limits.TRACE_ID_CHARS)
+    run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="+")
+    at = models.DateTimeField(auto_now_add=True, db_index=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["trace_id", "run"], name="tracking_one_waiting_link")]
+
+    def __str__(self) -> str:
+        return f"{self.trace_id} to {self.run_id}"
+
+
 class AssessmentQuerySet(models.QuerySet["Assessment"]):
     """Questions about assessments."""
 
-    def fetch(self, identity: str) -> "Assessment":
+    def fetch(self, trace: Trace, identity: str) -> "Assessment":
         """Fetch by its id, among those of one trace. Raises NotFound."""
-        found = self.filter(identity=identity).first()
+        found = self.filter(trace=trace, identity=identity).first()
         if found is None:
-            raise NotFound(f"there is no assessment {identity[:64]!r}", facts={"assessment": identity[:64]})
+            facts = {"assessment": identity[:64], "trace": trace.pk}
+            raise NotFound(f"there is no assessment {identity[:64]!r}", facts=facts)
         return found
 
     def overridden(self, identity: str, *, valid: bool) -> Self:

@@ -100,7 +100,7 @@ def hold_homes(runs: Sequence[uuid.UUID], target_id: int, by: Actor) -> tuple[li
     """Keep the experiments as they are until the move is done, and check that this person may move between them."""
     homes = {row[0] for row in execute(HOMES, {"runs": list(runs)})}
     execute(HOLD_HOMES, {"homes": sorted(homes | {target_id})})
-    found = {one.pk: one for one in experiments_for(by).filter(pk__in=homes | {target_id})}
+    found = {one.pk: one for one in experiments_for(by.who).filter(pk__in=homes | {target_id})}
     target = found.get(target_id)
     if target is None or homes - set(found):
         raise NotFound(f"there is no experiment {target_id if target is None else min(homes - set(found))}")

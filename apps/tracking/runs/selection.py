@@ -134,7 +134,7 @@ def visible(ids: Sequence[uuid.UUID], by: Actor) -> list[uuid.UUID]:
     wanted = sorted(set(ids))
     if not wanted or len(wanted) > MOST_IDS:
         raise Invalid(f"name 1 to {MOST_IDS} runs, or a filter", "bad_choice")
-    found = set(runs_for(by).filter(pk__in=wanted).order_by().values_list("pk", flat=True))
+    found = set(runs_for(by.who).filter(pk__in=wanted).order_by().values_list("pk", flat=True))
     missing = [run_id for run_id in wanted if run_id not in found]
     if missing:
         raise none_of(missing)

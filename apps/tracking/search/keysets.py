@@ -2,7 +2,7 @@
 
 # ruff: noqa: S608 statements are put together from constants of ours; every value is bound
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -67,12 +67,14 @@ ID = Key("r.id", "::uuid")
 
 def run_keys(terms: Sequence[Term], writer: Writer) -> list[Key]:
     """Turn terms into keys; ties go to the newest run, then to the id."""
-    keys: list[Key] = []
-    for term in terms:
-        keys += run_key(term, writer)
-    if all(key.expression != START.expression for key in keys):
-        keys.append(START)
-    return [*keys, ID]
+    return ended((key for term in terms for key in run_key(term, writer)), START, ID)
+
+
+def ended(keys: Iterable[Key], newest: Key, identity: Key) -> list[Key]:
+    """End keys, so that no two rows are alike: by the newest, unless that is among them, then by the id."""
+    listed = list(keys)
+    ties = [] if any(key.expression == newest.expression for key in listed) else [newest]
+    return [*listed, *ties, identity]
 
 
 def run_key(term: Term, writer: Writer) -> list[Key]:

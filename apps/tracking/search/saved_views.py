@@ -16,7 +16,7 @@ from apps.tracking.models.saved_views import SavedViewQuerySet
 from apps.tracking.scoping import experiments_for, projects_for
 from apps.tracking.search.listing import is_order, parse_columns, tree_of
 from maestro.errors import AlreadyExists, Conflict, Forbidden, Invalid, NotFound
-from maestro.principals import Actor, Principal
+from maestro.principals import MAESTRO, Actor, Principal
 
 MAX_OWN, MAX_EXPERIMENTS = 200, 50
 
@@ -173,7 +173,7 @@ def delete(identity: str | uuid.UUID, by: Actor) -> None:
 
 def principal_of(by: Actor) -> Principal:
     """The person or key whose views these are: Maestro itself keeps none. Raises Forbidden."""
-    if by.who is None:
+    if by.who is MAESTRO:
         raise Forbidden("views belong to people and keys", "not_the_owner")
     return by.who
 

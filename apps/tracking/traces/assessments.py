@@ -14,6 +14,8 @@ from maestro import limits
 from maestro.errors import AlreadyExists, Invalid, NotFound
 from maestro.principals import Actor
 
+NAMED = {Assessment.Kind.FEEDBACK: "a Feedback", Assessment.Kind.EXPECTATION: "an Expectation"}
+
 
 @dataclass(frozen=True)
 class GivenAssessment:
@@ -94,7 +96,7 @@ def create(trace: Trace, given: GivenAssessment, *, by: str, now: int) -> Assess
                 f"there is an assessment {given.identity!r} already", facts={"assessment": given.identity}
             )
         if given.overrides:
-            of_trace.fetch(given.overrides)
+            of_trace.fetch(trace, given.overrides)
             of_trace.overridden(given.overrides, valid=False)
         made = row_of(trace.pk, given, by=by, now=now)
         made.save()
@@ -107,10 +109,13 @@ def change(trace: Trace, identity: str, changes: dict[str, Any], *, now: int) ->
     Raises NotFound, or Invalid for a value of the other kind.
     """
     with transaction.atomic():
-        found = Assessment.objects.select_for_update().filter(trace=trace).fetch(identity)
+        found = Assessment.objects.select_for_update().fetch(trace, identity)
         kind = changes.pop("kind", found.kind)
         if kind != found.kind:
-            raise Invalid(f"Cannot update {kind} value on an assessment that is {found.kind}.", "other_kind")
+            detail = f"an assessment that is {found.kind} takes no {kind}"
+            raise Invalid(
+                detail, "other_kind", facts={"given_kind": kind, "own_kind": NAMED[Assessment.Kind(found.kind)]}
+            )
         metadata = found.metadata | changes.pop("metadata", {})
         for name, value in changes.items():
             setattr(found, name, value)
@@ -124,7 +129,7 @@ def take_back(trace: Trace, identity: str, by: Actor) -> None:
     with transaction.atomic():
         of_trace = Assessment.objects.select_for_update().filter(trace=trace)
         try:
-            found = of_trace.fetch(identity)
+            found = of_trace.fetch(trace, identity)
         except NotFound:
             return
         if found.overrides:

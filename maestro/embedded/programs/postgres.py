@@ -17,8 +17,6 @@ from maestro.embedded.processes import Program, start_time, tail
 SUPERUSER = "maestro"
 # Dropping or dumping a schema locks each of its objects; the default of 64 is too few.
 SETTINGS = {"max_locks_per_transaction": "512", "max_connections": "100", "shared_buffers": "64MB"}
-# For tests only: a crash may lose everything, and nothing waits for a disk.
-VOLATILE = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "max_connections": "200"}
 
 
 @dataclass(frozen=True)

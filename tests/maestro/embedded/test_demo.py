@@ -23,7 +23,7 @@ from tests.patience import ANSWER_SECONDS, START_SECONDS
 from tests.ports import claim_ports
 
 # One demo for all of them, not one for each xdist worker.
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("demo")]
+pytestmark = pytest.mark.slow
 
 
 class RunningDemo:
@@ -111,7 +111,7 @@ def test_it_survives_the_death_of_each_part(demo: RunningDemo, name: str) -> Non
     assert wait_for(lambda: demo.record(name) != before, START_SECONDS)
     assert wait_for(lambda: demo.get("/readyz", "localhost")[0] == 200, START_SECONDS)
     token = read_env(demo.home / "demo.env")["MAESTRO_TOKEN"]
-    assert demo.get("/api/v1/projects/", "localhost", token)[0] == 200
+    assert wait_for(lambda: demo.get("/api/v1/projects/", "localhost", token)[0] == 200, START_SECONDS)
     assert processes.members(before.pid) == []
 
 

@@ -13,7 +13,7 @@ from maestro.embedded.supervisor import PROJECT
 @pytest.fixture
 def venv(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Stand in a project whose environment is there, with nothing stamped."""
-    for name in install.SETS.values():
+    for name in (*install.SETS.values(), install.MEANING):
         (tmp_path / name).write_text(f"# {name}\n")
     folder = tmp_path / ".venv"
     (folder / "bin").mkdir(parents=True)
@@ -66,7 +66,7 @@ def test_an_old_python_is_said_in_one_line(monkeypatch: pytest.MonkeyPatch, caps
 
 
 def test_every_locked_line_has_a_hash() -> None:
-    for name in (*install.SETS.values(), "requirements-uv.txt"):
+    for name in (*install.SETS.values(), install.MEANING, "requirements-uv.txt"):
         text = (PROJECT / name).read_text().replace("\\\n", " ")
         pins = [line for line in text.splitlines() if line and not line.lstrip().startswith("#")]
         assert pins

@@ -13,7 +13,7 @@ from django.db.models.functions import Now
 
 from apps.recommendations import tasks
 from apps.recommendations.models import ImpactModel, Training
-from apps.recommendations.work import leases
+from apps.recommendations.work import leases, processes
 from apps.tenants.models import Tenant
 from config.schedule import SCHEDULE
 from tests.factories.learning import make_past
@@ -121,11 +121,13 @@ def test_a_killed_worker_s_training_is_free_within_ninety_seconds_and_done_once_
     assert left.total_seconds() + SCHEDULE["resume-trainings"]["schedule"] < TAKEN_UP_SECONDS
     # The lease runs out: the test need not wait for that minute.
     mine.update(lease_until=Now() - timedelta(seconds=1))
+    assert leases.abandoned() == [training.pk]
     with a_worker(environment, tmp_path, "--concurrency", "1"):
         strike(broker)
         wait_for(lambda: ended(training))
     assert (training.state, training.tries) == ("done", 2)
     assert ImpactModel.objects.filter(target="impact", unit="project").count() == 1
+    assert processes.supervise(committed, training.pk) == "taken"
 
 
 def test_a_training_without_enough_memory_fails_with_that_reason_and_the_worker_does_the_next(

@@ -1,21 +1,16 @@
 """Who works on a training: one at a time, taken over when a worker dies, given up after three tries."""
 
-import os
 import signal
-import subprocess
-import sys
 import threading
-import time
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 from django.db.models.functions import Now
 from django_tenants.utils import tenant_context
 
 from apps.recommendations import tasks
-from apps.recommendations.models import ImpactModel, Training
+from apps.recommendations.models import Training
 from apps.recommendations.past import outcomes
 from apps.recommendations.work import leases, processes
 from apps.tenants.access.models import AuditEvent
@@ -23,8 +18,8 @@ from apps.tenants.models import Tenant
 from apps.tracking.models import Project
 from config.schedule import SCHEDULE
 from maestro.database.session import connection
+from maestro.principals import Actor
 from tests.factories.learning import make_past
-from tests.patience import START_SECONDS
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -41,8 +36,8 @@ def test_asking_twice_gives_one_training(acme: Tenant) -> None:
 
 
 def test_somebody_s_asking_is_one_event_and_joining_an_open_training_is_none(acme: Tenant) -> None:
-    first, made = leases.ask_as("person:ada", force=True)
-    second, again = leases.ask_as("key:ci")
+    first, made = leases.ask_as(Actor("person:ada"), force=True)
+    second, again = leases.ask_as(Actor("key:ci"))
     assert (first.pk, made, again) == (second.pk, True, False)
     event = AuditEvent.objects.get(action="training.ask")
     assert (event.actor, event.object_id, first.asked_by) == ("person:ada", str(first.pk), "person:ada")
@@ -126,73 +121,6 @@ def test_a_process_that_takes_too_long_is_ended(
     ended = processes.run_command("run_training", "--help", seconds=0.01)
     assert ended.code == 1
     assert "longer than" in ended.last_words
-
-
-@pytest.mark.slow
-def test_a_killed_worker_s_training_dies_with_it_and_is_done_once_by_another(
-    committed: Tenant, test_environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for name, value in test_environment.items():
-        monkeypatch.setenv(name, value)
-    make_past(110)
-    training, _ = leases.ask(why="asked")
-    code = (
-        "import django; django.setup()\n"
-        "from apps.recommendations import tasks\n"
-        f"tasks.train(schema={committed.schema_name!r}, training={str(training.pk)!r})\n"
-    )
-    worker = subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, env=os.environ | test_environment)
-    child = wait_for(lambda: child_of(worker.pid))
-    worker.send_signal(signal.SIGKILL)
-    worker.wait()
-    wait_for(lambda: not is_alive(child))
-    training.refresh_from_db()
-    assert training.state == "running"
-    expire(training)
-    assert leases.abandoned() == [training.pk]
-    assert processes.supervise(committed, training.pk) == "done"
-    training.refresh_from_db()
-    assert training.tries == 2
-    assert ImpactModel.objects.filter(target="impact", unit="project").count() == 1
-    assert processes.supervise(committed, training.pk) == "taken"
-
-
-def child_of(pid: int) -> int | None:
-    """The training process of a worker, once it runs our command."""
-    listed = Path(f"/proc/{pid}/task/{pid}/children")
-    for child in listed.read_text().split() if listed.exists() else []:
-        line = Path(f"/proc/{child}/cmdline")
-        if line.exists() and b"run_training" in line.read_bytes():
-            # Its wish to die with its parent is set after Django has started.
-            return int(child) if has_bound(int(child)) else None
-    return None
-
-
-def has_bound(pid: int) -> bool:
-    """Say whether the process has bounded itself."""
-    limits = Path(f"/proc/{pid}/limits").read_text()
-    line = next(one for one in limits.splitlines() if one.startswith("Max data size"))
-    return "unlimited" not in line.split()[3]
-
-
-def is_alive(pid: int) -> bool:
-    """Say whether a process runs; a dead one that nobody has waited for does not."""
-    status = Path(f"/proc/{pid}/stat")
-    try:
-        return status.read_text().rsplit(")", 1)[1].split()[0] not in ("Z", "X")
-    except FileNotFoundError:
-        return False
-
-
-def wait_for(found: Any, seconds: float = START_SECONDS) -> Any:
-    """Wait for a condition, or fail."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        result = found()
-        if result:
-            return result
-        time.sleep(0.02)
-    raise AssertionError("it did not happen in time")
 
 
 def test_a_task_without_a_tenant_is_refused(db: None) -> None:

@@ -19,6 +19,7 @@ from apps.recommendations.training.impact import Judged
 from apps.recommendations.work import leases, promotion
 from apps.tenants.models import Tenant
 from apps.tracking.models import Project
+from maestro.principals import Actor
 from tests.factories.learning import make_past
 
 NO_OUTCOME = {"success": None, "outcome_source": "", "outcome_set_at": None, "outcome_set_by": ""}
@@ -153,7 +154,7 @@ def test_a_champion_whose_backtest_was_worse_than_no_effect_stops_serving(acme: 
     assert "1.060 × the baseline's" in worse.reason
     assert champion("impact").training_id == second.pk
     with pytest.raises(promotion.Conflict, match="no earlier model of impact"):
-        promotion.step_back(champion("impact"), by="system", at=timezone.now())
+        promotion.step_back(champion("impact"), by=Actor("system"), at=timezone.now())
 
 
 def test_no_rollback_brings_back_what_foresaw_worse_than_its_baseline(acme: Tenant) -> None:
@@ -165,7 +166,7 @@ def test_no_rollback_brings_back_what_foresaw_worse_than_its_baseline(acme: Tena
     )
     serving = ImpactModel(unit="run", state="champion", target="impact")
     with pytest.raises(promotion.Conflict, match="no earlier model of impact"):
-        promotion.step_back(serving, by="system", at=now)
+        promotion.step_back(serving, by=Actor("system"), at=now)
 
 
 def test_a_forecast_that_fails_later_projects_gives_way_to_the_range_of_past_ones(

@@ -16,6 +16,7 @@ from apps.tenants.models import Tenant
 from apps.tracking.models import Project
 from maestro.database.session import connection
 from maestro.errors import Conflict
+from maestro.principals import Actor
 from tests.factories.learning import make_past
 
 
@@ -81,7 +82,7 @@ def test_a_rollback_works_after_pruning_as_far_as_models_were_kept(
     monkeypatch.setattr(pruning, "KEEP_BACK", 1)
     prune(keep_trainings=1)
     at = timezone.now()
-    back = promotion.roll_back(trainings[2], by="ada", at=at)
+    back = promotion.roll_back(trainings[2], by=Actor("ada"), at=at)
     assert {model.training_id for model in back} == {trainings[1].pk}
     assert all(promotion.unseal(model) for model in back)
     assert ImpactScore.objects.filter(model=ImpactModel.objects.serving()).exists()
@@ -90,7 +91,7 @@ def test_a_rollback_works_after_pruning_as_far_as_models_were_kept(
     assert set(ImpactModel.objects.champions().values_list("training", flat=True)) == {trainings[1].pk}
     assert ImpactScore.objects.filter(model=ImpactModel.objects.serving()).exists()
     with pytest.raises(Conflict, match="no earlier model"):
-        promotion.roll_back(trainings[1], by="ada", at=at)
+        promotion.roll_back(trainings[1], by=Actor("ada"), at=at)
 
 
 def test_the_models_that_a_rollback_may_need_are_kept_however_old(acme: Tenant) -> None:
@@ -103,7 +104,7 @@ def test_the_models_that_a_rollback_may_need_are_kept_however_old(acme: Tenant) 
     assert retired.count() == 2 * ImpactModel.objects.champions().count()
     assert not retired.filter(model_text="").exists()
     for k in (2, 1):
-        back = promotion.roll_back(trainings[k], by="ada", at=timezone.now())
+        back = promotion.roll_back(trainings[k], by=Actor("ada"), at=timezone.now())
         assert {model.training_id for model in back} == {trainings[k - 1].pk}
 
 

@@ -20,6 +20,7 @@ from config.celery import app
 from maestro import limits
 from maestro.errors import TooMany
 from maestro.places import one_of
+from maestro.principals import Actor
 from maestro.tasks import QUESTIONS
 
 ApiFor = Callable[..., Client]
@@ -51,12 +52,12 @@ def forget_connections() -> None:
 def ask(tenant: Tenant, count: int, by: str = "key:ci") -> None:
     with tenant_context(tenant):
         for _ in range(count):
-            questions.ask(FACTS, by=by)
-            tasks.send_question()
+            questions.ask(FACTS, by=Actor(by))
+            tasks.TURNS.send()
 
 
 def end_first() -> None:
-    WhatIf.objects.filter(pk=questions.next_waiting()).update(state="done", ended_at=timezone.now())
+    WhatIf.objects.filter(pk=tasks.TURNS.next()).update(state="done", ended_at=timezone.now())
 
 
 def test_a_flood_has_one_message_and_goes_behind_the_others(committed: Tenant, other_committed: Tenant) -> None:
@@ -93,18 +94,18 @@ def test_a_lost_message_is_sent_again_when_its_mark_has_ended(committed: Tenant)
 
 
 def test_the_order_is_that_of_asking_and_a_taken_question_is_left_alone(acme: Tenant) -> None:
-    first, second = questions.ask(FACTS, by="key:a"), questions.ask(FACTS, by="key:b")
-    assert questions.next_waiting() == first.pk
+    first, second = questions.ask(FACTS, by=Actor("key:a")), questions.ask(FACTS, by=Actor("key:b"))
+    assert tasks.TURNS.next() == first.pk
     WhatIf.objects.filter(pk=first.pk).update(started_at=timezone.now())
-    assert questions.next_waiting() == second.pk
+    assert tasks.TURNS.next() == second.pk
 
 
 def test_one_person_has_so_many_questions_waiting_and_no_more(acme: Tenant) -> None:
     for _ in range(limits.QUESTIONS_WAITING_PERSON):
-        questions.ask(FACTS, by="key:ci")
+        questions.ask(FACTS, by=Actor("key:ci"))
     with pytest.raises(TooMany, match="of your questions wait"):
-        questions.ask(FACTS, by="key:ci")
-    assert questions.ask(FACTS, by="key:other").asked_by == "key:other"
+        questions.ask(FACTS, by=Actor("key:ci"))
+    assert questions.ask(FACTS, by=Actor("key:other")).asked_by == "key:other"
 
 
 def test_one_tenant_has_so_many_questions_waiting_and_no_more(acme: Tenant, api: ApiFor) -> None:
@@ -118,8 +119,8 @@ def test_one_tenant_has_so_many_questions_waiting_and_no_more(acme: Tenant, api:
 
 
 def test_what_waits_behind_others_says_so(acme: Tenant) -> None:
-    questions.ask(FACTS, by="key:a")
-    second = questions.ask(FACTS, by="key:a")
+    questions.ask(FACTS, by=Actor("key:a"))
+    second = questions.ask(FACTS, by=Actor("key:a"))
     shown = second.progress(timezone.now())
     assert (shown.state, shown.note) == ("waiting", "Questions before this one: 1.")
 

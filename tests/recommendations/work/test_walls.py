@@ -74,13 +74,13 @@ def test_a_statement_in_a_training_that_names_the_other_schema_is_refused(
 def test_a_rich_neighbour_of_the_same_names_changes_nothing_that_is_found(
     committed: Tenant, other_committed: Tenant
 ) -> None:
-    make_past(105)
+    make_past(101)
     Project.objects.create(slug="open", name="Open", complexity=40)
     alone = train_apart(committed)
     with tenant_context(other_committed):
         # The same slugs and artifacts, but more projects, and the first artifact does harm.
-        make_past(160, runs=6, effect=-30.0, seed=2)
-        assert train_apart(other_committed).counts["projects"] == 160
+        make_past(120, runs=2, effect=-30.0, seed=2)
+        assert train_apart(other_committed).counts["projects"] == 120
     beside = train_apart(committed)
     assert (beside.data_digest, beside.counts) == (alone.data_digest, alone.counts)
     with tenant_context(committed):

@@ -11,6 +11,7 @@ from django.utils import timezone
 from django_tenants.utils import tenant_context
 
 from apps.tenants.access import idempotency
+from apps.tenants.access.idempotency import MOST_ROUTE, route_of
 from apps.tenants.access.models import AuditEvent, IdempotentRequest
 from apps.tenants.models import Tenant
 from apps.tracking.models import Project
@@ -117,3 +118,11 @@ def test_a_crash_before_the_answer_leaves_nothing_and_the_key_works_again(acme: 
 
 def digest(body: bytes) -> bytes:
     return idempotency.hashlib.sha256(b"\0" + body).digest()
+
+
+def test_no_two_addresses_are_one_however_long() -> None:
+    long = f"/api/v1/artifacts/{'a' * 250}/aliases/{'b' * 254}"
+    names = {route_of(f"{long}{end}/rollback/") for end in "cd"}
+    assert len(names) == 2
+    assert max(map(len, names)) <= MOST_ROUTE == IdempotentRequest._meta.get_field("route").max_length
+    assert route_of(PROJECTS) == PROJECTS

@@ -20,11 +20,19 @@ REASONS = {
     "/api/v1/keys/": SECRET,
     "/api/v1/keys/<str:key>/rotate/": SECRET,
     "/api/v1/keys/self/rotate/": SECRET,
+    "/api/v1/connections/": SECRET,
+    "/api/v1/connections/<uuid:connection>/rotate/": SECRET,
+    "/api/v1/connections/<uuid:connection>/deliveries/<uuid:delivery>/replay/": "while it waits a second time is refused",
     "/api/v1/auth/token/": SECRET,
     "/api/v1/auth/token/refresh/": SECRET,
     "/api/v1/auth/exchange/": SECRET,
     "/api/v1/people/<str:username>/close/": "a second time changes nothing",
     "/api/v1/auth/token/revoke/": "a second time changes nothing",
+    "/api/v1/artifacts/<str:artifact>/versions/<str:version>/signatures/": "a signature is kept once, and shown again",
+    "/api/v1/blobs/missing/": "it asks, and changes nothing",
+    "/api/v1/uploads/": "what is never committed is seen by nobody and expires",
+    "/api/v1/uploads/<uuid:upload>/parts/": "addresses of parts are signed anew, which changes nothing",
+    "/api/v1/uploads/<uuid:upload>/commit/": "a second commit finds the first's bytes and says the same",
 }
 
 

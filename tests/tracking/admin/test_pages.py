@@ -19,6 +19,7 @@ def paths(scene: Scene) -> list[str]:
     """Every page of the room, and those of the rooms above."""
     run = scene.runs[3]
     assert scene.version is not None
+    assert scene.prompt is not None
     return [
         "/admin/",
         "/admin/tracking/run/",
@@ -27,6 +28,8 @@ def paths(scene: Scene) -> list[str]:
         f"/admin/compare/?run={run.pk}&run={scene.runs[4].pk}",
         f"/admin/registry/artifact/{scene.artifacts[0].pk}/change/",
         f"/admin/registry/artifactversion/{scene.version.pk}/change/",
+        f"/admin/registry/artifact/{scene.prompt.artifact_id}/change/",
+        f"/admin/registry/artifactversion/{scene.prompt.pk}/change/",
         "/admin/impact/",
         "/admin/impact/trainings/",
         "/admin/impact/calibration/",

@@ -9,11 +9,11 @@ from django.test import Client
 
 from apps.tenants.access.models import AuditEvent
 from apps.tenants.models import Tenant
-from apps.tracking import tasks
 from apps.tracking.exports import orders
 from apps.tracking.files import blobs
 from apps.tracking.models import Export, LifeRule, Run
 from apps.tracking.runs import selection
+from maestro.turns import Turns
 from tests.factories.door import Door
 from tests.factories.many_runs import make_experiment, make_runs
 
@@ -155,7 +155,7 @@ def test_the_selection_or_all_can_be_exported(door: Door, person: Person) -> Non
 def test_a_parquet_file_is_asked_for_and_downloaded_by_who_asked(
     door: Door, person: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tasks, "begin_exports", lambda: None)
+    monkeypatch.setattr(Turns, "send_or_fail", lambda turns: None)
     home, path = make_experiment("home"), "/admin/runs/exports/"
     runs = make_runs(door, home, 3)
     viewer = person("viewer")

@@ -13,13 +13,15 @@ from django.test import Client
 from django.utils import timezone
 from django_tenants.utils import tenant_context
 
-from apps.registry import sweeps
-from apps.tenants.access.models import AuditEvent
+from apps.registry.upkeep import sweeps
+from apps.tenants.access.keys.authentication import forget_keys
+from apps.tenants.access.models import ApiKey, AuditEvent
 from apps.tenants.models import Tenant
-from apps.tracking import tasks
 from apps.tracking.exports import orders
+from apps.tracking.files import blobs
 from apps.tracking.models import Blob, Export, Run
 from maestro import limits
+from maestro.turns import Turns
 from tests.factories.many_runs import make_experiment
 
 ApiFor = Callable[..., Client]
@@ -33,7 +35,7 @@ def post(client: Client, body: Any) -> Any:
 @pytest.fixture(autouse=True)
 def nothing_sent(monkeypatch: pytest.MonkeyPatch) -> None:
     """No broker is asked: tests run the work themselves."""
-    monkeypatch.setattr(tasks, "begin_exports", lambda: None)
+    monkeypatch.setattr(Turns, "send_or_fail", lambda turns: None)
 
 
 def test_a_parquet_file_is_asked_for_written_and_downloaded(
@@ -105,3 +107,28 @@ def test_an_export_of_acme_is_not_there_in_globex(acme: Tenant, globex: Tenant, 
     with tenant_context(acme):
         theirs = Export.objects.create(owner="key:viewer", format="csv")
     assert api(globex, "viewer").get(f"{PATH}{theirs.pk}/").status_code == 404
+
+
+def test_who_sees_less_than_when_they_asked_gets_no_file(acme: Tenant, key_for: Callable[..., str]) -> None:
+    """A file holds what its asker saw; their reach may be less when they come for it."""
+    mine, other = make_experiment("mine", "churn"), make_experiment("other", "other")
+    client = Client(headers={"authorization": f"Bearer {key_for(acme, 'viewer')}", "host": "acme.localhost"})
+    key, blob = ApiKey.objects.get(), blobs.store_text("run_id\n")
+    asked = {"everything": None, "both": [mine.project_id, other.project_id], "mine": [mine.project_id]}
+    rows = {
+        name: Export.objects.create(
+            owner=f"key:{key.pk}",
+            format="csv",
+            state="done",
+            blob=blob,
+            question={"projects": reach and [str(one) for one in reach]},
+        )
+        for name, reach in asked.items()
+    }
+    statuses = lambda: [client.get(f"{PATH}{row.pk}/file/").status_code for row in rows.values()]  # noqa: E731
+    assert statuses() == [200, 200, 200]
+    ApiKey.objects.update(project_id=mine.project_id)
+    forget_keys()
+    assert statuses() == [409, 409, 200]
+    refused = client.get(f"{PATH}{rows['both'].pk}/file/").json()
+    assert refused["code"] == "reach_changed"

@@ -102,7 +102,7 @@ def test_a_bad_interval_is_refused(door: Door, run: str, wrong: dict[str, int]) 
 
 
 def test_a_curve_keeps_the_extremes_and_stays_short(run: str) -> None:
-    points = history.curve(run_uuid(run), "a", most=100)
+    points = history.curves([run_uuid(run)], ["a"], most=100)[run_uuid(run), "a"]
     assert len(points) <= 100
     assert max(points.values) == 99.0
     assert min(points.values) < -0.999

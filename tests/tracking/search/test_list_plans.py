@@ -100,7 +100,7 @@ def work(home: int) -> list[tuple[str, Callable[[], Any], str, int]]:
             2_000,
         ),
         ("rare tag", found_by("tags.n = '777'", [], home), "tracking_tag_by_value", 60),
-        ("documents", lambda: documents.fetch_many(ids), "tracking_run_pkey", 250),
+        ("documents", lambda: list(documents.read_many(ids)), "tracking_run_pkey", 250),
         ("log a point", batch_for(ids[0], 1), "tracking_run_pkey", 60),
         ("log a batch", batch_for(ids[0], 100), "tracking_run_pkey", 60),
         ("first page", lambda: history.page(long, "loss", most=500), "tracking_chunk_series", 400),
@@ -111,7 +111,7 @@ def work(home: int) -> list[tuple[str, Callable[[], Any], str, int]]:
             800,
         ),
         ("sample", lambda: sampling.sample(long, "loss", most=320), "tracking_chunk_series", 3 * CHUNKS),
-        ("curve", lambda: history.curve(long, "loss"), "tracking_chunk_series", 4 * CHUNKS),
+        ("curve", lambda: history.curves([long], ["loss"]), "tracking_chunk_series", 4 * CHUNKS),
     ]
 
 

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from apps.registry import search_filters
 from apps.registry.models import Artifact, ArtifactVersion, LoggedModel
+from apps.registry.search import filters as search_filters
 from apps.tenants.models import Tenant
 from apps.tracking import evaluation_search
 from apps.tracking.models import EvaluationDataset, Experiment, Run, Trace

@@ -70,6 +70,7 @@ def test_an_update_changes_what_its_mask_names(door: Door) -> None:
     assert (changed["metadata"], changed["rationale"]) == ({"a": "1", "b": "2"}, "old")
     assert changed["last_update_time"] >= changed["create_time"]
     other_kind = {"assessment": {"expectation": {"value": 1}}, "update_mask": "expectation"}
+    assert "Cannot update" in call(door, "PATCH", path, other_kind)[1]["message"]
     for wrong in (other_kind, {"assessment": new}, {"assessment": new, "update_mask": "source"}, {}):
         assert call(door, "PATCH", path, wrong)[0] == 400
     assert Assessment.objects.get().value is False

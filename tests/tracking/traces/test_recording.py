@@ -1,14 +1,17 @@
 """Traces through the MLflow door: recorded, noted, linked, deleted, and refused when they are not in order."""
 
 from collections.abc import Callable
-from typing import Any
+from datetime import timedelta
+from typing import Any, cast
 
 import pytest
+from django.db.models.functions import Now
 from django.test import Client
 
 from apps.tenants.access.models import AuditEvent
 from apps.tenants.models import Tenant
-from apps.tracking.models import Assessment, Project, Trace, TraceFile
+from apps.tracking.models import Assessment, Project, Trace, TraceFile, TraceLink
+from maestro import limits
 from tests.factories.door import Door
 from tests.factories.traces import PROXY, V3, call, fill, found, start, trace
 
@@ -36,6 +39,17 @@ def test_recording_again_merges_and_never_repeats_an_assessment(door: Door) -> N
     told = start(door, tags={"b": "2"}, state="ERROR", assessments=[said])
     assert (told["state"], told["tags"]["a"], told["tags"]["b"]) == ("ERROR", "1", "2")
     assert [item["assessment_name"] for item in told["assessments"]] == ["a"]
+
+
+@pytest.mark.parametrize("name", ["tags", "trace_metadata"])
+def test_no_number_of_recordings_notes_more_than_a_trace_takes(door: Door, name: str) -> None:
+    most, more = limits.TRACE_NOTES, cast("dict[str, Any]", {name: {"b": ""}})
+    start(door, **{name: {f"a{n}": "" for n in range(most)}})
+    status, said = call(door, "POST", V3 + "traces", trace("tr-1", "0", state="ERROR", **more))
+    assert (status, said["error_code"], str(most) in said["message"]) == (400, "INVALID_PARAMETER_VALUE", True)
+    kept = Trace.objects.get()
+    assert (kept.state, len(kept.tags) + len(kept.metadata)) == ("OK", most)
+    start(door, **{name: {"a0": "again"}})
 
 
 def test_only_the_server_says_where_files_are(door: Door) -> None:
@@ -173,6 +187,27 @@ def test_linked_traces_are_found_by_their_run(door: Door) -> None:
     assert door.send("traces/link-to-run", {"trace_ids": ["tr-1"], "run_id": "b" * 32})[0] == 404
     many = [f"tr-{i}" for i in range(101)]
     assert door.send("traces/link-to-run", {"trace_ids": many, "run_id": run})[0] == 400
+
+
+def test_a_trace_that_comes_after_its_link_is_linked(door: Door, door_of: Callable[..., Door]) -> None:
+    run, late = door.run(), door.run()
+    door.post("traces/link-to-run", {"trace_ids": ["tr-1", "tr-2"], "run_id": run})
+    door.post("traces/link-to-run", {"trace_ids": ["tr-1"], "run_id": late})
+    start(door, "tr-1")
+    assert found(door, f"run_id = '{run}'") == ["tr-1"]
+    assert sorted(Trace.objects.get(pk="tr-1").run_ids) == sorted([run, late])
+    assert [(one.trace_id, one.run_id.hex) for one in TraceLink.objects.all()] == [("tr-2", run)]
+    mine = door_of(project_id=Project.objects.create(slug="mine", name="mine").pk)
+    start(mine, "tr-2", mine.experiment("own"))
+    assert Trace.objects.get(pk="tr-2").run_ids == []
+    assert not TraceLink.objects.exists()
+
+
+def test_a_link_waits_for_a_day(door: Door) -> None:
+    door.post("traces/link-to-run", {"trace_ids": ["tr-1"], "run_id": door.run()})
+    TraceLink.objects.update(at=Now() - timedelta(hours=25))
+    door.post("traces/link-to-run", {"trace_ids": ["tr-2"], "run_id": door.run()})
+    assert [one.trace_id for one in TraceLink.objects.all()] == ["tr-2"]
 
 
 def test_a_viewer_looks_and_does_not_write(door: Door, door_of: Callable[..., Door]) -> None:

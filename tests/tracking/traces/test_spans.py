@@ -1,10 +1,18 @@
 """Spans of traces: up as a file, down as a file or as OpenTelemetry writes them."""
 
 import json
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
 
 import pytest
+from django.test import Client
 
+from apps.tenants.models import Tenant
 from apps.tracking.models import TraceFile
+from maestro import limits
+from maestro.http.heavy import LARGE_BYTES, turn
 from tests.factories.door import Door
 from tests.factories.traces import PROXY, V3, call, start
 
@@ -66,3 +74,54 @@ def test_spans_go_through_the_proxy_and_v1_traces_says_so(door: Door) -> None:
     assert (status, answer["error_code"]) == (501, "NOT_IMPLEMENTED")
     assert "REST OTLP span logging is not supported" in answer["message"]
     assert TraceFile.objects.get().path == "traces.json"
+
+
+def test_many_large_traces_are_not_read_at_once(door: Door) -> None:
+    """Twenty at once of sixteen megabytes each would be gigabytes of a web worker's memory."""
+    size = limits.JSON_BODY_BYTES // 3
+    for number in range(4):
+        start(door, f"tr-{number}")
+        upload(door, f"tr-{number}", b'{"spans": [{"name": "' + b"x" * size + b'"}]}')
+    named = lambda count: "&".join(f"trace_ids=tr-{number}" for number in range(count))  # noqa: E731
+    status, answer = call(door, "GET", f"{V3}traces/batchGet?{named(4)}")
+    assert (status, "ask for fewer traces" in answer["message"]) == (413, True), answer
+    status, answer = call(door, "GET", f"{V3}traces/batchGet?{named(2)}")
+    assert (status, [len(one["spans"]) for one in answer["traces"]]) == (200, [1, 1])
+
+
+def test_large_spans_take_turns(door: Door, acme: Tenant, person: Callable[[str], Client], settings: Any) -> None:
+    settings.PATIENCE = settings.PATIENCE | {"turn": 0}
+    start(door, "tr-1")
+    upload(door, "tr-1", b'{"spans": [{"span_id": "a", "name": "' + b"x" * LARGE_BYTES + b'"}]}')
+    page = person("viewer")
+    asked = {
+        "one": lambda: call(door, "GET", f"{V3}traces/get?trace_id=tr-1")[0],
+        "some": lambda: call(door, "GET", f"{V3}traces/batchGet?trace_ids=tr-1")[0],
+        "page": lambda: page.get("/admin/tracking/trace/tr-1/change/").status_code,
+        "csv": lambda: page.get("/admin/tracking/trace/tr-1/spans.csv").status_code,
+    }
+    assert {ask() for ask in asked.values()} == {200}
+    with other_holds_the_turn():
+        found = {name: ask() for name, ask in asked.items()}
+    assert found == {"one": 503, "some": 503, "page": 200, "csv": 503}
+
+
+@contextmanager
+def other_holds_the_turn() -> Iterator[None]:
+    """Another thread is at a large request."""
+    begun, over = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        turn.take()
+        begun.set()
+        over.wait(60)
+        turn.end()
+
+    thread = threading.Thread(target=hold)
+    thread.start()
+    begun.wait(60)
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()

@@ -14,6 +14,7 @@ from apps.recommendations.work import leases, processes
 from apps.tenants import provisioning
 from apps.tenants.models import Tenant
 from maestro.commands import MaestroCommand
+from maestro.principals import Actor
 
 POLL_SECONDS = 0.5
 TIMED_OUT = 8
@@ -45,7 +46,7 @@ class Command(MaestroCommand):
         with tenant_context(found):
             if dry_run:
                 return {"tenant": tenant, "dry_run": True, **dataset.read_history().counts}
-            training, created = leases.ask_as("operator", force=options["force"])
+            training, created = leases.ask_as(Actor("operator"), force=options["force"])
             if here:
                 processes.supervise(found, training.pk, megabytes=options["memory_mb"] or None)
             else:

@@ -8,7 +8,7 @@ from django.db import connection
 from django.utils import timezone
 from django_tenants.utils import tenant_context
 
-from apps.registry import sweeps
+from apps.registry.upkeep import sweeps
 from apps.tenants.models import Tenant
 from maestro.commands import MaestroCommand
 from maestro.errors import Invalid, NotFound

@@ -3,7 +3,7 @@
 from django.http import HttpRequest
 
 from apps.tenants.access.actions import Act
-from apps.tenants.access.audit.admin import Acts, AuditedAdmin
+from apps.tenants.access.audited_admin import Acts, AuditedAdmin
 from apps.tenants.access.factors.models import FactorRule
 from apps.tenants.access.pages.second_factor import Enter, Manage, gate
 from apps.tenants.access.pages.sign_ins import page_of

@@ -14,13 +14,14 @@ from django.utils.decorators import method_decorator
 from django.views.decorators.debug import sensitive_post_parameters
 
 from apps.tenants.access.actions import Act
-from apps.tenants.access.audit.admin import Acts, AuditedAdmin
+from apps.tenants.access.audited_admin import Acts, AuditedAdmin
 from apps.tenants.access.closing import close, end_with
 from apps.tenants.access.models import ApiKey, ProjectRole
-from apps.tenants.access.people.principal import is_bound
+from apps.tenants.access.people.principal import acting, is_bound
 from apps.tenants.access.people.project_roles import project_choices, write_down
 from apps.tenants.access.sign_in import factor_acts
-from apps.tenants.access.sign_in.resets import change
+from apps.tenants.access.sign_in.resets import setting
+from maestro.admin.forms import Rows
 from maestro.admin.sites import MaestroSite, operator_site, tenant_site
 
 REDIRECT = 302
@@ -53,7 +54,7 @@ class PersonAdmin(AuditedAdmin, UserAdmin):
     def reset_second_factor(self, request: HttpRequest, people: Any) -> None:
         """Let people who lost theirs in by password alone, until they set up a new one."""
         for person in people:
-            if self.has_change_permission(request, person) and factor_acts.reset(person, by=request):
+            if self.has_change_permission(request, person) and factor_acts.reset(person, by=acting(request)):
                 messages.success(request, f"{person} signs in by password alone now.")
 
     @admin.action(description="Close: end their browsers, programs and keys", permissions=["change"])
@@ -61,14 +62,14 @@ class PersonAdmin(AuditedAdmin, UserAdmin):
         """Close accounts, except one's own and those that one may not change."""
         for person in people:
             if self.has_change_permission(request, person) and person.pk != request.user.pk:
-                close(request, person, at=timezone.now())
+                close(acting(request), person, at=timezone.now())
                 messages.success(request, f"{person} is closed.")
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         """Save; who is closed by the form is closed whole."""
         super().save_model(request, obj, form, change)
         if not obj.is_active:
-            end_with(request, obj, timezone.now())
+            end_with(acting(request), obj, timezone.now())
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
         """Let the keys that somebody issued go with them, though no page deletes keys."""
@@ -77,26 +78,22 @@ class PersonAdmin(AuditedAdmin, UserAdmin):
 
     def delete_model(self, request: HttpRequest, obj: Any) -> None:
         """End what they hold, with its events, before the account is gone."""
-        end_with(request, obj, timezone.now())
+        end_with(acting(request), obj, timezone.now())
         super().delete_model(request, obj)
 
     def delete_queryset(self, request: HttpRequest, queryset: Any) -> None:
         """Do the same for many."""
         for person in queryset:
-            end_with(request, person, timezone.now())
+            end_with(acting(request), person, timezone.now())
         super().delete_queryset(request, queryset)
 
     @method_decorator(sensitive_post_parameters())
     def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> HttpResponse:
         """Set a person's password and write it down, together."""
-        answers: list[HttpResponse] = []
-
-        def set_it() -> User | None:
-            answers.append(super(PersonAdmin, self).user_change_password(request, id, form_url))
-            return User.objects.get(pk=id) if was_set(request, answers[0]) else None
-
-        change(set_it, by=request)
-        return answers[0]
+        with setting(acting(request)) as done:
+            answer = super().user_change_password(request, id, form_url)
+            done.person = User.objects.get(pk=id) if was_set(request, answer) else None
+        return answer
 
 
 def own_password_on(site: MaestroSite) -> Callable[[HttpRequest], HttpResponse]:
@@ -104,15 +101,11 @@ def own_password_on(site: MaestroSite) -> Callable[[HttpRequest], HttpResponse]:
 
     @sensitive_post_parameters()
     def own_password(request: HttpRequest) -> HttpResponse:
-        answers: list[HttpResponse] = []
-
-        def set_it() -> User | None:
-            answers.append(site.password_change(request))
-            person: Any = request.user
-            return User.objects.get(pk=person.pk) if was_set(request, answers[0]) else None
-
-        change(set_it, by=request, told="changed by themselves")
-        return answers[0]
+        person: Any = request.user
+        with setting(acting(request), told="changed by themselves") as done:
+            answer = site.password_change(request)
+            done.person = User.objects.get(pk=person.pk) if was_set(request, answer) else None
+        return answer
 
     return own_password
 
@@ -132,7 +125,7 @@ class ProjectRoleForm(forms.ModelForm[ProjectRole]):
         fields = ("project_id", "role")
 
 
-class ProjectRoleInline(admin.TabularInline):
+class ProjectRoleInline(Rows):
     """Roles in projects, above the person's role in the tenant or instead of one."""
 
     model = ProjectRole
@@ -149,7 +142,7 @@ class TenantPersonAdmin(PersonAdmin):
         """Write down each role that is given, changed or taken back."""
         super().save_formset(request, form, formset, change)
         changed = [row for row, _ in formset.changed_objects]
-        write_down(request, given=formset.new_objects, changed=changed, taken=formset.deleted_objects)
+        write_down(acting(request), given=formset.new_objects, changed=changed, taken=formset.deleted_objects)
 
 
 class OperatorAdmin(PersonAdmin):

@@ -8,7 +8,7 @@ from django.core.exceptions import ValidationError
 from django.http import HttpRequest
 
 from apps.tenants.access.actions import Act
-from apps.tenants.access.audit.admin import Acts, AuditedAdmin
+from apps.tenants.access.audited_admin import Acts, AuditedAdmin
 from apps.tenants.access.models import OidcProvider, TrustedPublisher
 from apps.tenants.access.sign_in.sealing import seal
 from maestro.admin.sites import LookOnlyAdmin, tenant_site

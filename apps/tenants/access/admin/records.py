@@ -8,8 +8,8 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 
 from apps.tenants.access.actions import Act
-from apps.tenants.access.audit.admin import Acts, AuditedAdmin
 from apps.tenants.access.audit.search import EXACT, before, matching
+from apps.tenants.access.audited_admin import Acts, AuditedAdmin
 from apps.tenants.access.models import ApiKey, AuditEvent, AuditRetention
 from maestro.admin.sites import LookOnlyAdmin, tenant_site
 from maestro.api.pagination import sign, unsign

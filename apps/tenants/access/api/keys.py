@@ -11,6 +11,7 @@ from rest_framework.response import Response
 from apps.tenants.access.api.serializers import KeyIssued, KeyNew, KeyShown, KeyTurn
 from apps.tenants.access.keys import keyring
 from apps.tenants.access.models import ApiKey
+from apps.tenants.access.people.principal import acting
 from apps.tenants.access.people.project_roles import project_within
 from maestro.api.permissions import asking, reading_and_writing
 
@@ -54,7 +55,7 @@ class KeyList(GenericAPIView[ApiKey]):
             project_id=project_within(asking(request), project) if project else None,
             scopes=tuple(fields.get("scopes", ())),
         )
-        return issued(*keyring.issue(request, asking(request), wish, timezone.now()))
+        return issued(*keyring.issue(acting(request), wish, timezone.now()))
 
 
 class KeyDetail(GenericAPIView[ApiKey]):
@@ -71,7 +72,7 @@ class KeyDetail(GenericAPIView[ApiKey]):
     @extend_schema(operation_id="keys_revoke", responses={204: None})
     def delete(self, request: Request, key: str) -> Response:
         """Revoke a key, its successors by rotation, and the keys that any of them made. In force within five seconds."""
-        keyring.revoke_named(request, asking(request), key, timezone.now())
+        keyring.revoke_named(acting(request), key, timezone.now())
         return Response(status=204)
 
 
@@ -96,7 +97,7 @@ class OwnKey(GenericAPIView[ApiKey]):
     @extend_schema(operation_id="keys_revoke_self", responses={204: None})
     def delete(self, request: Request) -> Response:
         """Revoke the key that asks, its family, and the keys that any of them made."""
-        keyring.revoke_named(request, asking(request), "self", timezone.now())
+        keyring.revoke_named(acting(request), "self", timezone.now())
         return Response(status=204)
 
 
@@ -116,4 +117,4 @@ def turn(request: Request, key: str) -> Response:
     """Read the wish and rotate."""
     asked = KeyTurn(data=request.data)
     asked.is_valid(raise_exception=True)
-    return issued(*keyring.rotate(request, asking(request), key, at=timezone.now(), **asked.validated_data))
+    return issued(*keyring.rotate(acting(request), key, at=timezone.now(), **asked.validated_data))

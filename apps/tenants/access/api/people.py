@@ -11,6 +11,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from apps.tenants.access.closing import close, heir_named, person_to_close
+from apps.tenants.access.people.principal import acting
 from maestro.api.permissions import asking
 from maestro.api.serializers import StrictSerializer, Text
 
@@ -49,5 +50,5 @@ class PersonClosing(GenericAPIView[Any]):
         person = person_to_close(asking(request), username)
         wished = asked.validated_data.get("hand_over_to")
         heir = heir_named(wished, person) if wished else None
-        ended = close(request, person, at=timezone.now(), heir=heir)
+        ended = close(acting(request), person, at=timezone.now(), heir=heir)
         return Response({"username": person.get_username(), **asdict(ended)})

@@ -15,6 +15,7 @@ from apps.tenants.access.idempotency import IdempotentPosts
 from apps.tenants.access.keys import exchange, trusting
 from apps.tenants.access.keys.publishers import snippet
 from apps.tenants.access.models import TrustedPublisher
+from apps.tenants.access.people.principal import acting
 from apps.tenants.access.people.project_roles import project_within
 from apps.tenants.routing import this_tenant
 from maestro.api.permissions import asking, public_route, reading_and_writing
@@ -134,7 +135,7 @@ class PublisherList(IdempotentPosts, GenericAPIView[TrustedPublisher]):
         asked.is_valid(raise_exception=True)
         wish = dict(asked.validated_data)
         project_id = project_within(asking(request), wish.pop("project"))
-        row = trusting.trust(request, asking(request), project_id, wish)
+        row = trusting.trust(acting(request), project_id, wish)
         return Response(shown(request, row), status=201)
 
 
@@ -159,7 +160,7 @@ class PublisherDetail(GenericAPIView[TrustedPublisher]):
     @extend_schema(operation_id="publishers_delete", responses={204: None})
     def delete(self, request: Request, publisher: Any) -> Response:
         """Trust it no more. Keys that its jobs hold end with it, within five seconds."""
-        trusting.distrust(request, self.fetch(request, publisher), timezone.now())
+        trusting.distrust(acting(request), self.fetch(request, publisher), timezone.now())
         return Response(status=204)
 
 
@@ -178,7 +179,7 @@ class Exchange(OpenView):
         refused = f"refused:{group_of(client_address(request._request))}"
         limiter.check(refused, settings.RATE_LIMITS["refused"])
         try:
-            admission = exchange.admit(request._request, asked.validated_data["token"], timezone.now())
+            admission = exchange.admit(asked.validated_data["token"], acting(request._request), timezone.now())
         except exchange.UntrustedJob:
             limiter.take(refused, settings.RATE_LIMITS["refused"])
             raise

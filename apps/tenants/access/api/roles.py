@@ -1,7 +1,5 @@
 """The access room's REST door: who has which role in a project."""
 
-from typing import Any
-
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.generics import GenericAPIView
@@ -10,6 +8,7 @@ from rest_framework.response import Response
 
 from apps.tenants.access.models import ProjectRole
 from apps.tenants.access.people import project_roles
+from apps.tenants.access.people.principal import acting
 from maestro.api.permissions import asking, reading_and_writing
 from maestro.api.serializers import StrictSerializer
 from maestro.principals import ROLES
@@ -60,14 +59,13 @@ class ProjectRoleOf(GenericAPIView[ProjectRole]):
         """Give a person a role in a project, at most your own there."""
         asked = RoleGiven(data=request.data)
         asked.is_valid(raise_exception=True)
-        who: Any = asking(request)
-        identity = project_roles.project_within(who, project)
-        row, is_new = project_roles.grant(request, who, username, project=identity, **asked.validated_data)
+        by, given = acting(request), asked.validated_data
+        row, is_new = project_roles.grant(by, username, project=project_roles.project_within(by.who, project), **given)
         return Response(RoleShown(row).data, status=201 if is_new else 200)
 
     @extend_schema(operation_id="project_roles_delete", responses={204: None})
     def delete(self, request: Request, project: str, username: str) -> Response:
         """Take a person's role in a project back."""
-        who = asking(request)
-        project_roles.withdraw(request, who, username, project=project_roles.project_within(who, project))
+        by = acting(request)
+        project_roles.withdraw(by, username, project=project_roles.project_within(by.who, project))
         return Response(status=204)

@@ -13,7 +13,7 @@ from rest_framework.response import Response
 
 from apps.tenants.access.api.serializers import PairShown, Refresh, SignIn, Whoami
 from apps.tenants.access.keys import tokens
-from apps.tenants.access.people.principal import principal_of_person
+from apps.tenants.access.people.principal import acting, principal_of_person
 from apps.tenants.access.sign_in import second_factor
 from apps.tenants.routing import this_tenant
 from maestro.api.permissions import asking, public_route
@@ -44,7 +44,7 @@ class Token(OpenView):
             raise Unauthenticated("the name or the password is wrong")
         principal_of_person(person)
         require_second_factor(request, person, code)
-        return Response(asdict(tokens.sign_in(person, by=request._request, at=timezone.now())))
+        return Response(asdict(tokens.sign_in(person, by=acting(request._request), at=timezone.now())))
 
 
 def require_second_factor(request: Request, person: User, code: str) -> None:
@@ -56,7 +56,7 @@ def require_second_factor(request: Request, person: User, code: str) -> None:
         return
     if not code:
         raise Unauthenticated("send the code of your authenticator app as `code`", "second_factor_required")
-    if second_factor.check(request._request, person, code, timezone.now()) is None:
+    if second_factor.check(person, code, by=acting(request._request), at=timezone.now()) is None:
         raise Unauthenticated("the code is wrong, or it was used before", "second_factor_wrong")
 
 
@@ -72,7 +72,7 @@ class TokenRefresh(OpenView):
         this_tenant()
         asked = Refresh(data=request.data)
         asked.is_valid(raise_exception=True)
-        _, pair = tokens.renew(asked.validated_data["refresh"], by=request._request, at=timezone.now())
+        _, pair = tokens.renew(asked.validated_data["refresh"], by=acting(request._request), at=timezone.now())
         return Response(asdict(pair))
 
 
@@ -88,7 +88,7 @@ class TokenRevoke(OpenView):
         this_tenant()
         asked = Refresh(data=request.data)
         asked.is_valid(raise_exception=True)
-        tokens.sign_out(asked.validated_data["refresh"], by=request._request, at=timezone.now())
+        tokens.sign_out(asked.validated_data["refresh"], by=acting(request._request), at=timezone.now())
         return Response(status=204)
 
 

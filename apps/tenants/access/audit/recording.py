@@ -8,46 +8,20 @@ from typing import Any
 
 from django.db import models
 from django.forms.models import model_to_dict
-from django.http import HttpRequest
-from rest_framework.request import Request
 
-from apps.tenants.access.models import AuditEvent, role_of_person
+from apps.tenants.access.models import AuditEvent
 from apps.tenants.models import Action, OperatorEvent
 from apps.tenants.models.events import Event
 from maestro.database.base import PUBLIC
 from maestro.database.session import connection
-from maestro.http.addresses import client_address
-from maestro.principals import Actor, Principal
+from maestro.principals import Actor
 
 HIDDEN = frozenset({"digest", "password", "secret", "client_secret", "token", "key"})
 MASK = "[not recorded]"
-# Who was only named: what they may do is not known here, so nothing.
-NOBODY = Principal("person", "", "", "", "", projects=[])
-
-
-By = HttpRequest | Request | Principal | Actor | str
-
-
-def actor_of(by: By) -> Actor:
-    """Read the actor out of a request (either door), a principal, or the name of a command or task."""
-    if isinstance(by, Actor):
-        return by
-    if isinstance(by, str):
-        return Actor(by)
-    if isinstance(by, Principal):
-        return Actor(str(by), by.role, who=by)
-    http: HttpRequest = by._request if isinstance(by, Request) else by
-    who: Any = by.user
-    where = {"address": client_address(http), "request_id": getattr(http, "request_id", "")}
-    if isinstance(who, Principal):
-        return Actor(str(who), who.role, who=who, **where)
-    if who is not None and who.is_authenticated:
-        return Actor(f"person:{who.get_username()}", role_of_person(who) or "", who=NOBODY, **where)
-    return Actor("anonymous", who=NOBODY, **where)
 
 
 def record(
-    by: By,
+    by: Actor,
     action: Action,
     *,
     subject: models.Model | None = None,
@@ -65,21 +39,20 @@ def record(
     """
     if not connection.in_atomic_block:
         raise RuntimeError(f"{action} is recorded outside the transaction of its change")
-    actor = actor_of(by)
     if subject is not None:
         # Not the type's own name: request.user is a lazy stand-in.
         object_type, object_id = subject._meta.object_name or "", subject.pk
     log: type[Event] = OperatorEvent if connection.schema_name == PUBLIC else AuditEvent
     event: Event = log._default_manager.record(  # type: ignore[attr-defined]
         action,
-        actor=actor.name,
-        role=actor.role,
+        actor=by.name,
+        role=by.role,
         object_type=object_type,
         object_id=str(object_id),
         before=masked(before),
         after=masked(after),
-        address=actor.address,
-        request_id=actor.request_id,
+        address=by.address,
+        request_id=by.request_id,
     )
     return event
 

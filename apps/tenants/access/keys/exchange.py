@@ -9,10 +9,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django.db import transaction
-from django.http import HttpRequest
 
 from apps.tenants.access.actions import Act
-from apps.tenants.access.audit.recording import actor_of, record
+from apps.tenants.access.audit.recording import record
 from apps.tenants.access.keys.publishers import claim, mismatch
 from apps.tenants.access.models import ApiKey, TrustedPublisher, UsedToken
 from apps.tenants.access.models.keys import Origin
@@ -20,6 +19,7 @@ from apps.tenants.routing import this_tenant
 from maestro.egress import AddressRefused
 from maestro.errors import Forbidden, Invalid
 from maestro.oidc import BadToken, Keys, discover, peek, verify
+from maestro.principals import Actor
 
 NAMES = ("repository", "project_path", "sub")
 
@@ -55,7 +55,7 @@ def keys_of(publisher: TrustedPublisher) -> Keys:
     return Keys(url=url)
 
 
-def admit(request: HttpRequest, token: str, at: datetime) -> Admission:
+def admit(token: str, by: Actor, at: datetime) -> Admission:
     """Let a job in. Raises UntrustedJob; Unavailable if its issuer can't be asked."""
     refusals: list[str] = []
     for publisher in candidates(token):
@@ -67,10 +67,10 @@ def admit(request: HttpRequest, token: str, at: datetime) -> Admission:
             continue
         wrong = mismatch(publisher, claims)
         if wrong is None:
-            return mint(request, publisher, claims, token, at)
+            return mint(publisher, claims, token, by=by, at=at)
         refusals.append(f"{publisher.name}: {wrong}")
     if refusals:
-        refuse(request, "; ".join(refusals), token)
+        refuse(by, "; ".join(refusals), token)
     raise UntrustedJob
 
 
@@ -86,9 +86,7 @@ def candidates(token: str) -> list[TrustedPublisher]:
     return list(TrustedPublisher.objects.filter(issuer=issuer, audience=audience, is_enabled=True)[:50])
 
 
-def mint(
-    request: HttpRequest, publisher: TrustedPublisher, claims: dict[str, Any], token: str, at: datetime
-) -> Admission:
+def mint(publisher: TrustedPublisher, claims: dict[str, Any], token: str, *, by: Actor, at: datetime) -> Admission:
     """Note the token as used, then make the key, in one transaction."""
     ends = datetime.fromtimestamp(int(claims["exp"]), UTC)
     try:
@@ -109,10 +107,10 @@ def mint(
                 origin=Origin(publisher_id=publisher.pk),
             )
             told = {"publisher": publisher.name, "subject": claims["sub"], "expires_at": key.expires_at}
-            job = replace(actor_of(request), name=f"job:{key.name}", role=key.role)
+            job = replace(by, name=f"job:{key.name}", role=key.role)
             record(job, Act.JOB_ADMIT, subject=key, after=told)
     except UntrustedJob:
-        refuse(request, f"{publisher.name}: the token was used before, or the trust just taken back", token)
+        refuse(by, f"{publisher.name}: the token was used before, or the trust just taken back", token)
         raise
     return Admission(key, text, publisher)
 
@@ -139,12 +137,12 @@ def name_of(claims: dict[str, Any]) -> str:
     return next((found for name in NAMES if (found := claim(claims, name))), "job")
 
 
-def refuse(request: HttpRequest, why: str, token: str) -> None:
+def refuse(by: Actor, why: str, token: str) -> None:
     """Write down that a real token was refused, and why."""
     with transaction.atomic():
         subject = str(peek(token).get("sub"))[:250]
         after = {"why": why[:500], "subject": subject}
-        record(request, Act.JOB_REFUSE, object_type="Job", object_id=subject, after=after)
+        record(by, Act.JOB_REFUSE, object_type="Job", object_id=subject, after=after)
 
 
 def forget_used(before: datetime) -> int:

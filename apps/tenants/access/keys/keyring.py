@@ -13,15 +13,16 @@ from django.db import transaction
 from django.utils import timezone
 
 from apps.tenants.access.actions import Act
-from apps.tenants.access.audit.recording import By, record
+from apps.tenants.access.audit.recording import record
 from apps.tenants.access.keys.authentication import forget_keys
 from apps.tenants.access.models import ApiKey
 from apps.tenants.access.models.keys import DEFAULT_DAYS, ApiKeyQuerySet, Origin
 from apps.tenants.routing import this_tenant
 from maestro.errors import Conflict, Forbidden, NotFound, Unauthenticated
-from maestro.principals import RANK, Principal
+from maestro.principals import RANK, Actor, Principal
 
 MOST_OVERLAP_HOURS = 168
+MOST_MAKERS = 100  # keys that made one another, which are looked through for a person
 
 
 @dataclass(frozen=True)
@@ -69,6 +70,49 @@ def look(principal: Principal, identity: str) -> ApiKey:
         return fetch(principal, identity)
 
 
+def answers_for(by: Actor) -> str:
+    """Name who answers for what somebody does: the person or the first key that a key comes of, else themselves.
+
+    So that nobody is two, by a key beside their own name or by two keys.
+    """
+    first = first_of(by)
+    if first is None:
+        return by.name[:250]
+    return f"person:{first.person.get_username()}" if first.person else name_of(first)
+
+
+def is_in_force(owner: str, at: datetime) -> bool:
+    """Say whether a key, job or person may still come in, by kind and id: what was given to them ends with them."""
+    kind, _, identity = owner.partition(":")
+    if kind == "person":
+        return User.objects.filter(pk=identity, is_active=True).exists()
+    return ApiKey.objects.valid(at).filter(pk=identity).exists()
+
+
+def first_of(by: Actor) -> ApiKey | None:
+    """Find the key of a person that an acting key comes of, or the very first; None if no key acts."""
+    first, steps = (None if by.who.kind == "person" else ApiKey.objects.filter(pk=by.who.id).first()), 0
+    while first is not None and first.person is None and first.parent is not None and steps < MOST_MAKERS:
+        first, steps = first.parent, steps + 1
+    return first
+
+
+def name_of(key: ApiKey) -> str:
+    """How a key is called where something is told of it."""
+    return f"{key.kind}:{key.name}"[:250]
+
+
+def names_of(by: Actor) -> set[str]:
+    """Name somebody with all keys that they made: what such a key makes or asks for is theirs.
+
+    Keys may be called alike: then both count, since better one approver is too few than the author one of them.
+    """
+    first = first_of(by)
+    person = first.person.get_username() if first and first.person else by.who.name if by.who.kind == "person" else ""
+    own = ApiKey.objects.filter(person__username=person) if person else ApiKey.objects.filter(pk=first and first.pk)
+    return {by.name[:250], answers_for(by), *map(name_of, own.with_what_came_of_them())}
+
+
 def shown(key: ApiKey) -> dict[str, object]:
     """Write what the audit log keeps of a key."""
     return {
@@ -97,15 +141,15 @@ def origin_of(issuer: Principal, at: datetime) -> Origin:
     return Origin(parent_id=parent.pk, until=parent.expires_at)
 
 
-def issue(by: By, issuer: Principal, wish: Wish, at: datetime) -> tuple[ApiKey, str]:
+def issue(by: Actor, wish: Wish, at: datetime) -> tuple[ApiKey, str]:
     """Make a key and return its text, the only time. A key's own key ends with it."""
-    check_may_grant(issuer, wish)
+    check_may_grant(by.who, wish)
     with transaction.atomic():
         ApiKey.objects.lock_all()
-        return mint(by, issuer, wish, origin=origin_of(issuer, at), at=at)
+        return mint(by, wish, origin=origin_of(by.who, at), at=at)
 
 
-def mint(by: By, issuer: Principal, wish: Wish, *, origin: Origin, at: datetime) -> tuple[ApiKey, str]:
+def mint(by: Actor, wish: Wish, *, origin: Origin, at: datetime) -> tuple[ApiKey, str]:
     """Make a key of an origin, and write it down."""
     key, text = ApiKey.objects.issue(
         slug=this_tenant().slug,
@@ -115,16 +159,14 @@ def mint(by: By, issuer: Principal, wish: Wish, *, origin: Origin, at: datetime)
         days=wish.days,
         project_id=wish.project_id,
         scopes=wish.scopes,
-        created_by=str(issuer)[:250],
+        created_by=str(by.who)[:250],
         origin=origin,
     )
     record(by, Act.KEY_ISSUE, subject=key, after=shown(key))
     return key, text
 
 
-def rotate(
-    by: By, issuer: Principal, identity: str, *, days: int, overlap_hours: int, at: datetime
-) -> tuple[ApiKey, str]:
+def rotate(by: Actor, identity: str, *, days: int, overlap_hours: int, at: datetime) -> tuple[ApiKey, str]:
     """Replace a key by a new one of the same rights, family and end; the old one works for the overlap.
 
     Whoever asks, the successor lasts no longer than the old key, nor than the key that asked for it.
@@ -132,22 +174,22 @@ def rotate(
     """
     with transaction.atomic():
         ApiKey.objects.lock_all()
-        old = fetch(issuer, identity)
+        old = fetch(by.who, identity)
         if not old.is_valid(at) or old.revoked_at is not None:
             raise Conflict("this key is expired, revoked or being replaced already")
         wish = Wish(old.name, old.role, days, old.project_id, tuple(old.scopes))
-        check_may_grant(issuer, wish)
-        asked = origin_of(issuer, at)
+        check_may_grant(by.who, wish)
+        asked = origin_of(by.who, at)
         until = min(old.expires_at, asked.until or old.expires_at)
         origin = replace(asked, family=old.family, person_id=asked.person_id or old.person_id, until=until)
-        key, text = mint(by, issuer, wish, origin=origin, at=at)
+        key, text = mint(by, wish, origin=origin, at=at)
         old.revoke(min(old.expires_at, at + timedelta(hours=overlap_hours)))
         record(by, Act.KEY_ROTATE, subject=old, after={"replaced_by": key.pk, "works_until": old.revoked_at})
     forget_keys()
     return key, text
 
 
-def revoke(by: By, key: ApiKey, at: datetime) -> int:
+def revoke(by: Actor, key: ApiKey, at: datetime) -> int:
     """Close a key now, its whole family and all that any of them made. Returns how many were open; none is no error.
 
     In force in every process within five seconds.
@@ -155,13 +197,13 @@ def revoke(by: By, key: ApiKey, at: datetime) -> int:
     return end(by, ApiKey.objects.filter(pk=key.pk), at)
 
 
-def revoke_named(by: By, principal: Principal, identity: str, at: datetime) -> int:
+def revoke_named(by: Actor, identity: str, at: datetime) -> int:
     """Close the key of an id; `self` is the caller's own. Raises NotFound."""
     with transaction.atomic():
-        return revoke(by, fetch(principal, identity), at)
+        return revoke(by, fetch(by.who, identity), at)
 
 
-def end(by: By, keys: ApiKeyQuerySet, at: datetime) -> int:
+def end(by: Actor, keys: ApiKeyQuerySet, at: datetime) -> int:
     """Close keys with their families and all that came of them, each with its event. Returns how many were open."""
     with transaction.atomic():
         ApiKey.objects.lock_all()
@@ -176,7 +218,7 @@ def end(by: By, keys: ApiKeyQuerySet, at: datetime) -> int:
     return len(open_keys)
 
 
-def issue_by_operator(wish: Wish, *, slug: str, by: By, at: datetime) -> tuple[ApiKey, str]:
+def issue_by_operator(wish: Wish, *, slug: str, by: Actor, at: datetime) -> tuple[ApiKey, str]:
     """Make a key at the machine itself: of no person and no other key."""
     with transaction.atomic():
         key, text = ApiKey.objects.issue(

@@ -6,13 +6,14 @@ from datetime import datetime
 from django.db import transaction
 
 from apps.tenants.access.actions import Act
-from apps.tenants.access.audit.recording import By, record
+from apps.tenants.access.audit.recording import record
 from apps.tenants.access.keys import keyring, trusting
 from apps.tenants.access.models import ApiKey, ProjectRole, TrustedPublisher
 from apps.tenants.access.people.project_roles import told
+from maestro.principals import Actor
 
 
-def end_with_project(by: By, project_id: uuid.UUID, at: datetime) -> None:
+def end_with_project(by: Actor, project_id: uuid.UUID, at: datetime) -> None:
     """End all that was bound to a project which is being deleted; each leaves its event."""
     with transaction.atomic():
         for publisher in TrustedPublisher.objects.filter(project_id=project_id):

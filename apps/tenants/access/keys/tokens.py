@@ -20,15 +20,14 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.db import transaction
-from django.http import HttpRequest
 
 from apps.tenants.access.actions import Act
 from apps.tenants.access.audit.recording import record
 from apps.tenants.access.models import RefreshToken
-from apps.tenants.access.people.principal import principal_of_person
+from apps.tenants.access.people.principal import acting_as, principal_of_person
 from apps.tenants.routing import this_tenant
 from maestro.errors import Unauthenticated
-from maestro.principals import Principal
+from maestro.principals import Actor, Principal
 
 ISSUER = "maestro"
 ALGORITHM = "EdDSA"
@@ -95,25 +94,23 @@ def issue(person: User, at: datetime, family: uuid.UUID | None = None) -> Pair:
     return Pair(access, refresh)
 
 
-def sign_in(person: User, *, by: HttpRequest, at: datetime) -> Pair:
+def sign_in(person: User, *, by: Actor, at: datetime) -> Pair:
     """Hand out the pair of a new sign-in to who has just shown who they are."""
     with transaction.atomic():
         pair = issue(person, at)
-        by.user = person
-        record(by, Act.PERSON_TOKEN, subject=person)
+        record(acting_as(person, by), Act.PERSON_TOKEN, subject=person)
     return pair
 
 
-def sign_out(text: str, *, by: HttpRequest, at: datetime) -> None:
+def sign_out(text: str, *, by: Actor, at: datetime) -> None:
     """End every token of a sign-in, by its refresh token; an unknown or ended one is no error."""
     with transaction.atomic():
         person = revoke(text, at)
         if person is not None:
-            by.user = person
-            record(by, Act.PERSON_SIGN_OUT, subject=person)
+            record(acting_as(person, by), Act.PERSON_SIGN_OUT, subject=person)
 
 
-def renew(text: str, *, by: HttpRequest, at: datetime) -> tuple[User, Pair]:
+def renew(text: str, *, by: Actor, at: datetime) -> tuple[User, Pair]:
     """Trade a refresh token for a new pair. One that was used before ends its whole family. Raises Unauthenticated."""
     with transaction.atomic():
         token = RefreshToken.objects.of_text(text).select_for_update().select_related("user").first()
@@ -124,8 +121,8 @@ def renew(text: str, *, by: HttpRequest, at: datetime) -> tuple[User, Pair]:
             RefreshToken.objects.filter(pk=token.pk).update(used_at=at)
             return person, issue(person, at, token.family)
         if token.used_at is not None and revoke_family(token.family, at):
-            by.user = person
-            record(by, Act.PERSON_TOKEN_REUSE, subject=person, after={"ended": "all tokens of that sign-in"})
+            after = {"ended": "all tokens of that sign-in"}
+            record(acting_as(person, by), Act.PERSON_TOKEN_REUSE, subject=person, after=after)
     raise Unauthenticated(REFUSAL)
 
 

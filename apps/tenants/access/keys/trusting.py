@@ -7,16 +7,16 @@ from typing import Any
 from django.db import transaction
 
 from apps.tenants.access.actions import Act
-from apps.tenants.access.audit.recording import By, record
+from apps.tenants.access.audit.recording import record
 from apps.tenants.access.keys import keyring
 from apps.tenants.access.keys.publishers import RULES, check_publisher
 from apps.tenants.access.models import ApiKey, TrustedPublisher
 from apps.tenants.routing import this_tenant
 from maestro.errors import Forbidden, Invalid
-from maestro.principals import RANK, Principal
+from maestro.principals import RANK, Actor
 
 
-def trust(by: By, who: Principal, project_id: uuid.UUID, wish: dict[str, Any]) -> TrustedPublisher:
+def trust(by: Actor, project_id: uuid.UUID, wish: dict[str, Any]) -> TrustedPublisher:
     """Trust a job: its claims must pin it to ids that nobody can register again.
 
     Raises  Invalid for claims that leave too much open, Forbidden for rights beyond the truster's own
@@ -25,8 +25,8 @@ def trust(by: By, who: Principal, project_id: uuid.UUID, wish: dict[str, Any]) -
     if not issuer:
         raise Invalid(f"issuer: a publisher of kind {wish['kind']} needs its issuer", "issuer_missing")
     check_publisher(wish["kind"], issuer, wish["claims"])
-    is_beyond = who.projects is not None and project_id not in who.projects
-    if who.kind == "job" or RANK[wish["role"]] > RANK[who.role] or is_beyond:
+    is_beyond = by.projects is not None and project_id not in by.projects
+    if by.who.kind == "job" or RANK[wish["role"]] > RANK[by.who.role] or is_beyond:
         raise Forbidden("you can't trust a job beyond your own rights")
     fields = wish | {"issuer": issuer, "audience": wish.get("audience") or f"maestro:{this_tenant().slug}"}
     with transaction.atomic():
@@ -35,7 +35,7 @@ def trust(by: By, who: Principal, project_id: uuid.UUID, wish: dict[str, Any]) -
     return row
 
 
-def distrust(by: By, row: TrustedPublisher, at: datetime) -> None:
+def distrust(by: Actor, row: TrustedPublisher, at: datetime) -> None:
     """Trust a job no more: the keys that its jobs hold end with it."""
     with transaction.atomic():
         held = TrustedPublisher.objects.select_for_update().filter(pk=row.pk).first()

@@ -14,7 +14,8 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.generic import View
 from kombu.exceptions import OperationalError
 
-from apps.tenants.access.sign_in.resets import change
+from apps.tenants.access.people.principal import acting, acting_as
+from apps.tenants.access.sign_in.resets import setting
 from apps.tenants.access.tasks import send_reset_letters
 from maestro.api.permissions import public_route
 from maestro.database.session import connection
@@ -80,16 +81,11 @@ class Confirm(PasswordResetConfirmView):
 
     def form_valid(self, form: Any) -> HttpResponse:
         """Set it, end what the old one opened, and write it down, together."""
-        answers: list[HttpResponse] = []
-
-        def set_it() -> Any:
-            answers.append(super(Confirm, self).form_valid(form))
-            person: Any = self.user
-            self.request.user = person
-            return person
-
-        change(set_it, by=self.request, told="by the letter's link")
-        return answers[0]
+        person: Any = self.user
+        with setting(acting_as(person, acting(self.request)), told="by the letter's link") as done:
+            answer = super().form_valid(form)
+            done.person = person
+        return answer
 
 
 @public_route("says that the password was set")

@@ -19,6 +19,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.generic import View
 from qrcode.image.svg import SvgPathFillImage
 
+from apps.tenants.access.people.principal import acting
 from apps.tenants.access.sign_in import factor_acts, second_factor
 from maestro.admin.sites import MaestroSite, operator_site
 from maestro.errors import TooMany
@@ -70,7 +71,7 @@ class Enter(Page):
         person: Any = request.user
         problem, how = "", None
         try:
-            how = factor_acts.show(request, code_of(request), timezone.now())
+            how = factor_acts.show(person, code_of(request), by=acting(request), at=timezone.now())
         except TooMany as refusal:
             problem = f"Too many wrong codes. Try again in {refusal.retry_after // 60 + 1} minutes."
         if how is None:
@@ -102,7 +103,7 @@ class Manage(Page):
         action = request.POST.get("action", "")
         if action in {"begin", "confirm"} and not has_factor:
             return self.begin(person) if action == "begin" else self.confirm(request, person)
-        if action in {"renew", "remove"} and has_factor:
+        if action in set(factor_acts.Change) and has_factor:
             return self.change(request, person, action)
         return self.to("second_factor")
 
@@ -120,7 +121,7 @@ class Manage(Page):
 
     def confirm(self, request: HttpRequest, person: Any) -> HttpResponse:
         """Take the first code and show the recovery codes, once. Programs that hold tokens have to sign in anew."""
-        codes = factor_acts.set_up(request, code_of(request), timezone.now())
+        codes = factor_acts.set_up(person, code_of(request), by=acting(request), at=timezone.now())
         if codes is None:
             secret = second_factor.waiting_secret(person)
             return self.secret_page(person, secret, WRONG) if secret else self.to("second_factor")
@@ -129,9 +130,9 @@ class Manage(Page):
 
     def change(self, request: HttpRequest, person: Any, action: str) -> HttpResponse:
         """Make new recovery codes, or end the second factor: both ask for a code."""
-        do = factor_acts.renew if action == "renew" else factor_acts.remove
+        what = factor_acts.Change(action)
         try:
-            codes = do(request, code_of(request), timezone.now())
+            codes = factor_acts.change(what, person, code_of(request), by=acting(request), at=timezone.now())
         except TooMany:
             codes = None
         if codes is None:

@@ -8,6 +8,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from apps.tenants.access.models import RefreshToken
+from apps.tenants.access.people.principal import acting
 from apps.tenants.access.people.sessions import handle, sessions_of, sign_out
 from maestro.admin.sites import MaestroSite
 from maestro.database.base import PUBLIC
@@ -30,7 +31,7 @@ def page_of(site: MaestroSite) -> Callable[[HttpRequest], HttpResponse]:
     def sign_ins(request: HttpRequest) -> HttpResponse:
         if request.method == "POST":
             current, wanted = request.session.session_key, request.POST.get("end", "")
-            sign_out(request, request.user, wanted, but=current, at=timezone.now())
+            sign_out(acting(request), request.user, wanted, but=current, at=timezone.now())
             return HttpResponseRedirect(reverse("admin:sign_ins", current_app=site.name))
         current, found = request.session.session_key, sessions_of(request.user, timezone.now())
         browsers = [

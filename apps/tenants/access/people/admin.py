@@ -52,6 +52,26 @@ class ByProject(ModelAdmin):
         return super().has_module_permission(request) or self.holds(request, "viewer", None)
 
 
+class RuledByProject(ByProject):
+    """Rules of the tenant, which its admins change, and of projects, which theirs change."""
+
+    def rules_all(self, request: HttpRequest) -> bool:
+        """Say whether somebody rules the whole tenant in this."""
+        raise NotImplementedError
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """Only who rules all, or a project."""
+        return self.rules_all(request) or self.holds(request, "admin", None)
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Only who rules all, or its project."""
+        return self.rules_all(request) or self.holds(request, "admin", obj)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Only who rules all, or its project; many at once, only who rules all."""
+        return self.rules_all(request) or (obj is not None and self.holds(request, "admin", obj))
+
+
 class ChangedByProject(ByProject):
     """Rows of projects that the project's contributors may change."""
 

@@ -10,21 +10,20 @@ from typing import Any
 
 from django.contrib.auth.models import Group, User
 from django.db import transaction
-from django.http import HttpRequest
 
 from apps.tenants.access.actions import Act
 from apps.tenants.access.audit.recording import record
 from apps.tenants.access.models import OidcLink, OidcProvider, role_of_person
 from maestro.oidc import BadToken
-from maestro.principals import RANK, ROLES
+from maestro.principals import RANK, ROLES, Actor
 
 UNSAFE = re.compile(r"[^\w.@+-]")
 
 
-def enter(request: HttpRequest, provider: OidcProvider, claims: dict[str, Any]) -> User:
+def enter(provider: OidcProvider, claims: dict[str, Any], by: Actor) -> User:
     """Find, join or make the person, and bring their role up to date. Raises BadToken."""
     with transaction.atomic():
-        person = linked(claims) or joined(request, provider, claims) or made(request, provider, claims)
+        person = linked(claims) or joined(provider, claims, by) or made(provider, claims, by)
         if not person.is_active:
             raise BadToken("this person is not active")
         role = settle_role(person, provider, claims)
@@ -32,7 +31,7 @@ def enter(request: HttpRequest, provider: OidcProvider, claims: dict[str, Any]) 
         if is_let_in:
             person.is_staff = True
             person.save(update_fields=["is_staff"])
-            record(request, Act.PERSON_SIGN_IN, subject=person, after={"provider": provider.slug, "role": role})
+            record(by, Act.PERSON_SIGN_IN, subject=person, after={"provider": provider.slug, "role": role})
     if not is_let_in:
         raise BadToken("no group of this person has a role here")
     return person
@@ -44,7 +43,7 @@ def linked(claims: dict[str, Any]) -> User | None:
     return link.user if link else None
 
 
-def joined(request: HttpRequest, provider: OidcProvider, claims: dict[str, Any]) -> User | None:
+def joined(provider: OidcProvider, claims: dict[str, Any], by: Actor) -> User | None:
     """Join a person by e-mail, where that is allowed and safe."""
     email = claims.get("email")
     if (
@@ -57,10 +56,10 @@ def joined(request: HttpRequest, provider: OidcProvider, claims: dict[str, Any])
     found = list(User.objects.filter(email__iexact=email, is_active=True)[:2])
     if len(found) != 1 or found[0].is_superuser or found[0].oidc_links.exists():
         return None
-    return link(request, found[0], claims)
+    return link(found[0], claims, by)
 
 
-def made(request: HttpRequest, provider: OidcProvider, claims: dict[str, Any]) -> User:
+def made(provider: OidcProvider, claims: dict[str, Any], by: Actor) -> User:
     """Make a person. Raises BadToken where people are not made at sign-in."""
     if not provider.makes_people:
         raise BadToken("this person is not known here")
@@ -72,7 +71,7 @@ def made(request: HttpRequest, provider: OidcProvider, claims: dict[str, Any]) -
     )
     person.set_unusable_password()
     person.save()
-    return link(request, person, claims)
+    return link(person, claims, by)
 
 
 def free_name(claims: dict[str, Any]) -> str:
@@ -84,10 +83,10 @@ def free_name(claims: dict[str, Any]) -> str:
     return f"{wished[:100] or 'person'}-{digest}"
 
 
-def link(request: HttpRequest, person: User, claims: dict[str, Any]) -> User:
+def link(person: User, claims: dict[str, Any], by: Actor) -> User:
     """Join a person to (iss, sub)."""
     OidcLink.objects.create(user=person, issuer=claims["iss"], subject=claims["sub"])
-    record(request, Act.PERSON_LINK, subject=person, after={"issuer": claims["iss"], "subject": claims["sub"]})
+    record(by, Act.PERSON_LINK, subject=person, after={"issuer": claims["iss"], "subject": claims["sub"]})
     return person
 
 

@@ -29,7 +29,11 @@ IN_PUBLIC = ASK.format(projects="ARRAY[]::uuid[]", roles="ARRAY[]::text[]")
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """A person's confirmed authenticator and whether one is demanded, their roles, and what their groups permit."""
+    """A person's confirmed authenticator and whether one is demanded, their roles, and what their groups permit.
+
+    It is not who acts, but the one row that a page's request reads: a Principal is made of its roles, the second factor
+    and Django's permissions of the rest.
+    """
 
     authenticator: int | None
     is_factor_required: bool

@@ -11,10 +11,10 @@ from django.contrib.auth.models import User
 from django.db import connection, transaction
 
 from apps.tenants.access.actions import Act
-from apps.tenants.access.audit.recording import By, record
+from apps.tenants.access.audit.recording import record
 from apps.tenants.access.models import ApiKey, ProjectRole
 from maestro.errors import Forbidden, NotFound
-from maestro.principals import RANK, Principal
+from maestro.principals import RANK, Actor, Principal
 
 MOST_CHOICES = 2_000
 
@@ -45,11 +45,12 @@ def person_named(username: str) -> User:
     return person
 
 
-def grant(by: By, giver: Principal, username: str, *, project: uuid.UUID, role: str) -> tuple[ProjectRole, bool]:
+def grant(by: Actor, username: str, *, project: uuid.UUID, role: str) -> tuple[ProjectRole, bool]:
     """Give a person a role in a project, and the way to the pages. Says whether it is new.
 
     Raises NotFound, or Forbidden for a role beyond the giver's own there, and for a CI job, which gives none.
     """
+    giver = by.who
     if giver.kind == "job":
         raise Forbidden("a CI job gives no roles")
     if not giver.has_role(role, project):
@@ -68,13 +69,13 @@ def grant(by: By, giver: Principal, username: str, *, project: uuid.UUID, role: 
     return row, is_new
 
 
-def withdraw(by: By, giver: Principal, username: str, *, project: uuid.UUID) -> None:
+def withdraw(by: Actor, username: str, *, project: uuid.UUID) -> None:
     """Take a person's role in a project back. Raises NotFound if they have none, Forbidden for one above the giver."""
     with transaction.atomic():
         row = ProjectRole.objects.select_for_update().filter(user__username=username, project_id=project).first()
         if row is None:
             raise NotFound("this person has no role in this project")
-        if giver.kind == "job" or not giver.has_role(row.role, project):
+        if by.who.kind == "job" or not by.who.has_role(row.role, project):
             raise Forbidden("you can't take back a role that you do not have yourself")
         record(by, Act.PROJECT_ROLE_WITHDRAW, subject=row, before=told(row))
         row.delete()
@@ -85,7 +86,9 @@ def told(row: ProjectRole) -> dict[str, str]:
     return {"username": row.user.get_username(), "project": str(row.project_id), "role": row.role}
 
 
-def write_down(by: By, *, given: Iterable[ProjectRole], changed: Iterable[ProjectRole], taken: Iterable[Any]) -> None:
+def write_down(
+    by: Actor, *, given: Iterable[ProjectRole], changed: Iterable[ProjectRole], taken: Iterable[Any]
+) -> None:
     """Write down what a form did to the roles of a person, in its own transaction."""
     for row in given:
         record(by, Act.PROJECT_ROLE_GRANT, subject=row, after=told(row))

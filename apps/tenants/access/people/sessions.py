@@ -9,11 +9,12 @@ from django.db import transaction
 from django.db.models import QuerySet
 
 from apps.tenants.access.actions import Act
-from apps.tenants.access.audit.recording import By, record
+from apps.tenants.access.audit.recording import record
 from apps.tenants.access.factors.models import Session
 from apps.tenants.access.models import RefreshToken
 from maestro.database.base import PUBLIC
 from maestro.database.session import connection
+from maestro.principals import Actor
 
 
 def handle(session_key: str) -> str:
@@ -39,7 +40,7 @@ def end_programs(person: Any, at: datetime, family: uuid.UUID | None = None) -> 
     return (live if family is None else live.filter(family=family)).update(revoked_at=at)
 
 
-def sign_out(by: By, person: Any, wanted: str, *, but: str | None, at: datetime) -> int:
+def sign_out(by: Actor, person: Any, wanted: str, *, but: str | None, at: datetime) -> int:
     """End one browser or program of a person by its handle, or with `all` everything but one session; write it down."""
     with transaction.atomic():
         if wanted == "all":

@@ -18,6 +18,7 @@ from mozilla_django_oidc.auth import OIDCAuthenticationBackend
 from apps.tenants.access.models import OidcProvider
 from apps.tenants.access.people import from_claims
 from apps.tenants.access.people.known import KnownPermissions
+from apps.tenants.access.people.principal import acting
 from apps.tenants.access.sign_in.sealing import unseal
 from maestro.egress import fetch
 from maestro.errors import Invalid
@@ -121,7 +122,8 @@ class OidcBackend(KnownPermissions, OIDCAuthenticationBackend):
 
     def get_or_create_user(self, access_token: str, id_token: str, payload: dict[str, Any]) -> User:
         """Find or make the person."""
-        return from_claims.enter(self.request, self.provider, self.get_userinfo(access_token, id_token, payload))
+        claims = self.get_userinfo(access_token, id_token, payload)
+        return from_claims.enter(self.provider, claims, acting(self.request))
 
 
 def read_object(body: bytes) -> dict[str, Any]:

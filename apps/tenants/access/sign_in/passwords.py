@@ -10,12 +10,13 @@ from django.db import transaction
 from django.http import HttpRequest
 
 from apps.tenants.access.actions import Act
-from apps.tenants.access.audit.recording import Actor, record
+from apps.tenants.access.audit.recording import record
 from apps.tenants.access.people.known import KnownPermissions, known
 from maestro.database.session import connection
 from maestro.errors import TooMany
 from maestro.http.addresses import client_address, group_of
 from maestro.http.throttling import limiter
+from maestro.principals import NOBODY, Actor
 
 LOCK_SECONDS = 900
 TRIES_PAIR, TRIES_ADDRESS, TRIES_ACCOUNT = 5, 50, 100
@@ -78,7 +79,7 @@ def note(request: HttpRequest | None, action: Act, username: str) -> None:
     """Write a sign-in, or a lock-out, into the log."""
     if request is None:
         return
-    who = Actor(f"person:{username}", "", client_address(request), getattr(request, "request_id", ""))
+    who = Actor(f"person:{username}", "", client_address(request), getattr(request, "request_id", ""), NOBODY)
     with transaction.atomic():
         record(who, action, object_type="User", object_id=username)
 

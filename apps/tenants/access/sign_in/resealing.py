@@ -4,16 +4,19 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
+from django.apps import apps
+from django.conf import settings
 from django.db import models, transaction
 
 from apps.tenants.access.actions import Act
-from apps.tenants.access.audit.recording import By, record
+from apps.tenants.access.audit.recording import record
 from apps.tenants.access.factors.models import Authenticator, RecoveryCode
-from apps.tenants.access.models import ApiKey, OidcProvider
+from apps.tenants.access.models import ApiKey
 from apps.tenants.access.sign_in.sealing import reseal
 from maestro.database.base import PUBLIC
 from maestro.database.session import connection
 from maestro.errors import Unavailable
+from maestro.principals import Actor
 
 BATCH = 200
 
@@ -34,11 +37,15 @@ class Resealed:
 
 
 def holders() -> list[type[models.Model]]:
-    """List whose rows hold a sealed secret here; operators have no identity providers."""
-    return [Authenticator] if connection.schema_name == PUBLIC else [Authenticator, OidcProvider]
+    """List whose rows hold a sealed secret here: of every room; operators have their second factors only."""
+    if connection.schema_name == PUBLIC:
+        return [Authenticator]
+    labels = [label.rpartition(".")[2] for label in settings.TENANT_APPS]
+    models_here = [model for label in labels for model in apps.get_app_config(label).get_models()]
+    return [model for model in models_here if any(f.name == "sealed_secret" for f in model._meta.concrete_fields)]
 
 
-def reseal_all(by: By, at: datetime, *, dry_run: bool) -> Resealed:
+def reseal_all(by: Actor, at: datetime, *, dry_run: bool) -> Resealed:
     """Move every sealed secret of the schema where this stands, some at a time, each time with an event."""
     done = Resealed(codes_waiting=RecoveryCode.objects.waiting_for_old_pepper().count())
     if connection.schema_name != PUBLIC:

@@ -3,7 +3,9 @@
 The page answers alike and does the same work for every address; whether somebody has it is found out by a worker.
 """
 
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 from django.conf import settings
@@ -14,13 +16,14 @@ from django.db import transaction
 from django.utils import timezone
 
 from apps.tenants.access.actions import Act
-from apps.tenants.access.audit.recording import By, record
+from apps.tenants.access.audit.recording import record
 from apps.tenants.access.models import AuditEvent, RefreshToken
 from apps.tenants.routing import this_tenant
 from maestro.database.base import PUBLIC
 from maestro.database.session import connection
 from maestro.errors import TooMany
 from maestro.http.throttling import limiter
+from maestro.principals import Actor
 
 MAILS_AN_HOUR = 3
 TITLE = "A new password for {name}"
@@ -71,15 +74,23 @@ def end_all(person: User) -> None:
     RefreshToken.objects.filter(user=person, revoked_at=None).update(revoked_at=timezone.now())
 
 
-def change(set_it: Callable[[], User | None], *, by: By, told: str = "") -> None:
-    """Have a new password set, end what the old one opened, and write it down, together.
+@dataclass
+class Setting:
+    """A password that is being set: whose, once it was accepted."""
 
-    `set_it` sets it and says whose it is; None if it was refused. Without `told` who sets it writes the event.
+    person: User | None = None
+
+
+@contextmanager
+def setting(by: Actor, *, told: str = "") -> Iterator[Setting]:
+    """Set a password in this block: what the old one opened ends, and it is written down, all together.
+
+    The block says whose it is; nobody's if it was refused. Without `told` who sets it writes the event.
     """
     with transaction.atomic():
-        person = set_it()
-        if person is None:
-            return
-        end_all(person)
-        if told:
-            record(by, Act.PERSON_NEW_PASSWORD, subject=person, after={"told": told})
+        done = Setting()
+        yield done
+        if done.person is not None:
+            end_all(done.person)
+            if told:
+                record(by, Act.PERSON_NEW_PASSWORD, subject=done.person, after={"told": told})

@@ -24,8 +24,9 @@ from apps.tenants.access.sign_in.passwords import LOCK_SECONDS
 from apps.tenants.access.sign_in.sealing import seal, unseal
 from maestro import peppers
 from maestro.database.session import connection
-from maestro.http.addresses import client_address, group_of
+from maestro.http.addresses import group_of
 from maestro.http.throttling import limiter
+from maestro.principals import Actor
 
 STEP_SECONDS, TOLERANCE, SECRET_BYTES = 30, 1, 20
 CODES, CODE_BYTES = 10, 6
@@ -119,9 +120,9 @@ def step_of(found: Authenticator, code: str, at: datetime) -> int | None:
     return matching
 
 
-def check(request: HttpRequest | None, person: User, code: str, at: datetime) -> str | None:
+def check(person: User, code: str, *, by: Actor, at: datetime) -> str | None:
     """Take a code at sign-in. Returns what it was, "app" or "recovery", or None. Raises TooMany while locked."""
-    tries = counters(request, person)
+    tries = counters(by, person)
     for name, limit in tries:
         limiter.check(name, limit, seconds=LOCK_SECONDS)
     found = Authenticator.objects.filter(user=person).exclude(confirmed_at=None).first()
@@ -139,9 +140,9 @@ def check(request: HttpRequest | None, person: User, code: str, at: datetime) ->
     return how
 
 
-def counters(request: HttpRequest | None, person: User) -> list[tuple[str, int]]:
+def counters(by: Actor, person: User) -> list[tuple[str, int]]:
     """Name what a wrong code counts for. Apart from passwords, whose right answer begins their count anew."""
-    where = group_of(client_address(request)) if request is not None else "no request"
+    where = group_of(by.address) if by.address else "no request"
     schema = connection.schema_name
     return [(f"{schema}:code:{person.pk}@{where}", TRIES_PAIR), (f"{schema}:code:{person.pk}@", TRIES_ACCOUNT)]
 

@@ -16,6 +16,7 @@ from apps.tenants.access.models import AuditEvent
 from apps.tenants.models import Action, Tenant
 from apps.tracking.models import Project
 from maestro.database.session import connection
+from maestro.principals import Actor
 
 AUDIT = "/api/v1/audit/"
 Door = Callable[..., Client]
@@ -36,21 +37,23 @@ MANY = """INSERT INTO access_auditevent (id, at, action, actor, role, object_typ
 
 def test_an_event_outside_a_transaction_is_refused(committed: Tenant) -> None:
     with pytest.raises(RuntimeError, match="outside the transaction"):
-        record("operator", Thing.CHANGE)
+        record(Actor("operator"), Thing.CHANGE)
     assert not AuditEvent.objects.filter(action="thing.change").exists()
 
 
 def test_an_event_falls_with_its_change(committed: Tenant) -> None:
     with transaction.atomic():
         Project.objects.create(slug="x", name="x")
-        record("operator", Thing.MAKE)
+        record(Actor("operator"), Thing.MAKE)
         transaction.set_rollback(True)
     assert not AuditEvent.objects.filter(action="thing.make").exists()
     assert not Project.objects.filter(slug="x").exists()
 
 
 def test_secrets_are_not_recorded(acme: Tenant) -> None:
-    event = record("operator", Thing.CHANGE, after={"client_secret": "s3", "deep": [{"Password": "p", "name": "n"}]})
+    event = record(
+        Actor("operator"), Thing.CHANGE, after={"client_secret": "s3", "deep": [{"Password": "p", "name": "n"}]}
+    )
     assert event.after == {"client_secret": MASK, "deep": [{"Password": MASK, "name": "n"}]}
 
 
@@ -68,8 +71,8 @@ def test_an_admins_change_in_a_page_is_recorded(acme: Tenant) -> None:
 
 
 def test_the_log_is_searched(acme: Tenant, api: Door) -> None:
-    record("operator", Thing.MAKE, object_type="Thing", object_id="1")
-    record("task:x", Thing.BREAK, object_type="Thing", object_id="2")
+    record(Actor("operator"), Thing.MAKE, object_type="Thing", object_id="1")
+    record(Actor("task:x"), Thing.BREAK, object_type="Thing", object_id="2")
     admin = api(acme, "admin")
     assert [e["actor"] for e in admin.get(AUDIT, {"object_type": "Thing"}).json()["results"]] == ["task:x", "operator"]
     assert [e["action"] for e in admin.get(AUDIT, {"actor": "operator", "object_id": "1"}).json()["results"]] == [
@@ -88,7 +91,7 @@ def test_a_bad_search_is_400(acme: Tenant, api: Door, query: str) -> None:
 
 def test_the_export_is_whole_in_parts(acme: Tenant, api: Door) -> None:
     for number in range(7):
-        record("operator", Thing.MAKE, object_id=number)
+        record(Actor("operator"), Thing.MAKE, object_id=number)
     admin, url, seen = api(acme, "admin"), f"{AUDIT}export/?action=thing.make&limit=3", []
     while url:
         answer = admin.get(url)
@@ -129,7 +132,7 @@ def test_only_admins_read_the_log(acme: Tenant, api: Door, role: str) -> None:
 
 def test_the_other_tenants_events_are_not_there(acme: Tenant, globex: Tenant, api: Any) -> None:
     with tenant_context(acme):
-        record("operator", Thing.MAKE)
+        record(Actor("operator"), Thing.MAKE)
     listed = api(acme, "admin").get(AUDIT).json()["results"]
     mine = api(globex, "admin").get(AUDIT).json()["results"]
     assert [e["actor"] for e in listed] == ["operator"]

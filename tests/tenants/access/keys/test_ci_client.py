@@ -36,10 +36,10 @@ def run(*arguments: str, folder: Path, **variables: str) -> subprocess.Completed
 
 
 def test_a_gitlab_job_logs_in_and_is_known(
-    server: WebServer, committed: Tenant, trusted: TrustedPublisher, issuer: Issuer, tmp_path: Path
+    server: WebServer, committed: Tenant, trusted: TrustedPublisher, ci_issuer: Issuer, tmp_path: Path
 ) -> None:
     place = {"MAESTRO_URL": server.url, "MAESTRO_TENANT": committed.slug}
-    token = issuer.token(**JOB, aud=trusted.audience)
+    token = ci_issuer.token(**JOB, aud=trusted.audience)
     done = run(*LOGIN, "--output", "json", folder=tmp_path, **place, MAESTRO_ID_TOKEN=token)
     assert done.returncode == 0, done.stderr
     assert orjson.loads(done.stdout)["project"] == str(trusted.project_id)
@@ -63,14 +63,14 @@ def test_a_gitlab_job_logs_in_and_is_known(
 
 
 def test_a_github_job_asks_for_its_token_by_itself(
-    server: WebServer, committed: Tenant, trusted: TrustedPublisher, issuer: Issuer, tmp_path: Path
+    server: WebServer, committed: Tenant, trusted: TrustedPublisher, ci_issuer: Issuer, tmp_path: Path
 ) -> None:
     asked: list[Any] = []
 
     class Actions(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             asked.append((self.path, self.headers["Authorization"]))
-            body = orjson.dumps({"value": issuer.token(**JOB, aud=trusted.audience)})
+            body = orjson.dumps({"value": ci_issuer.token(**JOB, aud=trusted.audience)})
             self.send_response(200)
             self.end_headers()
             self.wfile.write(body)

@@ -13,7 +13,25 @@ from tests.patience import START_SECONDS
 from tests.playing import ADMITTED, CLIENT, Answer, Play, as_json, playing
 
 LOGIN = ("login", "--file", "maestro.env")
-STANDARD = frozenset({"argparse", "json", "os", "random", "re", "shlex", "sys", "time", "urllib"})
+STANDARD = frozenset(
+    [
+        "argparse",
+        "base64",
+        "hashlib",
+        "json",
+        "math",
+        "os",
+        "random",
+        "re",
+        "shlex",
+        "shutil",
+        "subprocess",
+        "sys",
+        "tempfile",
+        "time",
+        "urllib",
+    ]
+)
 
 
 def run(*arguments: str, folder: Path, **variables: str) -> subprocess.CompletedProcess[str]:

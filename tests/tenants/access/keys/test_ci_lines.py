@@ -143,16 +143,16 @@ def shown(log: str, key: str) -> list[str]:
 
 @each_shell
 def test_the_documented_lines_let_a_job_in_and_show_its_key_to_nobody(
-    kind: str, shell: tuple[str, ...], server: WebServer, committed: Tenant, api: Any, issuer: Issuer, tmp_path: Path
+    kind: str, shell: tuple[str, ...], server: WebServer, committed: Tenant, api: Any, ci_issuer: Issuer, tmp_path: Path
 ) -> None:
     project = Project.objects.create(slug="churn", name="Churn")
-    wish = {"name": "main", "kind": kind, "issuer": issuer.url, "claims": FORGES[kind], "project": "churn"}
+    wish = {"name": "main", "kind": kind, "issuer": ci_issuer.url, "claims": FORGES[kind], "project": "churn"}
     made = api(committed, "admin").post("/api/v1/publishers/", wish, content_type="application/json").json()
     ours = block(kind).replace("https://maestro.example.org", f"http://{committed.slug}.localhost")
     ours = ours.replace("acme", committed.slug)
     assert made["snippet"] == ours
     said = {"sub": "repo:a/b"} | FORGES[kind] | MORE.get(kind, {})
-    token = issuer.token(**said, aud=made["audience"])
+    token = ci_issuer.token(**said, aud=made["audience"])
     done = job(kind, shell, ours, tmp_path, token, MAESTRO_URL=server.url)
     assert done.returncode == 0, done.stdout
     key = (tmp_path / "maestro.env.key").read_text().strip()

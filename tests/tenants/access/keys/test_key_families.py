@@ -20,6 +20,7 @@ from apps.tenants.access.models import ApiKey, AuditEvent
 from apps.tenants.models import Tenant
 from apps.tracking.models import Project
 from maestro.errors import Conflict, Unauthenticated
+from maestro.principals import Actor
 
 KEYS, WHOAMI = "/api/v1/keys/", "/api/v1/auth/whoami/"
 Door = Callable[..., Client]
@@ -132,7 +133,7 @@ def test_who_was_ended_a_moment_ago_makes_no_key(acme: Tenant, key_for: Callable
     ApiKey.objects.filter(pk=remembered.id).update(revoked_at=timezone.now())
     before = ApiKey.objects.count()
     with pytest.raises(Unauthenticated):
-        keyring.issue("test", remembered, keyring.Wish("late", "viewer"), timezone.now())
+        keyring.issue(Actor("test", who=remembered), keyring.Wish("late", "viewer"), timezone.now())
     assert ApiKey.objects.count() == before
 
 
@@ -140,11 +141,11 @@ def test_a_closed_person_makes_no_key(acme: Tenant) -> None:
     ada = User.objects.create_user("ada", is_staff=True)
     ada.groups.add(Group.objects.get(name="admin"))
     known = principal_for(tokens.issue(ada, timezone.now()).access)
-    made, _ = keyring.issue("test", known, keyring.Wish("hers", "viewer"), timezone.now())
+    made, _ = keyring.issue(Actor("test", who=known), keyring.Wish("hers", "viewer"), timezone.now())
     assert made.person_id == ada.pk
     User.objects.filter(pk=ada.pk).update(is_active=False)
     with pytest.raises(Unauthenticated):
-        keyring.issue("test", known, keyring.Wish("late", "viewer"), timezone.now())
+        keyring.issue(Actor("test", who=known), keyring.Wish("late", "viewer"), timezone.now())
 
 
 def test_a_family_that_grows_while_it_is_ended_ends_all_the_same(committed: Tenant, key_for: Any) -> None:
@@ -155,8 +156,8 @@ def test_a_family_that_grows_while_it_is_ended_ends_all_the_same(committed: Tena
         with tenant_context(committed):
             everybody.wait(timeout=20)
             try:
-                keyring.issue("test", first, keyring.Wish(f"child-{number}", "viewer"), timezone.now())
-                keyring.rotate("test", first, "self", days=9, overlap_hours=1, at=timezone.now())
+                keyring.issue(Actor("test", who=first), keyring.Wish(f"child-{number}", "viewer"), timezone.now())
+                keyring.rotate(Actor("test", who=first), "self", days=9, overlap_hours=1, at=timezone.now())
             except (Unauthenticated, Conflict):
                 pass
         connections.close_all()
@@ -164,7 +165,7 @@ def test_a_family_that_grows_while_it_is_ended_ends_all_the_same(committed: Tena
     def stop() -> None:
         with tenant_context(committed):
             everybody.wait(timeout=20)
-            keyring.revoke("test", ApiKey.objects.get(pk=first.id), timezone.now())
+            keyring.revoke(Actor("test"), ApiKey.objects.get(pk=first.id), timezone.now())
         connections.close_all()
 
     threads = [threading.Thread(target=make, args=(number,)) for number in range(8)] + [threading.Thread(target=stop)]

@@ -18,6 +18,7 @@ from apps.tenants.access.models import AuditEvent, RefreshToken
 from apps.tenants.access.sign_in import second_factor
 from apps.tenants.models import Tenant
 from maestro.http.throttling import limiter
+from maestro.principals import Actor
 
 PASSWORD, TOKEN = "a long enough password", "/api/v1/auth/token/"
 PAGE, ENTER, LOGIN = "/admin/second-factor/", "/admin/second-factor/enter/", "/admin/login/"
@@ -121,7 +122,7 @@ def test_what_is_no_code_is_refused(acme: Tenant, code: str) -> None:
     ada, client = person(), browser()
     sign_in(client)
     set_up(client)
-    assert second_factor.check(None, ada, code, timezone.now()) is None
+    assert second_factor.check(ada, code, by=Actor("test"), at=timezone.now()) is None
 
 
 def test_a_recovery_code_works_once_without_dash_or_case(acme: Tenant) -> None:
@@ -136,7 +137,7 @@ def test_a_recovery_code_works_once_without_dash_or_case(acme: Tenant) -> None:
     stored = {bytes(digest) for digest in RecoveryCode.objects.values_list("digest", flat=True)}
     assert codes[1].encode() not in stored
     stranger = person("eve")
-    assert second_factor.check(None, stranger, codes[1], timezone.now()) is None
+    assert second_factor.check(stranger, codes[1], by=Actor("test"), at=timezone.now()) is None
 
 
 def test_a_demanded_factor_is_set_up_before_anything_else(acme: Tenant) -> None:
@@ -168,7 +169,7 @@ def test_turning_it_off_and_new_recovery_codes_ask_for_a_code(acme: Tenant) -> N
     assert Authenticator.objects.filter(user=ada).exists()
     renewed = client.post(PAGE, {"action": "renew", "code": codes[0]}).content.decode()
     assert codes[1] not in renewed
-    assert second_factor.check(None, ada, codes[1], timezone.now()) is None
+    assert second_factor.check(ada, codes[1], by=Actor("test"), at=timezone.now()) is None
     assert client.post(PAGE, {"action": "begin"}).status_code == 302
     assert client.post(PAGE, {"action": "remove", "code": code_of(secret, 1)}).status_code == 302
     assert not Authenticator.objects.filter(user=ada).exists()

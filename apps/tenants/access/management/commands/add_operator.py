@@ -10,6 +10,7 @@ from apps.tenants.management.asking import operator
 from maestro.commands import MaestroCommand
 from maestro.database.session import connection
 from maestro.errors import Invalid
+from maestro.principals import Actor
 
 PASSWORD_BYTES = 12
 
@@ -34,5 +35,5 @@ class Command(MaestroCommand):
             raise Invalid("username must have 1 to 150 characters", "bad_username")
         connection.set_schema_to_public()
         password = secrets.token_urlsafe(PASSWORD_BYTES)
-        created = add_operator(username, password=password, by=f"operator:{operator()}")
+        created = add_operator(username, password=password, by=Actor(f"operator:{operator()}"))
         return {"username": username, "password": password, "created": created}

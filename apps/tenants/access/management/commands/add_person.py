@@ -9,7 +9,7 @@ from django_tenants.utils import tenant_context
 from apps.tenants import provisioning
 from apps.tenants.access.accounts import add_person
 from maestro.commands import MaestroCommand
-from maestro.principals import ROLES
+from maestro.principals import ROLES, Actor
 
 
 class Command(MaestroCommand):
@@ -35,5 +35,5 @@ class Command(MaestroCommand):
         found = provisioning.fetch(tenant)
         password = secrets.token_urlsafe(12)
         with tenant_context(found):
-            created = add_person(username, password=password, role=role, project=project, by="operator")
+            created = add_person(username, password=password, role=role, project=project, by=Actor("operator"))
         return {"username": username, "password": password, "role": role, "created": created}

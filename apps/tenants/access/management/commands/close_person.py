@@ -11,6 +11,7 @@ from apps.tenants import provisioning
 from apps.tenants.access.closing import close, heir_named, named
 from apps.tenants.management.asking import CONFIRM_HELP, confirmed, operator
 from maestro.commands import MaestroCommand
+from maestro.principals import Actor
 
 
 class Command(MaestroCommand):
@@ -40,5 +41,5 @@ class Command(MaestroCommand):
             person = named(username)
             heir = heir_named(hand_over_to, person) if hand_over_to else None
             confirmed(tenant, f"close the account of {username} in {tenant}", yes=yes)
-            ended = close(f"operator:{operator()}", person, at=timezone.now(), heir=heir)
+            ended = close(Actor(f"operator:{operator()}"), person, at=timezone.now(), heir=heir)
         return {"username": username, **asdict(ended)}

@@ -11,6 +11,7 @@ from apps.tenants.access import erasing
 from apps.tenants.access.closing import heir_named, named
 from apps.tenants.management.asking import CONFIRM_HELP, confirmed, operator
 from maestro.commands import MaestroCommand
+from maestro.principals import Actor
 
 
 class Command(MaestroCommand):
@@ -45,5 +46,5 @@ class Command(MaestroCommand):
             if not execute:
                 return {"username": username, "erased": False, "rows": erasing.traces_of(person)}
             confirmed(tenant, f"erase {username} from {tenant}, for good", yes=yes)
-            done = erasing.erase(person, f"operator:{operator()}", timezone.now(), heir)
+            done = erasing.erase(person, Actor(f"operator:{operator()}"), timezone.now(), heir)
             return {"username": username, "erased": True} | done

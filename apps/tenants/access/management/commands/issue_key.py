@@ -11,7 +11,7 @@ from apps.tenants.access.keys import keyring
 from apps.tenants.access.models import ApiKey
 from apps.tenants.access.models.keys import DEFAULT_DAYS, MOST_DAYS
 from maestro.commands import MaestroCommand
-from maestro.principals import ROLES
+from maestro.principals import ROLES, Actor
 
 
 class Command(MaestroCommand):
@@ -39,5 +39,5 @@ class Command(MaestroCommand):
         with tenant_context(found):
             project_id = ApiKey.objects.project_id_of(project) if project else None
             wish = keyring.Wish(name, role, days, project_id)
-            key, text = keyring.issue_by_operator(wish, slug=found.slug, by="operator", at=timezone.now())
+            key, text = keyring.issue_by_operator(wish, slug=found.slug, by=Actor("operator"), at=timezone.now())
         return {"key": text, "id": key.pk, "role": role, "expires_at": key.expires_at.isoformat()}

@@ -13,6 +13,7 @@ from apps.tenants.models import Tenant
 from maestro.commands import MaestroCommand
 from maestro.database.base import PUBLIC
 from maestro.errors import Unavailable
+from maestro.principals import Actor
 
 
 class Command(MaestroCommand):
@@ -33,7 +34,7 @@ class Command(MaestroCommand):
 
     def answer(self, *, dry_run: bool, **options: Any) -> dict[str, Any]:
         """Go through the operators' schema and every tenant. Raises Unavailable for secrets that nothing opens."""
-        by, total = f"operator:{operator()}", resealing.Resealed()
+        by, total = Actor(f"operator:{operator()}"), resealing.Resealed()
         with schema_context(PUBLIC):
             total.add(resealing.reseal_all(by, timezone.now(), dry_run=dry_run))
             tenants = list(Tenant.objects.exclude(state=Tenant.State.ERASING).order_by("slug"))

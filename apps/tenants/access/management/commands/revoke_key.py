@@ -11,6 +11,7 @@ from apps.tenants.access.keys import keyring
 from apps.tenants.access.models import ApiKey
 from maestro.commands import MaestroCommand
 from maestro.errors import NotFound
+from maestro.principals import Actor
 
 
 class Command(MaestroCommand):
@@ -35,6 +36,6 @@ class Command(MaestroCommand):
             key = ApiKey.objects.filter(pk=id[:32]).first()
             if key is None:
                 raise NotFound(f"there is no key {id!r} in {tenant}")
-            ended = keyring.revoke("operator", key, timezone.now())
+            ended = keyring.revoke(Actor("operator"), key, timezone.now())
             key.refresh_from_db()
             return {"id": key.pk, "name": key.name, "revoked_at": key.revoked_at, "ended": ended}

@@ -1,0 +1,5 @@
+"""The tracking room's admin: how teams deliver: measures, and the connections to forges that they come from."""
+
+from apps.tracking.admin.delivery import connections, team
+
+__all__ = ["connections", "team"]

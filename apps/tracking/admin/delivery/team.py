@@ -1,0 +1,179 @@
+"""The tracking room's admin: how a team delivers: measures as tiles, each with the rows behind it, on the page and as CSV."""
+
+import csv
+import io
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from itertools import groupby
+from typing import Any
+from urllib.parse import urlencode
+from uuid import UUID
+
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse
+from django.urls import reverse
+from django.utils import timezone
+
+from apps.tenants.access.people.principal import looker
+from apps.tracking.admin.run_bulk import may
+from apps.tracking.delivery import team
+from apps.tracking.delivery.catalogue import BY_KEY, DEFINITIONS, Definition
+from apps.tracking.delivery.team import Line, Period
+from apps.tracking.exports.rows import safe_cell
+from apps.tracking.models import Project
+from apps.tracking.models.measures import FEWEST, Measure
+from apps.tracking.scoping import projects_for
+from maestro.admin.sites import tenant_site
+from maestro.clock import is_uuid
+from maestro.templatetags.maestro import duration, percent, sig
+
+WEEKS, USUAL = (4, 13, 26, 52, 260), 13
+SHOWN, MOST_PROJECTS = 200, 500
+COLUMNS = ("what", "at", "value", "unit", "note")
+
+
+@dataclass(frozen=True)
+class Tile:
+    """A measure as it is shown."""
+
+    of: Definition
+    measure: Measure
+    url: str
+
+    def said(self, value: float | None) -> str:
+        """A figure of it in its unit."""
+        return worded(value, self.of.unit)
+
+    @property
+    def main(self) -> str:
+        """The figure that stands first: a share or a rate, else the median."""
+        one = self.measure
+        return self.said(one.value if one.value is not None else one.median)
+
+    @property
+    def parts(self) -> list[tuple[str, str]]:
+        """What stands beside it."""
+        one = self.measure
+        named = [("median", one.median if one.value is not None or one.low is not None else None), ("p90", one.p90)]
+        found = [(name, self.said(value)) for name, value in named if value is not None]
+        if one.low is not None or one.high is not None:
+            high = self.said(one.high) if one.high is not None else "not known yet"
+            found.append(("95 % interval of the median", f"{self.said(one.low)} to {high}"))
+        return [*found, *([("not yet known, or without", sig(one.open_n))] if one.open_n else [])]
+
+
+def worded(value: float | None, unit: str) -> str:
+    """A figure in its unit, as people read it."""
+    if value is None:
+        return "–"
+    if unit == "seconds":
+        return duration(value)
+    return percent(value) if unit == "share" else f"{sig(value)}{' a week' if unit == 'per_week' else f' {unit}'}"
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What the page's address asks for."""
+
+    project: Project | None
+    weeks: int
+    until: datetime
+    period: Period
+
+    def address(self, **changed: object) -> str:
+        """The page about something else of the same."""
+        fields: dict[str, object] = {"weeks": self.weeks, "until": self.until.date().isoformat()}
+        if self.project:
+            fields["project"] = self.project.pk
+        return f"{reverse('admin:team')}?{urlencode(fields | changed)}"
+
+
+def asked_of(request: HttpRequest) -> Asked:
+    """Read the address. Raises Http404 for a project that is not there, or out of reach."""
+    who, project = looker(request), None
+    if named := request.GET.get("project", ""):
+        project = projects_for(who).filter(pk=named).first() if is_uuid(named) else None
+        if project is None:
+            raise Http404
+    weeks = request.GET.get("weeks", "")
+    many = int(weeks) if weeks in {str(one) for one in WEEKS} else USUAL
+    until = end_of(request.GET.get("until", ""))
+    reach: list[UUID] | None = [project.pk] if project else who.projects
+    return Asked(project, many, until, Period(reach, until - timedelta(weeks=many), until))
+
+
+def end_of(text: str) -> datetime:
+    """The end of a day, UTC; of today for what is no day of ours."""
+    try:
+        day = date.fromisoformat(text)
+    except ValueError:
+        day = timezone.now().date()
+    day = min(max(day, date(2000, 1, 1)), date(2200, 1, 1))
+    return datetime.combine(day, time(), UTC) + timedelta(days=1)
+
+
+def team_page(request: HttpRequest) -> HttpResponse:
+    """Every measure of a project, or of all within reach, over some weeks; and the rows behind the one that is asked for."""
+    if not (request.user.has_perm("tracking.view_project") or looker(request).projects):
+        raise PermissionDenied
+    asked, key = asked_of(request), request.GET.get("measure", "")
+    if key and key not in BY_KEY:
+        raise Http404
+    rows = behind(asked, key) if key else None
+    if rows is not None and request.GET.get("format") == "csv":
+        return as_csv(BY_KEY[key], rows)
+    found = team.measures(asked.period)
+    tiles = [Tile(one, found[one.key].told(), asked.address(measure=one.key)) for one in DEFINITIONS]
+    context = {
+        "title": "Team",
+        "asked": asked,
+        "groups": [(name, list(some)) for name, some in groupby(tiles, key=lambda tile: tile.of.group)],
+        "is_empty": not any(measure.n for measure in found.values()),
+        "fewest": FEWEST,
+        "projects": projects_for(looker(request)).order_by("name")[:MOST_PROJECTS],
+        "weeks": WEEKS,
+        "before_url": asked.address(until=(asked.period.since - timedelta(days=1)).date().isoformat()),
+        "connections_url": reverse("admin:connections") if may(request, "admin") else "",
+        **shown(asked, key, rows),
+    }
+    return tenant_site.page(request, "admin/tracking/team.html", context)
+
+
+def behind(asked: Asked, key: str) -> list[Line] | None:
+    """The rows behind a measure; None where they would tell what single people of a small team did."""
+    if BY_KEY[key].of_people and asked.period.is_small():
+        return None
+    return team.lines(asked.period, key)
+
+
+def shown(asked: Asked, key: str, rows: list[Line] | None) -> dict[str, Any]:
+    """The rows of a measure for the template."""
+    if not key:
+        return {"definition": None}
+    unit = BY_KEY[key].unit
+    return {
+        "definition": BY_KEY[key],
+        "is_hidden": rows is None,
+        "fewest_people": team.FEWEST_PEOPLE,
+        "lines": [
+            (one, worded(one.value, "" if unit in ("share", "per_week") else unit)) for one in (rows or [])[:SHOWN]
+        ],
+        "more": max(len(rows or []) - SHOWN, 0),
+        "csv_url": asked.address(measure=key, format="csv"),
+        "close_url": asked.address(),
+    }
+
+
+def as_csv(of: Definition, rows: list[Line]) -> HttpResponse:
+    """The rows as a file for spreadsheets."""
+    out = io.StringIO()
+    writer = csv.writer(out)
+    writer.writerow(COLUMNS)
+    for one in rows:
+        writer.writerow([safe_cell(cell) for cell in (one.what, one.at.isoformat(), one.value, of.unit, one.note)])
+    answer = HttpResponse(out.getvalue(), content_type="text/csv; charset=utf-8")
+    answer["Content-Disposition"] = f'attachment; filename="{of.key}.csv"'
+    return answer
+
+
+tenant_site.add_page("team/", team_page, "team", by_project=True)

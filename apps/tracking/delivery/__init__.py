@@ -1,0 +1,1 @@
+"""The tracking room: how teams deliver: connections to forges, what these tell, and what is measured of it."""

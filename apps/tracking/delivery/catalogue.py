@@ -1,0 +1,153 @@
+"""The tracking room: which measures there are: where each comes from, what it means, and what it must not be used for."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Definition:
+    """A measure, for those who read it. `unit`: seconds, share, per_week, lines or hours."""
+
+    key: str
+    title: str
+    unit: str
+    group: str
+    means: str
+    never: str
+    of_people: bool = False  # its rows would tell what single people did
+
+
+DELIVERY, PULLS, PIPELINES, RUNS = "Delivery", "Pull requests", "Pipelines", "Experiments"
+DEFINITIONS: tuple[Definition, ...] = (
+    Definition(
+        "deployment_frequency",
+        "Deployments a week",
+        "per_week",
+        DELIVERY,
+        "Good deployments to production in a week; half of the weeks have at most the median.",
+        "As a target: it rises by cutting work into pieces that nobody needed alone.",
+    ),
+    Definition(
+        "change_lead_time",
+        "Change lead time",
+        "seconds",
+        DELIVERY,
+        "From a commit until it is first in production.",
+        "To compare teams: it depends on what a change must pass.",
+    ),
+    Definition(
+        "change_fail_rate",
+        "Change fail rate",
+        "share",
+        DELIVERY,
+        "Of the deployments that are a week old, those that a hotfix or a rollback mended within it.",
+        "Alone: who deploys nothing has none.",
+    ),
+    Definition(
+        "recovery_time",
+        "Recovery time",
+        "seconds",
+        DELIVERY,
+        "From the start of a failed deployment until the next good one. Those still open count (Kaplan–Meier).",
+        "To blame whoever deployed.",
+    ),
+    Definition(
+        "rework_rate",
+        "Rework rate",
+        "share",
+        DELIVERY,
+        "Of all good deployments, those that mend another.",
+        "As a count of mistakes: a quick rollback is good work.",
+    ),
+    Definition(
+        "pull_merge_time",
+        "Time to merge",
+        "seconds",
+        PULLS,
+        "From ready for review until merged, of pull requests of people.",
+        "To rank people or to hurry reviews.",
+        True,
+    ),
+    Definition(
+        "pull_first_review",
+        "Time to first review",
+        "seconds",
+        PULLS,
+        "From ready for review until somebody else said something; open: merged without a review.",
+        "To watch who reviews.",
+        True,
+    ),
+    Definition(
+        "pull_size",
+        "Size of a pull request",
+        "lines",
+        PULLS,
+        "Lines added and deleted in merged ones; GitLab does not tell.",
+        "As a measure of work: lines are a cost.",
+        True,
+    ),
+    Definition(
+        "pipeline_duration",
+        "Pipeline duration",
+        "seconds",
+        PIPELINES,
+        "From begin to end of pipelines that succeeded or failed.",
+        "Across projects that test different things.",
+    ),
+    Definition(
+        "pipeline_queue",
+        "Wait for a runner",
+        "seconds",
+        PIPELINES,
+        "From the moment a job was made until it began.",
+        "As the team's own doing: it is a matter of runners.",
+    ),
+    Definition(
+        "pipeline_success",
+        "Pipeline success",
+        "share",
+        PIPELINES,
+        "Of those that ended, the share that succeeded; cancelled ones are left out.",
+        "As a target: tests that find nothing always pass.",
+    ),
+    Definition(
+        "pipeline_flakiness",
+        "Flakiness",
+        "share",
+        PIPELINES,
+        "Of the commits on which a failed pipeline ran again, those on which it then passed.",
+        "Of commits that nobody tried twice: they are not in it.",
+    ),
+    Definition(
+        "run_success",
+        "Run success",
+        "share",
+        RUNS,
+        "Of runs that finished, failed or were lost, those that finished; stopped ones are left out.",
+        "Against bold experiments: a failed run may teach.",
+    ),
+    Definition(
+        "run_throughput",
+        "Runs a week",
+        "per_week",
+        RUNS,
+        "Finished runs in a week that had any.",
+        "As output: a sweep makes hundreds in an hour.",
+    ),
+    Definition(
+        "run_waste",
+        "Waste",
+        "share",
+        RUNS,
+        "Of all hours of runs, those of failed and lost ones.",
+        "Per person.",
+    ),
+    Definition(
+        "run_reproducible",
+        "Reproducible",
+        "share",
+        RUNS,
+        "Of ended runs, those that tell their commit and at least one dataset, and of no change beside the commit.",
+        "As proof: it says that the facts are noted, not that somebody repeated the run.",
+    ),
+)
+BY_KEY = {one.key: one for one in DEFINITIONS}

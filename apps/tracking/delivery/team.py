@@ -1,0 +1,201 @@
+"""The tracking room: how a team delivers: every measure of some time, and the rows that stand behind each."""
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import islice
+from typing import Any
+
+from django.db.models import F
+
+from apps.tracking.delivery import failures, lead_times, run_measures
+from apps.tracking.delivery.failures import Judged
+from apps.tracking.delivery.survival import survival
+from apps.tracking.models import Deployment, Pipeline, PullRequest, Run
+from apps.tracking.models.forge_facts import PipelineQuerySet, PullRequestQuerySet
+from apps.tracking.models.measures import Measure, between, share, spread
+from maestro.clock import from_ms
+from maestro.principals import Reach
+
+FEWEST_PEOPLE = 4
+BEFORE = timedelta(days=90)  # that are looked at to know what was deployed before
+MOST_ROWS = 50_000
+WEEK = timedelta(days=7)
+
+
+@dataclass(frozen=True)
+class Line:
+    """A row behind a measure: which thing, when, and what it adds to it. Of people there is nothing in it."""
+
+    what: str
+    at: datetime
+    value: float | None
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Period:
+    """Some weeks of some projects."""
+
+    projects: Reach
+    since: datetime
+    until: datetime
+
+    @property
+    def weeks(self) -> int:
+        """How many whole weeks it has."""
+        return max(1, (self.until - self.since) // WEEK)
+
+    def pulls(self) -> PullRequestQuerySet:
+        """Pull requests of people that were merged in it."""
+        found: PullRequestQuerySet = PullRequest.objects.of_projects(self.projects)
+        return found.merged(self.since, self.until)
+
+    def pipelines(self) -> PipelineQuerySet:
+        """Pipelines that succeeded or failed in it."""
+        found: PipelineQuerySet = Pipeline.objects.of_projects(self.projects)
+        return found.ended(self.since, self.until)
+
+    def jobs(self) -> PipelineQuerySet:
+        """Jobs that began in it."""
+        found: PipelineQuerySet = Pipeline.objects.of_projects(self.projects)
+        return found.jobs(self.since, self.until)
+
+    def judged(self) -> Judged:
+        """What deployments to production came to, with what was deployed before them."""
+        rows = Deployment.objects.of_projects(self.projects).to_production()
+        return failures.judge(rows.during("started_at", self.since - BEFORE, self.until)[:MOST_ROWS], self.until)
+
+    def is_small(self) -> bool:
+        """Whether so few people opened pull requests that a row would tell who did what."""
+        return self.pulls().people() < FEWEST_PEOPLE
+
+
+def within(period: Period, rows: list[Deployment]) -> list[Deployment]:
+    """Keep deployments that were good in a time."""
+    return [row for row in rows if row.deployed_at and period.since <= row.deployed_at < period.until]
+
+
+def per_week(period: Period, rows: list[Deployment]) -> list[tuple[datetime, int]]:
+    """Good deployments in each week of a time, those without any too."""
+    counts = Counter((row.deployed_at - period.since) // WEEK for row in rows if row.deployed_at)
+    return [(period.since + WEEK * week, counts[week]) for week in range(period.weeks)]
+
+
+def deployments(period: Period) -> dict[str, Measure]:
+    """The measures of deployments, by one question."""
+    judged = period.judged()
+    good, failed, mends = (within(period, rows) for rows in (judged.good, judged.failed, judged.mends))
+    young = within(period, judged.young)
+    weeks = spread([count for _, count in per_week(period, good)])
+    return {
+        "deployment_frequency": Measure(len(good), len(good) / period.weeks, weeks.median, weeks.p90),
+        "change_fail_rate": share(len(failed), len(good) - len(young), len(young)),
+        "rework_rate": share(len(mends), len(good)),
+        "recovery_time": survival([span for _, span in recoveries(period, judged)]),
+    }
+
+
+def recoveries(period: Period, judged: Judged) -> list[tuple[datetime, tuple[float, bool]]]:
+    """How long each failure of a time lasted, in seconds, and whether it has ended."""
+    begun = [span for span in judged.spans if period.since <= span[0] < period.until]
+    return [(start, (((end or period.until) - start).total_seconds(), end is not None)) for start, end in begun]
+
+
+def measures(period: Period) -> dict[str, Measure]:
+    """Every measure of the catalogue."""
+    pulls, pipelines = period.pulls(), period.pipelines()
+    return deployments(period) | {
+        "change_lead_time": lead_times.lead_time(lead_times.leads(period.projects, period.since, period.until)),
+        "pull_merge_time": pulls.time_to_merge(),
+        "pull_first_review": pulls.time_to_first_review(),
+        "pull_size": pulls.size(),
+        "pipeline_duration": pipelines.duration(),
+        "pipeline_queue": period.jobs().queue(),
+        "pipeline_success": pipelines.success(),
+        "pipeline_flakiness": pipelines.flakiness(),
+        **run_measures.measures(period.projects, period.since, period.until),
+    }
+
+
+def deployment_rows(period: Period, key: str) -> Iterator[Line]:
+    """Deployments, and whether each failed or mended another."""
+    judged = period.judged()
+    if key == "deployment_frequency":
+        yield from (Line("week", at, count) for at, count in per_week(period, within(period, judged.good)))
+    if key == "recovery_time":
+        for at, (seconds, is_over) in recoveries(period, judged):
+            yield Line("failure", at, seconds, "" if is_over else "not mended yet")
+    failed, mends, young = ({row.pk for row in rows} for rows in (judged.failed, judged.mends, judged.young))
+    hits = {"change_fail_rate": failed, "rework_rate": mends}.get(key, set())
+    left_out = young if key == "change_fail_rate" else set()
+    counted = within(period, judged.good) if key in ("change_fail_rate", "rework_rate") else []
+    for row in counted:
+        if row.pk in left_out:
+            continue
+        note = "mends another" if row.pk in mends else "was mended" if row.pk in failed else ""
+        yield Line(f"{row.environment} {row.number}", row.deployed_at or row.started_at, float(row.pk in hits), note)
+
+
+def lead_rows(period: Period, key: str) -> Iterator[Line]:
+    """Commits and how long each took."""
+    for one in lead_times.leads(period.projects, period.since, period.until):
+        yield Line(one.sha, one.deployed_at, one.seconds)
+
+
+def pull_rows(period: Period, key: str) -> Iterator[Line]:
+    """Pull requests with one of their figures."""
+    figures = {
+        "pull_merge_time": between("begun_at", "merged_at"),
+        "pull_first_review": between("begun_at", "reviewed_at"),
+        "pull_size": F("additions") + F("deletions"),
+    }
+    rows = period.pulls().with_first_review().annotate(figure=figures[key]).exclude(figure=None)
+    for number, at, figure in rows.order_by("-merged_at").values_list("number", "merged_at", "figure"):
+        yield Line(f"#{number}", at, figure)
+
+
+def pipeline_rows(period: Period, key: str) -> Iterator[Line]:
+    """Pipelines, or jobs, with one of their figures."""
+    if key == "pipeline_flakiness":
+        for row in period.pipelines().retried().order_by("-finished_at"):
+            yield Line(f"{row.name} {row.sha[:12]}", row.finished_at or row.created_at, float(row.has_passed))
+        return
+    rows, begin, end = period.pipelines(), "started_at", "finished_at"
+    if key == "pipeline_queue":
+        rows, begin, end = period.jobs(), "created_at", "started_at"
+    found = rows.annotate(figure=between(begin, end)).order_by(f"-{end}")
+    for name, number, at, state, figure in found.values_list("name", "number", end, "state", "figure"):
+        is_share = key == "pipeline_success"
+        if is_share or figure is not None:
+            yield Line(f"{name} {number}", at, float(state == "success") if is_share else figure, state)
+
+
+def run_rows(period: Period, key: str) -> Iterator[Line]:
+    """Runs with one of their figures, or weeks with their runs."""
+    if key == "run_throughput":
+        yield from (Line("week", at, n) for at, n in run_measures.weekly(period.projects, period.since, period.until))
+        return
+    runs = run_measures.ended(period.projects, period.since, period.until)
+    found: Any = run_measures.with_reproducible(run_measures.with_hours(runs)).order_by("-start_ms")
+    for name, start_ms, state, hours, is_reproducible in found.values_list(
+        "name", "start_ms", "status", "hours", "is_reproducible"
+    ):
+        is_good = float(state == Run.Status.FINISHED)
+        values = {"run_success": is_good, "run_waste": hours, "run_reproducible": float(is_reproducible)}
+        yield Line(name, from_ms(start_ms), values[key], state.lower())
+
+
+ROWS: dict[str, Callable[[Period, str], Iterator[Line]]] = {
+    "change_lead_time": lead_rows,
+    **dict.fromkeys(("deployment_frequency", "change_fail_rate", "rework_rate", "recovery_time"), deployment_rows),
+    **dict.fromkeys(("pull_merge_time", "pull_first_review", "pull_size"), pull_rows),
+    **dict.fromkeys(("pipeline_duration", "pipeline_queue", "pipeline_success", "pipeline_flakiness"), pipeline_rows),
+    **dict.fromkeys(("run_success", "run_throughput", "run_waste", "run_reproducible"), run_rows),
+}
+
+
+def lines(period: Period, key: str, most: int = MOST_ROWS) -> list[Line]:
+    """The rows behind a measure, the newest first where it counts things."""
+    return list(islice(ROWS[key](period, key), most))

@@ -1,0 +1,1 @@
+"""maestro-ci on artifacts, gates and runs."""

@@ -1,0 +1,1 @@
+"""Signatures of versions, made by the stock tools."""

@@ -1,0 +1,1 @@
+"""Headers of files that the original programs wrote, and of files that somebody broke."""

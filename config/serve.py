@@ -9,7 +9,9 @@ import importlib
 import multiprocessing
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from django.contrib import admin
 from django.db import connections
@@ -17,6 +19,7 @@ from django.template.loader import get_template
 
 import config.wsgi  # noqa: F401 loaded here, used by the workers
 from maestro import frugal
+from maestro.http.heavy import WEB_THREADS, streams
 
 RESPAWN = ("--respawn-failed-workers", "--respawn-interval", "0.5", "--workers-kill-timeout", "20")
 # The last resort: a worker that holds so much all the same is replaced by a fresh one. It may first finish what it does.
@@ -59,14 +62,22 @@ def share() -> None:
     multiprocessing.set_start_method("fork")
 
 
+def threads_of(cli: Any, words: Sequence[str]) -> int:
+    """Read how many threads each worker is to have, out of the words of a start or the environment."""
+    context = cli.make_context("granian", list(words), auto_envvar_prefix="GRANIAN", resilient_parsing=True)
+    return int(context.params["blocking_threads"] or WEB_THREADS)
+
+
 def main() -> None:
     """Serve until told to stop."""
     load()
     share()
     os.environ.setdefault(*ALLOCATOR)
-    entrypoint = importlib.import_module("granian.cli").entrypoint
+    os.environ.setdefault("GRANIAN_BLOCKING_THREADS", str(WEB_THREADS))
+    granian = importlib.import_module("granian.cli")
     sys.argv[:] = ["granian", *OURS, *sys.argv[1:], "config.wsgi:application"]
-    entrypoint()
+    streams.threads = threads_of(granian.cli, sys.argv[1:])
+    granian.entrypoint()
 
 
 if __name__ == "__main__":

@@ -99,8 +99,6 @@ PATIENCE: dict[str, int] = {
     "password": 2,
     "turn": 30,
 }
-# Large files that a web process, which has eight threads, sends at a time; and how many of them to one tenant.
-STREAMS = (5, 4)
 # And Valkey once more, on the way of a request that is counted there.
 COUNTING_SECONDS = 0.25
 DATABASE_OPTIONS = env.session_options(STATEMENT_TIMEOUT_MS, lock_seconds=PATIENCE["lock"], idle_seconds=60)

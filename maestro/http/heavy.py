@@ -13,6 +13,7 @@ from django.conf import settings
 from maestro.errors import Unavailable
 
 LARGE_BYTES = 2**20
+WEB_THREADS = 8  # of a process of the web server, unless it is started with other ones
 
 
 class Busy(Unavailable):
@@ -51,12 +52,19 @@ class Streams:
     So a process sends a few at a time, and some of those to one tenant; who comes then is to come again. Nobody waits.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, threads: int = WEB_THREADS) -> None:
+        self.threads = threads
         self._lock, self._held = threading.Lock(), Counter[str]()
+
+    @property
+    def bounds(self) -> tuple[int, int]:
+        """How many are sent at a time, and how many of them to one tenant: of eight threads three stay free, of two one."""
+        most = max(1, self.threads * 5 // 8)
+        return most, max(1, most - 1)
 
     def begin(self, whose: str) -> Callable[[], None]:
         """Begin to send, and return what is to be called at the end, once or more. Raises Busy."""
-        most, of_one = settings.STREAMS
+        most, of_one = self.bounds
         with self._lock:
             if self._held.total() >= most or self._held[whose] >= of_one:
                 raise Busy("as many large files as may be at a time are being sent; try again")

@@ -102,7 +102,7 @@ def test_readers_that_do_not_read_hold_nobody_up(
     test_environment: dict[str, str], committed: Tenant, key_for: Callable[..., str]
 ) -> None:
     """Who is sent a large file holds a thread until it is read, so there are fewer of those than threads."""
-    key, server = key_for(committed), start_web(test_environment, workers=2)
+    key, server = key_for(committed), start_web(test_environment, workers=2, threads=4)
     try:
         place = brought(server, key)
         links = [begin(server, links_text(place, key), "") for _ in range(READERS)]

@@ -12,9 +12,12 @@ from pathlib import Path
 
 import pytest
 from django_tenants.utils import tenant_context
+from granian.cli import cli
 
 from apps.tenants.models import Tenant
 from apps.tracking.models import Experiment, Run
+from config.serve import OURS, threads_of
+from maestro.http.heavy import WEB_THREADS
 from tests.patience import ANSWER_SECONDS, START_SECONDS
 from tests.web import WebServer, start_web
 
@@ -91,6 +94,13 @@ def test_a_worker_that_leaves_costs_no_request(two: WebServer, committed: Tenant
     while set(children(two.process.pid)) & set(before) and time.monotonic() < deadline:
         assert urllib.request.urlopen(f"{two.url}/livez", timeout=ANSWER_SECONDS).status == 200
     assert not set(children(two.process.pid)) & set(before)
+
+
+def test_how_many_threads_there_are_is_read_as_the_server_reads_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GRANIAN_BLOCKING_THREADS", "6")
+    assert threads_of(cli, [*OURS, "config.wsgi:application"]) == 6
+    assert threads_of(cli, [*OURS, "--workers", "2", "--blocking-threads", "4", "config.wsgi:application"]) == 4
+    assert threads_of(cli, ["--blocking-threads", "none"]) == WEB_THREADS
 
 
 def test_an_unsafe_start_ends_in_one_line(test_environment: dict[str, str]) -> None:

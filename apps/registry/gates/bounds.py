@@ -9,9 +9,9 @@ from typing import Any
 from maestro import limits
 from maestro.errors import Invalid
 
-NUMBER = r"(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?"
+NUMBER = r"(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?"
 LINE = re.compile(
-    rf"(?P<metric>\S[^<>=]*?)\s*(?P<operator>>=|<=)\s*(?:(?P<value>[+-]?{NUMBER})"
+    rf"(?P<metric>[^<>=]+)(?P<operator>>=|<=)\s*(?:(?P<value>[+-]?{NUMBER})"
     rf"|@(?P<baseline>[\w-]+)(?:\s*(?P<margin>[+-]\s*{NUMBER}))?)(?:\s+on\s+(?P<dataset>\S.*))?"
 )
 DATASET_CHARS = 500
@@ -47,7 +47,12 @@ def read_line(line: str) -> Bound:
     margin = (match["margin"] or "0").replace(" ", "")
     value = None if match["value"] is None else float(match["value"])
     bound = Bound(
-        match["metric"], match["operator"], value, match["baseline"] or "", float(margin), match["dataset"] or ""
+        match["metric"].rstrip(),
+        match["operator"],
+        value,
+        match["baseline"] or "",
+        float(margin),
+        match["dataset"] or "",
     )
     check(bound)
     return bound

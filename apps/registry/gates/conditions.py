@@ -19,7 +19,7 @@ from apps.registry.models import Alias, ArtifactVersion, Gate, Target, VersionFi
 from apps.tracking.models import Run
 from maestro.clock import from_ms
 
-HEADING = re.compile(r"#{1,6}\s+(\S.*?)[\s#]*")
+HEADING = re.compile(r"#{1,6}\s+(\S)(.*)")
 FENCES = ("```", "~~~")
 
 
@@ -139,7 +139,7 @@ def sections_of(card: str) -> set[str]:
         in_code ^= fence
         heading = None if in_code or fence else HEADING.fullmatch(line.strip())
         if heading:
-            title = heading[1].lower()
+            title = (heading[1] + heading[2].rstrip("# \t")).lower()
         elif title and line.strip():
             found.add(title)
     return found

@@ -14,7 +14,7 @@ from maestro import limits
 from maestro.api.parsers import read_body
 from maestro.errors import TooLarge
 from maestro.http.edge import EdgeMiddleware
-from maestro.http.heavy import LARGE_BYTES, Busy, Turn, turn
+from maestro.http.heavy import LARGE_BYTES, Busy, Streams, Turn, turn
 
 LARGE = json.dumps({"name": "x" * (LARGE_BYTES + 1)}).encode()
 
@@ -102,3 +102,20 @@ def test_a_body_that_is_larger_than_it_may_be_is_refused() -> None:
     with pytest.raises(TooLarge):
         read_body(asked(LARGE), LARGE_BYTES + 1)
     assert limits.JSON_BODY_BYTES > LARGE_BYTES
+
+
+@pytest.mark.parametrize(
+    ("threads", "most", "of_one"), [(1, 1, 1), (2, 1, 1), (3, 1, 1), (4, 2, 1), (8, 5, 4), (64, 40, 39)]
+)
+def test_threads_stay_free_of_long_answers(threads: int, most: int, of_one: int) -> None:
+    streams = Streams(threads)
+    assert threads == 1 or most < threads
+    ends = [streams.begin("acme") for _ in range(of_one)]
+    with pytest.raises(Busy):
+        streams.begin("acme")
+    ends += [streams.begin("globex") for _ in range(most - of_one)]
+    with pytest.raises(Busy):
+        streams.begin("globex")
+    for end in [*ends, *ends]:
+        end()
+    assert streams.begin("acme")

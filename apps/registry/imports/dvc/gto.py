@@ -8,11 +8,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
+MOST_CHARS = 1_000
 NAME = r"(?P<name>(?:[\w./-]+[=:])?[A-Za-z0-9][\w/.-]*)"
 FORMS = (
-    re.compile(rf"{NAME}@(?P<version>v\d[\w.+-]*)(?P<back>!)?(?:#?(?P<count>\d+))?"),
-    re.compile(rf"{NAME}@(?P<gone>deprecated)(?:#(?P<count>\d+))?"),
-    re.compile(rf"{NAME}#(?P<stage>[A-Za-z0-9][\w-]*)(?P<back>!)?(?:#(?P<count>\d+))?"),
+    re.compile(rf"{NAME}@(?P<version>v\d[\w.+-]*)(?P<back>!)?(?:#?(?P<count>\d{{1,9}}))?"),
+    re.compile(rf"{NAME}@(?P<gone>deprecated)(?:#(?P<count>\d{{1,9}}))?"),
+    re.compile(rf"{NAME}#(?P<stage>[A-Za-z0-9][\w-]*)(?P<back>!)?(?:#(?P<count>\d{{1,9}}))?"),
 )
 
 
@@ -40,7 +41,7 @@ class Event:
 
 def read(tag: str) -> Event | None:
     """Read a tag; None for one that is not GTO's."""
-    match = next((found for form in FORMS if (found := form.fullmatch(tag))), None)
+    match = next((found for form in FORMS if (found := form.fullmatch(tag))), None) if len(tag) <= MOST_CHARS else None
     if match is None:
         return None
     said = match.groupdict()

@@ -9,6 +9,8 @@ BIN := .venv/bin
 # Three workers on two cores: tests wait for their servers a quarter of the time. The same on every machine.
 JOBS ?= 3
 PYTEST := $(BIN)/python -m pytest
+# Compiled modules are kept whatever the environment says: else every process would compile Django anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 .NOTPARALLEL:
 .PHONY: help demo demo-stop demo-status demo-reset tour install install-dev browser test fast check lint types \

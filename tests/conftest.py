@@ -39,6 +39,11 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 # `urllib` then fails with a KeyError now and then while it looks for proxies.
 os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
 
+# Compiled modules are kept, also where the environment says otherwise: else each server and command that a test starts
+# would compile all of Django, and each client all of mlflow.
+sys.dont_write_bytecode = False
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
 TEMPLATE = "maestro_template"
 ROOT = Path(__file__).resolve().parent.parent
 counter = itertools.count(1)

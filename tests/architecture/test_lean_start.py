@@ -43,3 +43,13 @@ def test_a_web_worker_imports_no_heavy_library(test_environment: dict[str, str])
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip() == ""
+
+
+def test_what_tests_start_keeps_compiled_modules() -> None:
+    told = subprocess.run(
+        [sys.executable, "-c", "import sys; print(sys.dont_write_bytecode)"],
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    assert (sys.dont_write_bytecode, told.stdout) == (False, "False\n")

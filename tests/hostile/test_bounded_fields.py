@@ -1,12 +1,10 @@
 """Everything that a request of the description may hold has a bound: texts, numbers, lists, in bodies and addresses."""
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
-import yaml
+from tests.description import DESCRIPTION
 
-DESCRIPTION = yaml.safe_load((Path(__file__).resolve().parents[2] / "docs" / "openapi.yaml").read_text())
 SHAPED = ("uuid", "date-time", "binary")
 BOUNDS = {
     "string": ("maxLength",),

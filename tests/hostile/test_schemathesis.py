@@ -8,13 +8,11 @@ import json
 import os
 from collections.abc import Callable
 from functools import cache
-from pathlib import Path
 from typing import Any, cast
 from urllib.parse import urlencode
 
 import pytest
 import schemathesis
-import yaml
 from django.contrib.auth.models import User
 from django.db import transaction
 from django.test import Client
@@ -25,10 +23,10 @@ from schemathesis import GenerationMode
 from apps.recommendations.models import Training
 from apps.tenants.models import Tenant
 from tests.auditing.rest_writes import publisher
+from tests.description import DESCRIPTION
 from tests.factories.stage import V1, Stage
 
 EXAMPLES = int(os.environ.get("MAESTRO_FUZZ_EXAMPLES", "4"))
-DESCRIPTION = yaml.safe_load((Path(__file__).resolve().parents[2] / "docs" / "openapi.yaml").read_text())
 OPERATIONS = [cast(Any, found).ok() for found in schemathesis.openapi.from_dict(DESCRIPTION).get_all_operations()]
 
 

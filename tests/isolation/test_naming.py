@@ -31,6 +31,7 @@ Api = Callable[..., Client]
 AT = datetime(2026, 5, 1, tzinfo=UTC)
 HOLE = re.compile(r"\{([a-z_]+)(#?)\}")
 PART = re.compile(r"<(\w+):(\w+)>")
+TIME = re.compile(r"\d{4}-\d\d-\d\dT[\d:]+(?:\.\d+)?Z?")
 CHANGING = re.compile(r"[0-9a-f]{8}-[0-9a-f-]{27}|[0-9a-f]{32}|\d+")
 
 
@@ -168,7 +169,7 @@ class World:
         if "json" in answer.get("Content-Type", "") and text[:1] == "{":
             told = json.loads(text)
             text = json.dumps({name: value for name, value in told.items() if name not in ("instance", "request_id")})
-        text = text.replace("%27", "'")
+        text = TIME.sub("#", text.replace("%27", "'"))
         for ids in (self.theirs, self.never):
             for kind, value in sorted(ids.items(), key=lambda pair: -len(pair[1])):
                 text = re.sub(rf"(?<!\w){re.escape(value)}(?!\w)", f"<{kind}>", text)

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -20,7 +21,7 @@ from apps.tenants.access.models import ApiKey
 from apps.tenants.models import Tenant
 from apps.tracking.files import blobs, parts, uploads
 from apps.tracking.models import Blob, Experiment, Run, RunFile, Upload
-from maestro import staging
+from maestro import multipart, staging
 from tests.factories import stores
 from tests.web import WebServer, start_web
 
@@ -171,6 +172,28 @@ def test_of_many_commits_at_once_one_does_it_and_all_are_told_so(
     blob = Blob.objects.get()
     assert b"".join(blobs.read(blob)) == BODY
     assert stores.everything() == [blob.storage_key]
+
+
+@pytest.mark.parametrize("when", ["listed", "completed"])
+@pytest.mark.s3
+def test_a_commit_that_another_has_just_overtaken_goes_on_with_its_object(
+    committed: Tenant, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, when: str
+) -> None:
+    """The other one has made the object and has not said so yet: nothing is lost, and the upload is not given up."""
+    with stores.used("direct", tmp_path, monkeypatch):
+        upload = arrived()
+        make, choose, others = multipart.complete, parts.chosen, []
+
+        def overtaken(*args: Any) -> Any:
+            if not others:
+                others.append(make(blobs.place_of(upload.storage_key), upload.multipart_id, choose(upload, None)))
+            return {"listed": choose, "completed": make}[when](*args)
+
+        place, name = {"listed": (parts, "chosen"), "completed": (multipart, "complete")}[when]
+        monkeypatch.setattr(place, name, overtaken)
+        blob, is_done = uploads.commit(upload, now=timezone.now(), then=lambda blob: None)
+        assert (is_done, blob.sha256, Upload.objects.exclude(done_at=None).count()) == (True, SHA256, 1)
+        assert b"".join(blobs.read(blob)) == BODY
 
 
 @pytest.mark.parametrize(("where", "rows_left"), [("row", 4), ("object", 3), ("next", 2)])

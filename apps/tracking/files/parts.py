@@ -130,8 +130,7 @@ def gather(upload: Upload, told: list[Part] | None = None) -> Gathered:
     place = blobs.place_of(upload.storage_key)
     size = staging.size_of(place)
     if size is None:
-        multipart.complete(place, upload.multipart_id, chosen(upload, told))
-        size = staging.size_of(place)
+        size = made_whole(upload, place, told)
     if size is None:
         raise NotFound("the bytes are not in the store", "bytes_missing")
     if size > limits.FILE_BYTES:
@@ -139,6 +138,18 @@ def gather(upload: Upload, told: list[Part] | None = None) -> Gathered:
     sha256 = digest_of(place, size)
     blobs.Promise(upload.size_bytes, upload.sha256 or None).check(size, sha256)
     return Gathered(sha256, size, upload.storage_key)
+
+
+def made_whole(upload: Upload, place: str, told: list[Part] | None) -> int | None:
+    """Let the bucket make one object of the parts; of two who ask it at once, the slower one finds the other's object."""
+    try:
+        multipart.complete(place, upload.multipart_id, chosen(upload, told))
+    except (NotFound, Conflict):
+        size = staging.size_of(place)
+        if size is None:
+            raise
+        return size
+    return staging.size_of(place)
 
 
 def digest_of(place: str, size_bytes: int) -> str:

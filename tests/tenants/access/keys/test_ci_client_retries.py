@@ -17,6 +17,7 @@ STANDARD = frozenset(
     [
         "argparse",
         "base64",
+        "concurrent",
         "hashlib",
         "json",
         "math",

@@ -14,11 +14,14 @@ import pytest
 from tests.patience import ANSWER_SECONDS
 from tests.web import WebServer
 
+ALWAYS = ("MLFLOW_DISABLE_TELEMETRY",)
+
 
 def use_client(monkeypatch: pytest.MonkeyPatch, web: WebServer, key: str) -> mlflow.MlflowClient:
     """Point this process's mlflow at a tenant and return its client."""
     monkeypatch.setenv("MLFLOW_TRACKING_TOKEN", key)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", web.url)
+    monkeypatch.setenv("MLFLOW_REGISTRY_URI", web.url)
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
     mlflow.set_tracking_uri(web.url)
     mlflow.set_registry_uri(web.url)
@@ -29,10 +32,8 @@ def run_script(
     web: WebServer, key: str, script: str, folder: Path, *, python: str | Path = sys.executable, **more: str
 ) -> str:
     """Run Python code with the stock client in a process of its own. Returns what it printed."""
-    # What the client of an earlier test left in this process, such as its experiment, is none of the script's.
-    left = ("PYTHONDONTWRITEBYTECODE", "MLFLOW_EXPERIMENT_ID", "MLFLOW_EXPERIMENT_NAME", "MLFLOW_RUN_ID")
-    kept = {name: value for name, value in os.environ.items() if name not in left}
-    # A client's packages are compiled when they are first imported, and not each time again: half of what a script costs.
+    # What the client of an earlier test left in this process, such as its experiment and registry, is none of the script's.
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("MLFLOW_") or name in ALWAYS}
     values = kept | {
         "MLFLOW_TRACKING_TOKEN": key,
         "MLFLOW_TRACKING_URI": web.url,

@@ -6,7 +6,9 @@ Source  AWS Signature Version 4, query parameters; SHA-256 of parts as in "Check
 """
 
 import base64
+from collections import deque
 from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
@@ -26,6 +28,9 @@ else:
 
 SIGNED_SECONDS: Final = 3_600
 NUMBER_MAX: Final = 10_000
+# Read while what came before is digested: together 16 MiB of memory.
+PIECE_BYTES: Final = 4 * 2**20
+PIECES_AHEAD: Final = 3
 # What the bucket says when the parts are at fault, not the bucket.
 REFUSED = ("InvalidPart", "InvalidPartOrder", "EntityTooSmall", "BadDigest", "InvalidRequest", "MalformedXML")
 
@@ -133,6 +138,24 @@ def complete(key: str, upload: str, parts: Iterable[Part]) -> None:
             if code in REFUSED:
                 raise Conflict(f"the bucket does not take these parts: {code}", "parts_refused") from error
             raise
+
+
+def read_ahead(key: str, size_bytes: int) -> Iterator[bytes]:
+    """Stream an object, some pieces asked for before they are needed. Raises NotFound, Unavailable."""
+    asked: deque[Future[bytes]] = deque()
+    with ThreadPoolExecutor(PIECES_AHEAD) as readers:
+        for start in range(0, size_bytes, PIECE_BYTES):
+            if len(asked) == PIECES_AHEAD:
+                yield asked.popleft().result()
+            asked.append(readers.submit(read_piece, key, start, min(start + PIECE_BYTES, size_bytes)))
+        while asked:
+            yield asked.popleft().result()
+
+
+def read_piece(key: str, start: int, stop: int) -> bytes:
+    """Read bytes start..stop (stop excluded) of an object."""
+    with staging.translated():
+        return bytes(client().get_object(**place(key), Range=f"bytes={start}-{stop - 1}")["Body"].read())
 
 
 def abort(key: str, upload: str) -> None:

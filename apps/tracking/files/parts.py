@@ -155,10 +155,9 @@ def made_whole(upload: Upload, place: str, told: list[Part] | None) -> int | Non
 def digest_of(place: str, size_bytes: int) -> str:
     """Read an object and digest it. Raises Unavailable if the store stops in the middle."""
     digest, seen = hashlib.sha256(), 0
-    with staging.translated():
-        for chunk in staging.read(place, 0, size_bytes):
-            digest.update(chunk)
-            seen += len(chunk)
+    for piece in multipart.read_ahead(place, size_bytes):
+        digest.update(piece)
+        seen += len(piece)
     if seen != size_bytes:
         raise StorageProblem(f"the store sent {seen} of {size_bytes} bytes")
     return digest.hexdigest()

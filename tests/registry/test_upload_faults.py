@@ -182,15 +182,17 @@ def test_a_commit_that_another_has_just_overtaken_goes_on_with_its_object(
     """The other one has made the object and has not said so yet: nothing is lost, and the upload is not given up."""
     with stores.used("direct", tmp_path, monkeypatch):
         upload = arrived()
-        make, choose, others = multipart.complete, parts.chosen, []
+        make, choose = multipart.complete, parts.chosen
+        others: list[None] = []
 
         def overtaken(*args: Any) -> Any:
             if not others:
-                others.append(make(blobs.place_of(upload.storage_key), upload.multipart_id, choose(upload, None)))
-            return {"listed": choose, "completed": make}[when](*args)
+                others.append(None)
+                make(blobs.place_of(upload.storage_key), upload.multipart_id, choose(upload, None))
+            return choose(*args) if when == "listed" else make(*args)
 
-        place, name = {"listed": (parts, "chosen"), "completed": (multipart, "complete")}[when]
-        monkeypatch.setattr(place, name, overtaken)
+        late = "apps.tracking.files.parts.chosen" if when == "listed" else "maestro.multipart.complete"
+        monkeypatch.setattr(late, overtaken)
         blob, is_done = uploads.commit(upload, now=timezone.now(), then=lambda blob: None)
         assert (is_done, blob.sha256, Upload.objects.exclude(done_at=None).count()) == (True, SHA256, 1)
         assert b"".join(blobs.read(blob)) == BODY

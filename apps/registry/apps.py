@@ -13,7 +13,7 @@ class RegistryConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        """Offer the folders of logged models to the artifact proxy, follow runs that are moved, tell what names bytes."""
+        """Offer the folders of logged models to the artifact proxy, follow moved runs, tell what names bytes and serves."""
         logging_models = import_module("apps.registry.logged_models")
         roots = import_module("apps.tracking.files.folders")
         roots.offer("models", logging_models.model_root)
@@ -25,3 +25,5 @@ class RegistryConfig(AppConfig):
         for name, statement in import_module("apps.registry.contents").NAMES.items():
             uses.offer(name, statement)
         import_module("apps.tracking.retention.pruning").spare(following.relied_on)
+        served = import_module("apps.registry.served")
+        import_module("apps.tracking.delivery.serving").offer(served.moved, served.first_registered)

@@ -52,3 +52,7 @@ class Act(Action):
     CONNECTION_ROTATE = "connection.rotate"
     CONNECTION_CLOSE = "connection.close"
     DELIVERY_REPLAY = "delivery.replay"
+    DELIVERY_RULE = "delivery.rule"
+    INCIDENT_OPEN = "incident.open"
+    INCIDENT_CHANGE = "incident.change"
+    INCIDENT_DELETE = "incident.delete"

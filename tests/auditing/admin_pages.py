@@ -110,6 +110,11 @@ PAGES: dict[str, Callable[[User], tuple[str, dict[str, str], str]]] = {
         "alias.set",
     ),
     "admin/promotions/<uuid:pk>/decide/": lambda boss: decision(),
+    "admin/team/<uuid:pk>/": lambda boss: (
+        f"team/{Project.objects.create(slug='old', name='Old').pk}/",
+        {"do": "rule", "source": "alias", "serving_aliases": "live"},
+        "delivery.rule",
+    ),
     "admin/what-if/": lambda boss: ("what-if/", {"complexity": "40"}, "forecast.ask"),
     "admin/runs/act/": lambda boss: ("runs/act/", {"do": "trash", "run": a_run().pk.hex}, "run.trash"),
     "admin/runs/exports/": lambda boss: ("runs/exports/", {}, "export.ask"),

@@ -1,4 +1,4 @@
-"""Every writing route about connections to forges, with the change that it makes and the events that this must leave."""
+"""Every writing route about forges and incidents, with the change that it makes and the events that this must leave."""
 
 from django.utils import timezone
 
@@ -27,6 +27,12 @@ def read_delivery(stage: Stage) -> Call:
     return Call("POST", f"{path}deliveries/{row.pk}/replay/")
 
 
+def incident(stage: Stage) -> str:
+    """The address of an incident."""
+    asked = {"project": stage.project(), "title": "stale scores", "opened_at": "2026-05-04T09:12:00Z"}
+    return f"{V1}incidents/{stage.ask('POST', f'{V1}incidents/', asked).json()['id']}/"
+
+
 WRITES: dict[str, Write] = {
     "POST /api/v1/connections/": Write(
         lambda s: Call("POST", f"{V1}connections/", {"project": s.project(), "kind": "gitlab", "name": "new"}),
@@ -41,5 +47,19 @@ WRITES: dict[str, Write] = {
     ),
     "POST /api/v1/connections/<uuid:connection>/deliveries/<uuid:delivery>/replay/": Write(
         read_delivery, ("delivery.replay",), "admin"
+    ),
+    "POST /api/v1/incidents/": Write(
+        lambda s: Call("POST", f"{V1}incidents/", {"project": s.project(), "title": "stale scores"}), ("incident.open",)
+    ),
+    "PATCH /api/v1/incidents/<uuid:incident>/": Write(
+        lambda s: Call("PATCH", incident(s), {"resolved_at": "2026-05-04T10:00:00Z"}), ("incident.change",)
+    ),
+    "DELETE /api/v1/incidents/<uuid:incident>/": Write(lambda s: Call("DELETE", incident(s)), ("incident.delete",)),
+    "PUT /api/v1/projects/<str:project>/delivery/": Write(
+        lambda s: Call(
+            "PUT", f"{V1}projects/{s.project()}/delivery/", {"source": "alias", "serving_aliases": ["live"]}
+        ),
+        ("delivery.rule",),
+        "admin",
     ),
 }

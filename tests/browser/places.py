@@ -91,6 +91,7 @@ def upper_rooms(site: Site) -> dict[str, str]:
         "promotions": "registry/promotion/",
         "promotion": f"registry/promotion/{scene.promotion.pk}/change/",
         "team": "team/?weeks=260",
+        "measured": f"team/{scene.open_project.pk}/",
         "team_rows": "team/?measure=run_success",
         "connections": "connections/",
         "settings": "settings/",

@@ -9,7 +9,7 @@ from django.test import Client
 
 from tests.factories.forges import connect
 
-NUMBERED = ("view", "publisher", "export", "upload", "gate", "promotion", "connection", "delivery")
+NUMBERED = ("view", "publisher", "export", "upload", "gate", "promotion", "connection", "delivery", "incident")
 BYTES = "application/octet-stream"
 MLFLOW = "/api/2.0/mlflow/"
 Ids = dict[str, str]
@@ -109,7 +109,8 @@ class Maker:
         assert forge.send("push", {"ref": mark}).status_code == 202
         (row,) = self.client.get("/api/v1/connections/").json()["results"]
         (delivery,) = self.client.get(f"/api/v1/connections/{row['id']}/deliveries/").json()["results"]
-        return {"connection": row["id"], "delivery": delivery["id"]}
+        incident = self.send("POST", "/api/v1/incidents/", {"project": project, "title": mark})["id"]
+        return {"connection": row["id"], "delivery": delivery["id"], "incident": incident}
 
 
 def never(theirs: Ids) -> Ids:

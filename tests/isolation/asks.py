@@ -44,6 +44,10 @@ def dataset(source: str) -> dict[str, Any]:
 REST: dict[str, Any] = {
     f"POST {V1}publishers/": PUBLISHER,
     f"POST {V1}connections/": {"name": "new", "kind": "github", "project": "{project}"},
+    f"GET {V1}incidents/": {"project": "{project}"},
+    f"POST {V1}incidents/": {"title": "new", "project": "{project}"},
+    f"PATCH {V1}incidents/<uuid:incident>/": {"title": "other"},
+    f"PUT {V1}projects/<str:project>/delivery/": {"source": "alias"},
     f"POST {V1}keys/": {"name": "new", "role": "viewer", "project": "{project}"},
     f"PUT {V1}projects/<str:project>/roles/<str:username>/": {"role": "viewer"},
     f"POST {V1}projects/": {"slug": "new"},
@@ -227,6 +231,7 @@ ADDRESS = {
             "publisher",
             "connection",
             "delivery",
+            "incident",
             "export",
             "upload",
             "view",

@@ -48,6 +48,9 @@ SHAPES = {
     "tenants.access.api.people.Closing": "hand_over_to",  # a person, who is of the tenant and of no project
     "tracking.api.connections.ConnectionNew": "kind name secret",
     "tracking.api.connections.ConnectionTurn": "hours secret",
+    "tracking.api.incidents.IncidentFacts": "opened_at resolved_at title",
+    "tracking.api.incidents.IncidentNew": "opened_at resolved_at title",
+    "tracking.api.incidents.DeliveryRuleAsked": "serving_aliases source",  # aliases by name, of one's own project's models
     "tracking.api.run_bulk.BulkAsked": "action drop_tags expected status",
     "tracking.api.exports.ExportAsked": "column format order_by status view",
     "tracking.api.exports.ExportNew": "columns format order_by status view",
@@ -93,6 +96,7 @@ QUERIES = {
     "registry.api.promotions": "dry_run state",
     "tenants.access.api.audit": "cursor limit name since until",
     "tracking.api.exports": "column format order_by status view",
+    "tracking.api.incidents": "open",
     "tracking.api.projects": "finished problem_class team",
     "tracking.api.run_bulk": "dry_run",
     "tracking.api.runs": "deleted folder status",

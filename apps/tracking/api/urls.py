@@ -2,7 +2,18 @@
 
 from django.urls import URLPattern, URLResolver, path
 
-from apps.tracking.api import connections, exports, hooks, projects, quotas, retention, run_bulk, runs, saved_views
+from apps.tracking.api import (
+    connections,
+    exports,
+    hooks,
+    incidents,
+    projects,
+    quotas,
+    retention,
+    run_bulk,
+    runs,
+    saved_views,
+)
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("projects/", projects.ProjectList.as_view()),
@@ -12,6 +23,9 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("projects/<str:project>/members/<str:username>/", projects.MemberDetail.as_view()),
     path("projects/<str:project>/retention/", retention.ProjectRetention.as_view()),
     path("projects/<str:project>/quota/", quotas.ProjectQuota.as_view()),
+    path("projects/<str:project>/delivery/", incidents.ProjectDelivery.as_view()),
+    path("incidents/", incidents.IncidentList.as_view()),
+    path("incidents/<uuid:incident>/", incidents.IncidentDetail.as_view()),
     path("retention/", retention.TenantRetention.as_view()),
     path("experiments/", runs.ExperimentList.as_view()),
     path("experiments/<str:experiment>/", runs.ExperimentDetail.as_view()),

@@ -23,7 +23,7 @@ DEFINITIONS: tuple[Definition, ...] = (
         "Deployments a week",
         "per_week",
         DELIVERY,
-        "Good deployments to production in a week; half of the weeks have at most the median.",
+        "Good deployments to production, or moves of a serving alias, in a week; half of the weeks have at most the median.",
         "As a target: it rises by cutting work into pieces that nobody needed alone.",
     ),
     Definition(
@@ -39,7 +39,7 @@ DEFINITIONS: tuple[Definition, ...] = (
         "Change fail rate",
         "share",
         DELIVERY,
-        "Of the deployments that are a week old, those that a hotfix or a rollback mended within it.",
+        "Of the deployments that are a week old, those after which a hotfix, a rollback or an incident came within it.",
         "Alone: who deploys nothing has none.",
     ),
     Definition(
@@ -47,7 +47,7 @@ DEFINITIONS: tuple[Definition, ...] = (
         "Recovery time",
         "seconds",
         DELIVERY,
-        "From the start of a failed deployment until the next good one. Those still open count (Kaplan–Meier).",
+        "From a failed deployment until the next good one, and of incidents. Those still open count (Kaplan–Meier).",
         "To blame whoever deployed.",
     ),
     Definition(
@@ -57,6 +57,22 @@ DEFINITIONS: tuple[Definition, ...] = (
         DELIVERY,
         "Of all good deployments, those that mend another.",
         "As a count of mistakes: a quick rollback is good work.",
+    ),
+    Definition(
+        "first_registered",
+        "Time to the first model",
+        "seconds",
+        DELIVERY,
+        "From a project's start until it registered a model. Those without one yet count (Kaplan–Meier).",
+        "To hurry a project: a model that nobody needs is quick to make.",
+    ),
+    Definition(
+        "first_serving",
+        "Time to the first serving model",
+        "seconds",
+        DELIVERY,
+        "From a project's start until a serving alias pointed at a model of it. Those without one yet count.",
+        "Across projects that serve different people.",
     ),
     Definition(
         "pull_merge_time",

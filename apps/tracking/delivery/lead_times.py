@@ -1,12 +1,14 @@
 """The tracking room: how long commits take until they are deployed: each counts in the first deployment that holds it.
 
 What a deployment holds is all that came to the default branch before its commit did, as pushes tell: they have an order, a
-clone's history is not needed. The first deployment that is known only says from where to count.
+clone's history is not needed. The first deployment that is known only says from where to count. A serving alias that moved
+deploys the commit of the run that made its version.
 """
 
 from dataclasses import dataclass
 from datetime import datetime
 
+from apps.tracking.delivery import rules, shipped
 from apps.tracking.models.measures import Measure, spread
 from maestro.database.statements import execute
 from maestro.principals import Reach
@@ -20,6 +22,13 @@ WITH placed AS (
   JOIN tracking_commit c ON c.connection_id = d.connection_id AND c.sha = d.sha
   WHERE d.is_production AND d.deployed_at < %(until)s
     AND (%(all)s OR k.project_id = ANY(%(projects)s::uuid[]))
+    AND NOT k.project_id = ANY(%(by_alias)s::uuid[])
+  UNION ALL
+  SELECT c.connection_id, m.id, m.at, c.pushed_at, c.place
+  FROM unnest(%(moved_projects)s::uuid[], %(moved_ids)s::uuid[], %(moved_at)s::timestamptz[], %(moved_shas)s::text[])
+    AS m(project, id, at, sha)
+  JOIN tracking_connection k ON k.project_id = m.project
+  JOIN tracking_commit c ON c.connection_id = k.id AND c.sha = m.sha
 ), fronts AS (
   SELECT *, max(extract(epoch FROM pushed_at) * 1000000 + place) OVER (
     PARTITION BY connection_id ORDER BY deployed_at, id ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
@@ -49,9 +58,16 @@ class Lead:
 
 def leads(projects: Reach, since: datetime, until: datetime) -> list[Lead]:
     """The commits that were first deployed in a time, the newest first."""
+    chosen = rules.chosen(projects)
+    moved = [move for move in shipped.moves(projects, until, chosen) if move.commit]
     values = {
         "all": projects is None,
         "projects": [str(one) for one in projects or ()],
+        "by_alias": [str(one) for one in chosen.by_alias],
+        "moved_projects": [str(move.project) for move in moved],
+        "moved_ids": [str(move.version_id) for move in moved],
+        "moved_at": [move.at for move in moved],
+        "moved_shas": [move.commit for move in moved],
         "since": since,
         "until": until,
         "most": MOST_ROWS,

@@ -9,10 +9,11 @@ from typing import Any
 
 from django.db.models import F
 
-from apps.tracking.delivery import failures, lead_times, run_measures
+from apps.tracking.delivery import failures, first_models, lead_times, run_measures
 from apps.tracking.delivery.failures import Judged
+from apps.tracking.delivery.shipped import Shipped, shipped
 from apps.tracking.delivery.survival import survival
-from apps.tracking.models import Deployment, Pipeline, PullRequest, Run
+from apps.tracking.models import Incident, Pipeline, PullRequest, Run
 from apps.tracking.models.forge_facts import PipelineQuerySet, PullRequestQuerySet
 from apps.tracking.models.measures import Measure, between, share, spread
 from maestro.clock import from_ms
@@ -63,21 +64,22 @@ class Period:
         return found.jobs(self.since, self.until)
 
     def judged(self) -> Judged:
-        """What deployments to production came to, with what was deployed before them."""
-        rows = Deployment.objects.of_projects(self.projects).to_production()
-        return failures.judge(rows.during("started_at", self.since - BEFORE, self.until)[:MOST_ROWS], self.until)
+        """What deployments to production came to, with what was deployed before them, and incidents."""
+        since = self.since - BEFORE
+        broken = Incident.objects.of_projects(self.projects).during(since, self.until)[:MOST_ROWS]
+        return failures.judge(shipped(self.projects, since, self.until), self.until, list(broken))
 
     def is_small(self) -> bool:
         """Whether so few people opened pull requests that a row would tell who did what."""
         return self.pulls().people() < FEWEST_PEOPLE
 
 
-def within(period: Period, rows: list[Deployment]) -> list[Deployment]:
+def within(period: Period, rows: list[Shipped]) -> list[Shipped]:
     """Keep deployments that were good in a time."""
     return [row for row in rows if row.deployed_at and period.since <= row.deployed_at < period.until]
 
 
-def per_week(period: Period, rows: list[Deployment]) -> list[tuple[datetime, int]]:
+def per_week(period: Period, rows: list[Shipped]) -> list[tuple[datetime, int]]:
     """Good deployments in each week of a time, those without any too."""
     counts = Counter((row.deployed_at - period.since) // WEEK for row in rows if row.deployed_at)
     return [(period.since + WEEK * week, counts[week]) for week in range(period.weeks)]
@@ -99,8 +101,13 @@ def deployments(period: Period) -> dict[str, Measure]:
 
 def recoveries(period: Period, judged: Judged) -> list[tuple[datetime, tuple[float, bool]]]:
     """How long each failure of a time lasted, in seconds, and whether it has ended."""
-    begun = [span for span in judged.spans if period.since <= span[0] < period.until]
-    return [(start, (((end or period.until) - start).total_seconds(), end is not None)) for start, end in begun]
+    found = []
+    for span in judged.spans:
+        if period.since <= span.start < period.until:
+            is_over = span.end is not None and span.end <= period.until
+            end = span.end if span.end and is_over else period.until
+            found.append((span.start, ((end - span.start).total_seconds(), is_over)))
+    return found
 
 
 def measures(period: Period) -> dict[str, Measure]:
@@ -115,6 +122,7 @@ def measures(period: Period) -> dict[str, Measure]:
         "pipeline_queue": period.jobs().queue(),
         "pipeline_success": pipelines.success(),
         "pipeline_flakiness": pipelines.flakiness(),
+        **first_models.measures(period.projects, period.since, period.until),
         **run_measures.measures(period.projects, period.since, period.until),
     }
 
@@ -127,21 +135,27 @@ def deployment_rows(period: Period, key: str) -> Iterator[Line]:
     if key == "recovery_time":
         for at, (seconds, is_over) in recoveries(period, judged):
             yield Line("failure", at, seconds, "" if is_over else "not mended yet")
-    failed, mends, young = ({row.pk for row in rows} for rows in (judged.failed, judged.mends, judged.young))
+    failed, mends, young = ({row.key for row in rows} for rows in (judged.failed, judged.mends, judged.young))
     hits = {"change_fail_rate": failed, "rework_rate": mends}.get(key, set())
     left_out = young if key == "change_fail_rate" else set()
     counted = within(period, judged.good) if key in ("change_fail_rate", "rework_rate") else []
     for row in counted:
-        if row.pk in left_out:
+        if row.key in left_out:
             continue
-        note = "mends another" if row.pk in mends else "was mended" if row.pk in failed else ""
-        yield Line(f"{row.environment} {row.number}", row.deployed_at or row.started_at, float(row.pk in hits), note)
+        note = "mends another" if row.key in mends else "failed" if row.key in failed else ""
+        yield Line(row.what, row.began, float(row.key in hits), note)
 
 
 def lead_rows(period: Period, key: str) -> Iterator[Line]:
     """Commits and how long each took."""
     for one in lead_times.leads(period.projects, period.since, period.until):
         yield Line(one.sha, one.deployed_at, one.seconds)
+
+
+def first_rows(period: Period, key: str) -> Iterator[Line]:
+    """Projects that began, with how long each took until it had a model."""
+    for one in first_models.begun(period.projects, period.since, period.until)[key]:
+        yield Line(one.name, one.at, one.seconds, "" if one.is_over else "not yet")
 
 
 def pull_rows(period: Period, key: str) -> Iterator[Line]:
@@ -190,6 +204,7 @@ def run_rows(period: Period, key: str) -> Iterator[Line]:
 ROWS: dict[str, Callable[[Period, str], Iterator[Line]]] = {
     "change_lead_time": lead_rows,
     **dict.fromkeys(("deployment_frequency", "change_fail_rate", "rework_rate", "recovery_time"), deployment_rows),
+    **dict.fromkeys(first_models.KEYS, first_rows),
     **dict.fromkeys(("pull_merge_time", "pull_first_review", "pull_size"), pull_rows),
     **dict.fromkeys(("pipeline_duration", "pipeline_queue", "pipeline_success", "pipeline_flakiness"), pipeline_rows),
     **dict.fromkeys(("run_success", "run_throughput", "run_waste", "run_reproducible"), run_rows),

@@ -2,6 +2,7 @@
 
 from apps.tracking.models.connections import Connection, ConnectionSecret, Delivery
 from apps.tracking.models.datasets import Dataset, RunInput
+from apps.tracking.models.delivery_rules import DeliveryRule, Incident
 from apps.tracking.models.evaluation import EvaluationDataset, EvaluationRecord
 from apps.tracking.models.experiments import Experiment, ExperimentTag
 from apps.tracking.models.exports import Export
@@ -26,12 +27,14 @@ __all__ = [
     "ConnectionSecret",
     "Dataset",
     "Delivery",
+    "DeliveryRule",
     "Deployment",
     "EvaluationDataset",
     "EvaluationRecord",
     "Experiment",
     "ExperimentTag",
     "Export",
+    "Incident",
     "LatestMetric",
     "LifeRule",
     "Member",

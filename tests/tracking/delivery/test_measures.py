@@ -10,6 +10,7 @@ import pytest
 from apps.tenants.models import Tenant
 from apps.tracking.delivery import failures, lead_times, team
 from apps.tracking.delivery.catalogue import BY_KEY, DEFINITIONS
+from apps.tracking.delivery.shipped import Shipped, of_forge
 from apps.tracking.delivery.team import Period
 from apps.tracking.models import Connection, Dataset, Deployment, Experiment, Pipeline, Project, Run, RunInput, Tag
 from apps.tracking.models.measures import Measure, share, spread
@@ -54,11 +55,12 @@ def make_runs(project: Project) -> None:
             Tag.objects.create(run=run, key="mlflow.source.git.dirty", value="True")
 
 
-def deployed(of: Connection, number: int, at: datetime, sha: str, **facts: object) -> Deployment:
+def deployed(of: Connection, number: int, at: datetime, sha: str, **facts: object) -> Shipped:
     """A good deployment to production, or with `deployed_at=None` a bad one."""
     plain = {"environment": "production", "is_production": True, "state": "success", "is_hotfix": False}
     plain |= {"is_rollback": False, "started_at": at - timedelta(minutes=5), "deployed_at": at, "failed_at": None}
-    return Deployment(id=uuid.uuid4(), connection=of, number=str(number), sha=sha, **(plain | facts))  # type: ignore[arg-type]
+    row = Deployment(id=uuid.uuid4(), connection=of, number=str(number), sha=sha, **(plain | facts))  # type: ignore[arg-type]
+    return of_forge(row, of.project_id)
 
 
 def test_a_mend_says_that_the_deployment_before_it_failed(acme: Tenant) -> None:
@@ -75,11 +77,11 @@ def test_a_mend_says_that_the_deployment_before_it_failed(acme: Tenant) -> None:
         deployed(of, 9, BEGIN + 30 * day, "h", deployed_at=None, failed_at=BEGIN + 30 * day),
     ]
     found = failures.judge(rows, BEGIN + 33 * day)
-    assert [row.number for row in found.failed] == ["2"]
-    assert [row.number for row in found.mends] == ["3", "5"]
-    assert [row.number for row in found.young] == ["8"]
+    assert [row.what for row in found.failed] == ["production 2"]
+    assert [row.what for row in found.mends] == ["production 3", "production 5"]
+    assert [row.what for row in found.young] == ["production 8"]
     assert len(found.good) == 7
-    starts = [(start, end) for start, end in found.spans]
+    starts = [(span.start, span.end) for span in found.spans]
     assert starts[0] == (rows[1].started_at, rows[2].deployed_at)
     assert starts[1] == (rows[5].started_at, rows[6].deployed_at)
     assert starts[2] == (rows[8].started_at, None)
@@ -95,7 +97,7 @@ def test_environments_and_connections_are_judged_apart(acme: Tenant) -> None:
     ]
     found = failures.judge(rows, BEGIN + 30 * day)
     assert found.failed == []
-    assert [row.number for row in found.mends] == ["3"]
+    assert [row.what for row in found.mends] == ["production-eu 3"]
 
 
 def test_each_commit_counts_in_the_first_deployment_that_holds_it(acme: Tenant) -> None:

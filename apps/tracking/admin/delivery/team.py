@@ -133,6 +133,7 @@ def team_page(request: HttpRequest) -> HttpResponse:
         "projects": projects_for(looker(request)).order_by("name")[:MOST_PROJECTS],
         "weeks": WEEKS,
         "before_url": asked.address(until=(asked.period.since - timedelta(days=1)).date().isoformat()),
+        "measured_url": reverse("admin:measured", args=[asked.project.pk]) if asked.project else "",
         "connections_url": reverse("admin:connections") if may(request, "admin") else "",
         **shown(asked, key, rows),
     }

@@ -14,7 +14,7 @@ from apps.tenants.models import Tenant
 from apps.tracking.delivery import failures, first_models, incidents, lead_times, rules, team
 from apps.tracking.delivery.shipped import shipped
 from apps.tracking.delivery.team import Period
-from apps.tracking.models import Connection, Experiment, Project, Run, Tag
+from apps.tracking.models import Connection, DeliveryRule, Experiment, Incident, Project, Run, Tag
 from maestro.clock import to_ms
 from maestro.errors import Invalid
 from tests.factories.forge_payloads import BEGIN, github_deployment, github_push, sha
@@ -219,7 +219,7 @@ def test_the_source_is_chosen_by_api_and_seen_by_who_sees_the_project(acme: Tena
     outsider = speaking_as(acme, person_in({other: "admin"}))
     assert outsider.get(path).status_code == 404
     assert outsider.put(path, {}, content_type="application/json").status_code == 404
-    assert mine.delivery_rule.source == ""
+    assert DeliveryRule.objects.get(project=mine).source == ""
 
 
 def test_the_page_chooses_tells_and_resolves(acme: Tenant, person: Callable[[str], Client]) -> None:
@@ -231,7 +231,7 @@ def test_the_page_chooses_tells_and_resolves(acme: Tenant, person: Callable[[str
     for do in ("rule", "open", "resolve", "delete", "nonsense"):
         assert viewer.post(address, {"do": do, "title": "x"}).status_code == 403
     assert admin.post(address, {"do": "rule", "source": "forge", "serving_aliases": "live, b"}).status_code == 302
-    assert mine.delivery_rule.serving_aliases == ["live", "b"]
+    assert DeliveryRule.objects.get(project=mine).serving_aliases == ["live", "b"]
     assert admin.post(address, {"do": "rule", "source": "both"}).status_code == 200
     assert admin.post(address, {"do": "open", "title": "stale"}).status_code == 302
     late = {
@@ -241,13 +241,13 @@ def test_the_page_chooses_tells_and_resolves(acme: Tenant, person: Callable[[str
         "resolved_at_1": "09:00",
     }
     assert "resolved before it was opened" in admin.post(address, {"do": "open", "title": "x"} | late).content.decode()
-    row = mine.incidents.get()
+    row = Incident.objects.get(project=mine)
     assert admin.post(address, {"do": "resolve", "incident": row.pk}).status_code == 302
     row.refresh_from_db()
     assert row.resolved_at is not None
     assert admin.post(address, {"do": "delete", "incident": "nonsense"}).status_code == 302
     admin.post(address, {"do": "delete", "incident": row.pk})
-    assert not mine.incidents.exists()
+    assert not Incident.objects.exists()
     other = signed_in(person_in({project_of("other"): "admin"}))
     assert other.get(address).status_code == other.post(address, {"do": "rule"}).status_code == 404
 

@@ -25,6 +25,13 @@ if os.environ.get("MAESTRO_WINDOWS") == "all":
     WINDOWS += [(1440, "dark"), (390, "light")]
 windows = pytest.mark.parametrize(("width", "theme"), WINDOWS)
 
+# Fields that reach beyond their card or the window, outside what scrolls by itself.
+CUT = """[...document.querySelectorAll("#content :is(input, select, textarea, button, .help)")].filter((one) => {
+  const place = one.getBoundingClientRect(), card = one.closest("fieldset, .card, .module");
+  const edge = card ? card.getBoundingClientRect().right : innerWidth;
+  return place.width > 2 && place.right > edge + 1 && !one.closest(".table-wrap, .results, pre");
+}).map((one) => one.name || one.className)"""
+
 
 def faults(seen: Look, url: str, width: int) -> list[str]:
     """Open a page; whatever is wrong with it, in words."""
@@ -34,6 +41,8 @@ def faults(seen: Look, url: str, width: int) -> list[str]:
         found.append(f"{size} bytes of HTML")
     if (wide := seen.page.evaluate("document.documentElement.scrollWidth")) > width:
         found.append(f"{wide} px wide")
+    if cut := seen.page.evaluate(CUT):
+        found.append(f"cut at the edge: {cut[:5]}")
     if undrawn := seen.page.locator("[data-chart]:not([data-drawn])").count():
         found.append(f"{undrawn} charts are not drawn")
     violations = Axe().run(seen.page).response["violations"]

@@ -105,6 +105,8 @@ HOOK_LARGE_MINUTE: Final = 30  # deliveries beyond 1 MB of one connection, in a 
 HOOK_HEADER_CHARS: Final = 200  # of a delivery's id and of its event's name
 HOOK_SECRET_CHARS: Final = 200
 CONNECTIONS: Final = 50  # open ones of one project
+COMMITS_AT_ONCE: Final = 2_000  # that a CI job tells in one report
+COMMIT_PARENTS: Final = 100
 DELIVERY_DAYS: Final = 30  # that deliveries are kept as they came
 
 # Pages of text

@@ -53,6 +53,8 @@ class Act(Action):
     CONNECTION_CLOSE = "connection.close"
     DELIVERY_REPLAY = "delivery.replay"
     DELIVERY_RULE = "delivery.rule"
+    TIME_ZONE_CHANGE = "time_zone.change"
+    GIT_COLLECT = "git.collect"
     INCIDENT_OPEN = "incident.open"
     INCIDENT_CHANGE = "incident.change"
     INCIDENT_DELETE = "incident.delete"

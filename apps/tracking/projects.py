@@ -7,6 +7,7 @@ from django.contrib.auth.models import User
 from django.db import IntegrityError, transaction
 
 from apps.tenants.access.audit.recording import fields_of, record
+from apps.tracking import plans
 from apps.tracking.actions import Act
 from apps.tracking.models import Member, Project
 from apps.tracking.scoping import projects_for, require_tenant_wide
@@ -20,6 +21,7 @@ def make(fields: Mapping[str, Any], by: Actor) -> Project:
     try:
         with transaction.atomic():
             project = Project.objects.create(**{"name": fields["slug"], **fields})
+            plans.note(project, by)
             record(by, Act.PROJECT_CREATE, subject=project, after=fields_of(project))
     except IntegrityError as error:
         raise AlreadyExists(f"the slug {fields['slug']!r} is taken") from error
@@ -36,10 +38,13 @@ def change(reference: str, read: Callable[[Project], Mapping[str, Any]], by: Act
         fields = read(project)
         changed = {name: value for name, value in fields.items() if getattr(project, name) != value}
         before = {name: getattr(project, name) for name in changed}
+        if changed:
+            plans.begin(project)
         for name, value in changed.items():
             setattr(project, name, value)
         if changed:
             project.save(update_fields=[*changed])
+            plans.note(project, by)
             record(by, Act.PROJECT_CHANGE, subject=project, before=before, after=changed)
     return project
 

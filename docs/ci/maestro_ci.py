@@ -12,6 +12,7 @@
   maestro-ci usages PROJECT              list what a project uses
   maestro-ci advice PROJECT              what it may try next
   maestro-ci report RUN --against RUN    the difference of two runs, as Markdown for a pull request
+  maestro-ci git report PROJECT          tell new commits with their sizes, for the measures of how teams deliver
   maestro-ci sync FOLDER                 send runs that the mlflow client logged to a folder while no server was there
 
 `login` shows its key to nobody. Source the file that it writes (`. ./maestro.env`) for MLFLOW_TRACKING_URI,
@@ -837,6 +838,62 @@ def report(options):
     return "\n".join([*lines, "", f"[{run['id'][:8]}]({url}/admin/tracking/run/{run['id']}/change/)"])
 
 
+GIT_FORMAT = "--format=%x1e%H%x1f%P%x1f%ct%x1f%aE%x1f%aN%x1f%s"
+GIT_COUNTS = re.compile(rb"(\d+) (file|insertion|deletion)")
+REVERTS = (b'Revert "', b"revert:", b"revert(")
+
+
+def git(options, *arguments, check=True):
+    """Run git in the repository; return what it says, or with check=False None where it fails. Raises Failure."""
+    try:
+        done = subprocess.run(["git", "-C", options.repository, *arguments], capture_output=True, check=False)  # noqa: S607
+    except OSError as error:
+        raise Failure(2, f"git can't be run: {error}") from error
+    if done.returncode == 0:
+        return done.stdout
+    if not check:
+        return None
+    raise Failure(2, f"git: {done.stderr[:300].decode(errors='replace').strip()}")
+
+
+def git_report(options):
+    """Tell commits that the server does not know yet. Where a shallow clone begins, a commit has no size: it is left out."""
+    path = f"/api/v1/projects/{quoted(options.project)}/commits/"
+    head = git(options, "rev-parse", "--verify", options.ref + "^{commit}").decode().strip()
+    known = ask(options, "GET", path)["newest"]
+    is_known = known and git(options, "merge-base", "--is-ancestor", known, head, check=False) is not None
+    wanted = [f"{known}..{head}"] if is_known else [head]
+    arguments = ("log", f"--max-count={options.most}", "--shortstat", "-M", "-l200", "--no-textconv", "--no-ext-diff")
+    told = git(options, *arguments, "--no-color", "--use-mailmap", GIT_FORMAT, *wanted, "--")
+    cut = git(options, "rev-parse", "--git-path", "shallow").decode().strip()
+    shallow = os.path.join(options.repository, cut)
+    edges = set(file_text(shallow).split()) if os.path.exists(shallow) else set()
+    commits = [one for one in map(commit_of, told.split(b"\x1e")[1:]) if one["id"] not in edges]
+    facts = {"project": options.project, "head": head, "commits": len(commits), "since": known if is_known else ""}
+    if options.dry_run or not commits:
+        return facts
+    answer = ask_again(options, path, {"head": head, "commits": commits})
+    return {**facts, **answer}
+
+
+def commit_of(record):
+    """Read a commit of git's log. Of its message only stays whether it takes another back."""
+    line, _, rest = record.partition(b"\n")
+    sha, parents, date, email, name, subject = (line.split(b"\x1f", 5) + [b""] * 5)[:6]
+    counts = {kind: int(many) for many, kind in GIT_COUNTS.findall(rest)}
+    return {
+        "id": sha.decode(),
+        "parents": parents.decode().split()[:100],
+        "committed": int(date) if date.lstrip(b"-").isdigit() and len(date) < 19 else 0,
+        "email": email.decode(errors="replace")[:250],
+        "name": name.decode(errors="replace")[:250],
+        "is_revert": subject.startswith(REVERTS),
+        "files": counts.get(b"file", 0),
+        "additions": counts.get(b"insertion", 0),
+        "deletions": counts.get(b"deletion", 0),
+    }
+
+
 def whole_run(options, text):
     """Fetch a run by its id, or the run that made NAME@VERSION."""
     if "@" in text:
@@ -1132,6 +1189,16 @@ def add_telling_commands(commands, add):
     one.add_argument("this_run", metavar="RUN", help="a run's id, or NAME@VERSION: the run that made it")
     one.add_argument("--against", required=True, metavar="RUN|NAME@VERSION", help="the run to compare with")
     one.add_argument("--metric", action="append", help="only this one; may be given several times")
+    about = commands.add_parser("git", help="tell commits")
+    one = add(
+        about.add_subparsers(dest="act", required=True), "report", git_report, "tell new commits with their sizes"
+    )
+    one.add_argument("project")
+    one.add_argument("--repository", default=".", metavar="PATH", help="the clone; default: here")
+    one.add_argument("--ref", default="HEAD", help="the head of the main line; default HEAD")
+    one.add_argument("--most", type=int, default=2000, help=argparse.SUPPRESS)
+    one.add_argument("--dry-run", action="store_true", help="say how many there are, and tell none")
+    one.add_argument("--soft-fail", action="store_true", help="end with 0 whatever happens, and say what did")
     one = add(commands, "sync", sync, "send runs that the mlflow client logged to a folder")
     one.add_argument("folder", help="what MLFLOW_TRACKING_URI=file:FOLDER named")
     one.add_argument("--project", help="of experiments that are not there yet")

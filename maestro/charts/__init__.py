@@ -10,6 +10,7 @@ from maestro.charts.curves import MAX_POINTS, Curve, Point, curves, thin
 from maestro.charts.estimates import Effect, calibration, contributions, forest, intervals
 from maestro.charts.flows import Node, lineage, timeline
 from maestro.charts.shapes import SERIES_COLORS, Cell, Chart, Options, Row, series_color, slots
+from maestro.charts.trends import trend
 
 __all__ = [
     "MAX_POINTS",
@@ -36,4 +37,5 @@ __all__ = [
     "slots",
     "thin",
     "timeline",
+    "trend",
 ]

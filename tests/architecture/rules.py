@@ -51,7 +51,7 @@ MEETS_REQUESTS = (
 
 # Callbacks that an upper room gives to a lower one when it starts, and what is loaded by its name.
 LATE_IMPORTS = {
-    "apps/tracking/apps.py": "offers the folders of traces",
+    "apps/tracking/apps.py": "offers the folders of traces, forgets what forges sent of people who are erased",
     "apps/registry/apps.py": "offers the folders of logged models, follows moved runs, spares what is relied on, tells what names bytes and serves",
     "apps/recommendations/apps.py": "tells the registry's search what the estimates say",
     "maestro/lazily.py": "loads a heavy module when it is first used",

@@ -110,6 +110,7 @@ PAGES: dict[str, Callable[[User], tuple[str, dict[str, str], str]]] = {
         "alias.set",
     ),
     "admin/promotions/<uuid:pk>/decide/": lambda boss: decision(),
+    "admin/team/time-zone/": lambda boss: ("team/time-zone/", {"time_zone": "Europe/Vienna"}, "time_zone.change"),
     "admin/team/<uuid:pk>/": lambda boss: (
         f"team/{Project.objects.create(slug='old', name='Old').pk}/",
         {"do": "rule", "source": "alias", "serving_aliases": "live"},

@@ -55,6 +55,9 @@ WRITES: dict[str, Write] = {
         lambda s: Call("PATCH", incident(s), {"resolved_at": "2026-05-04T10:00:00Z"}), ("incident.change",)
     ),
     "DELETE /api/v1/incidents/<uuid:incident>/": Write(lambda s: Call("DELETE", incident(s)), ("incident.delete",)),
+    "PUT /api/v1/time-zone/": Write(
+        lambda s: Call("PUT", f"{V1}time-zone/", {"time_zone": "Europe/Vienna"}), ("time_zone.change",), "admin"
+    ),
     "PUT /api/v1/projects/<str:project>/delivery/": Write(
         lambda s: Call(
             "PUT", f"{V1}projects/{s.project()}/delivery/", {"source": "alias", "serving_aliases": ["live"]}

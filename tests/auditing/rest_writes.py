@@ -283,6 +283,7 @@ WRITES: dict[str, Write] = ELSEWHERE | {
 }
 EXEMPT: dict[str, str] = {
     "POST /hooks/<str:hook>/": "what a forge tells, kept as it came and listed in the connection's own log",
+    "POST /api/v1/projects/<str:project>/commits/": "what a CI job tells of commits, as runs are told; the connection that it makes is recorded",
     "PUT /api/v1/blobs/<str:sha256>/": "bytes that nothing names yet; the version or the file that names them is recorded",
     "POST /api/v1/uploads/": "bytes on their way, which nothing names yet",
     "DELETE /api/v1/uploads/<uuid:upload>/": "bytes that nothing ever named",

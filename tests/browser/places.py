@@ -92,6 +92,7 @@ def upper_rooms(site: Site) -> dict[str, str]:
         "promotions": "registry/promotion/",
         "promotion": f"registry/promotion/{scene.promotion.pk}/change/",
         "team": "team/?weeks=260",
+        "time_zone": "team/time-zone/",
         "measured": f"team/{scene.open_project.pk}/",
         "team_rows": "team/?measure=run_success",
         "connections": "connections/",

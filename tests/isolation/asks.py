@@ -22,6 +22,7 @@ TRACE = {
 MODEL_JSON = '{"artifact_path": "m", "utc_time_created": "t", "flavors": {}, "run_id": "{run}"}'
 RECORDS = '[{"inputs": {"q": 2}, "source": {"source_type": "TRACE", "source_data": {"trace_id": "{trace}"}}}]'
 CLAIMS = {"repository_id": "4711", "repository_owner_id": "12", "ref": "refs/heads/main"}
+COMMIT = {"id": "a" * 40, "parents": [], "committed": 1_700_000_000, "email": "ada@example.org", "name": "Ada"}
 PUBLISHER = {"name": "p", "kind": "github", "claims": CLAIMS, "project": "{project}"}
 VIEW_STATE = {"experiments": ["{experiment#}"], "project": "{project}", "filter": RUN_FILTER}
 V1, A, T, D = "api/v1/", "api/2.0/mlflow/", "api/3.0/mlflow/traces", "api/3.0/mlflow/datasets"
@@ -48,6 +49,7 @@ REST: dict[str, Any] = {
     f"POST {V1}incidents/": {"title": "new", "project": "{project}"},
     f"PATCH {V1}incidents/<uuid:incident>/": {"title": "other"},
     f"PUT {V1}projects/<str:project>/delivery/": {"source": "alias"},
+    f"POST {V1}projects/<str:project>/commits/": {"head": "a" * 40, "commits": [COMMIT]},
     f"POST {V1}keys/": {"name": "new", "role": "viewer", "project": "{project}"},
     f"PUT {V1}projects/<str:project>/roles/<str:username>/": {"role": "viewer"},
     f"POST {V1}projects/": {"slug": "new"},
@@ -56,6 +58,7 @@ REST: dict[str, Any] = {
     f"PUT {V1}projects/<str:project>/members/<str:username>/": {"title": "lead"},
     f"PUT {V1}projects/<str:project>/retention/": {"trash_days": 9},
     f"PUT {V1}projects/<str:project>/quota/": {"quota_bytes": 9_000_000},
+    f"PUT {V1}time-zone/": {"time_zone": "Europe/Vienna"},
     f"PUT {V1}retention/": {"trash_days": 9},
     f"GET {V1}experiments/": {"project": "{project}", "name": "{experiment_name}"},
     f"POST {V1}experiments/": {"name": "new", "project": "{project}"},

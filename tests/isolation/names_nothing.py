@@ -48,9 +48,13 @@ SHAPES = {
     "tenants.access.api.people.Closing": "hand_over_to",  # a person, who is of the tenant and of no project
     "tracking.api.connections.ConnectionNew": "kind name secret",
     "tracking.api.connections.ConnectionTurn": "hours secret",
+    # A commit's id names nothing of ours: it is kept for the project that tells it.
+    "tracking.api.commits.CommitFields": "additions committed deletions email files id is_revert name parents",
+    "tracking.api.commits.CommitsNew": "commits head",
     "tracking.api.incidents.IncidentFacts": "opened_at resolved_at title",
     "tracking.api.incidents.IncidentNew": "opened_at resolved_at title",
-    "tracking.api.incidents.DeliveryRuleAsked": "serving_aliases source",  # aliases by name, of one's own project's models
+    "tracking.api.incidents.DeliveryRuleAsked": "currency hour_rate serving_aliases source",  # aliases by name, of one's own project's models
+    "tracking.api.time_zone.TimeZoneAsked": "time_zone",
     "tracking.api.run_bulk.BulkAsked": "action drop_tags expected status",
     "tracking.api.exports.ExportAsked": "column format order_by status view",
     "tracking.api.exports.ExportNew": "columns format order_by status view",
@@ -117,6 +121,7 @@ REFUSED = {
     "PUT api/v1/projects/<str:project>/quota/": TENANTS,
     "GET api/v1/storage/": TENANTS,
     "PUT api/v1/retention/": TENANTS,
+    "PUT api/v1/time-zone/": TENANTS,
     "POST api/v1/projects/<str:project>/outcome/derive/": "has no goal",
     "POST api/v1/connections/<uuid:connection>/deliveries/<uuid:delivery>/replay/": "waits to be read first",
     "POST api/v1/uploads/<uuid:upload>/commit/": "has no parts yet",

@@ -8,7 +8,7 @@ Source  SECURITY requirement R31
 
 import json
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from datetime import datetime
 
@@ -26,7 +26,15 @@ from apps.tenants.access.models import OidcLink, ProjectRole, RefreshToken
 from apps.tenants.access.sign_in import second_factor
 from maestro.principals import Actor
 
+# What rooms above keep of people beside their names in columns: each is told how somebody is spelled, and says what went.
+Forgetter = Callable[[Sequence[str]], dict[str, int]]
+FORGETTERS: list[Forgetter] = []
 OWNERS = ("owner", "owner_name", "user_name")
+
+
+def offer(forget: Forgetter) -> None:
+    """Let a room above forget what it keeps of somebody who is erased."""
+    FORGETTERS.append(forget)
 
 
 def naming_columns() -> Iterator[tuple[type[models.Model], str]]:
@@ -66,6 +74,9 @@ def erase(person: User, by: Actor, at: datetime, heir: User | None = None) -> di
             rows = model._default_manager
             rows.filter(**{name: plain}).update(**{name: alias})
             rows.filter(**{name: told}).update(**{name: f"person:{alias}"})
+        spellings = [text for text in (plain, person.email) if text]
+        for forget in FORGETTERS:
+            changed |= forget(spellings)
         leave_nameless(person, alias)
         after = {"username": alias, "rows": sum(changed.values()), **asdict(ended)}
         record(by, Act.PERSON_ERASE, subject=person, after=after)

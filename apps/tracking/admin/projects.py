@@ -15,9 +15,10 @@ from apps.tenants.access.audited_admin import Acts, AuditedAdmin
 from apps.tenants.access.keys.of_projects import end_with_project
 from apps.tenants.access.people.admin import ChangedByProject
 from apps.tenants.access.people.principal import acting, looker
+from apps.tracking import plans
 from apps.tracking.actions import Act
 from apps.tracking.admin.experiments import count_shown, counted, with_run_counts
-from apps.tracking.models import LatestMetric, Member, Project, Run
+from apps.tracking.models import DeliveryRule, LatestMetric, Member, Project, Run
 from apps.tracking.outcomes import Said, set_outcome
 from maestro import charts
 from maestro.admin.forms import LongForm, Rows
@@ -108,7 +109,10 @@ class ProjectAdmin(ChangedByProject, AuditedAdmin):
         told = {name: getattr(obj, name) for name in OUTCOME}
         for name in OUTCOME:
             setattr(obj, name, form.initial.get(name))
+        if change:
+            plans.begin(Project.objects.get(pk=obj.pk))
         super().save_model(request, obj, form, change)
+        plans.note(obj, acting(request))
         if not set(OUTCOME) & set(form.changed_data):
             return
         success = told.pop("success")
@@ -149,6 +153,7 @@ class ProjectAdmin(ChangedByProject, AuditedAdmin):
             "newest": runs.select_related("experiment").order_by("-id")[:RUNS_SHOWN],
             "timeline": run_timeline(runs),
             "planned": planned_and_actual(project),
+            "revised": max(project.plans.count() - 1, 0),
             "experiments": with_run_counts(project.experiments.active()).order_by("-created_ms")[:20],
             "members": project.members.select_related("user").order_by("joined_at")[:50],
             "snippet": f'mlflow.set_experiment(experiment_name="{project.slug}", tags={{"maestro.project": "{project.slug}"}})',
@@ -188,14 +193,14 @@ def run_timeline(runs: QuerySet[Run]) -> charts.Chart | None:
     return charts.timeline("Runs a day", [("runs", day, count) for day, count in sorted(days.items())], ["runs"])
 
 
-def planned_and_actual(project: Project) -> list[tuple[str, str, str, str]]:
-    """What was planned beside what came: name, unit, planned, actual."""
-    planned, actual = days_shown(project.planned_duration_days), days_shown(project.actual_duration_days)
-    rows = [
-        ("Duration", "", planned, actual),
-        ("Cost", "", sig(project.planned_cost), sig(project.actual_cost)),
-        ("Effort", "hours", sig(project.planned_effort_hours), sig(project.actual_effort_hours)),
-    ]
+def planned_and_actual(project: Project) -> list[tuple[str, str, str, str, str]]:
+    """What was planned, at first and now, beside what came: name, unit, at first, planned, actual."""
+    rule = DeliveryRule.objects.filter(project=project).first()
+    rows = []
+    for one in plans.compare(project, project.plans.first(), rule):
+        show = days_shown if one.unit == "days" else sig
+        unit = "" if one.unit == "days" else one.unit
+        rows.append((one.name, unit, show(one.first), show(one.planned), show(one.actual)))
     return [row for row in rows if set(row[2:]) != {"–"}]
 
 

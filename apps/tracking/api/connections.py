@@ -24,7 +24,7 @@ class ConnectionNew(StrictSerializer):
     """A connection to be made."""
 
     project = Text(max_length=100, help_text="slug or id")
-    kind = serializers.ChoiceField(choices=Connection.Kind.choices)
+    kind = serializers.ChoiceField(choices=Connection.forges())
     name = Text(max_length=limits.NAME_CHARS)
     secret = Text(
         required=False, max_length=limits.HOOK_SECRET_CHARS, help_text="one that the forge made; left out: a new one"

@@ -21,7 +21,7 @@ from maestro import limits
 from maestro.api.etags import check_match, tagged
 from maestro.api.permissions import asking, reading_and_writing
 from maestro.api.queries import flag
-from maestro.api.serializers import Listed, StrictSerializer, Text
+from maestro.api.serializers import Listed, Real, StrictSerializer, Text
 from maestro.errors import NotFound
 
 EXAMPLE = OpenApiExample(
@@ -142,6 +142,8 @@ class DeliveryRuleAsked(StrictSerializer):
     serving_aliases = Listed(
         child=Text(max_length=limits.ALIAS_CHARS), required=False, min_length=1, max_length=rules.MOST_ALIASES
     )
+    hour_rate = Real(required=False, allow_null=True, min_value=0, max_value=rules.MOST_RATE, help_text="of its work")
+    currency = serializers.RegexField("^[A-Z]{3}$", required=False, allow_blank=True, help_text="as EUR")
 
 
 class DeliveryInForce(serializers.Serializer[Any]):
@@ -156,6 +158,8 @@ class DeliveryRuleShown(serializers.Serializer[Any]):
 
     source = serializers.CharField()  # type: ignore[assignment]
     serving_aliases = serializers.ListField(child=serializers.CharField())
+    hour_rate = serializers.FloatField(allow_null=True)
+    currency = serializers.CharField()
     set_by = serializers.CharField(allow_null=True)
     set_at = serializers.DateTimeField(allow_null=True)
     in_force = DeliveryInForce()
@@ -164,7 +168,8 @@ class DeliveryRuleShown(serializers.Serializer[Any]):
 def shown(project: Project) -> Any:
     """Lay out a project's rule."""
     rule, holds = rules.rule_of(project), rules.in_force(project)
-    said = {"source": rule.source, "serving_aliases": rule.serving_aliases} if rule else {"source": ""}
+    usual = {"source": "", "hour_rate": None, "currency": ""}
+    said = {name: getattr(rule, name) for name in rules.FIELDS} if rule else usual
     by = {"set_by": rule.set_by if rule else None, "set_at": rule.set_at if rule else None}
     return DeliveryRuleShown({"serving_aliases": holds.serving_aliases, "in_force": holds} | said | by).data
 

@@ -3,6 +3,7 @@
 from django.urls import URLPattern, URLResolver, path
 
 from apps.tracking.api import (
+    commits,
     connections,
     exports,
     hooks,
@@ -13,6 +14,7 @@ from apps.tracking.api import (
     run_bulk,
     runs,
     saved_views,
+    time_zone,
 )
 
 urlpatterns: list[URLPattern | URLResolver] = [
@@ -24,6 +26,9 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("projects/<str:project>/retention/", retention.ProjectRetention.as_view()),
     path("projects/<str:project>/quota/", quotas.ProjectQuota.as_view()),
     path("projects/<str:project>/delivery/", incidents.ProjectDelivery.as_view()),
+    path("projects/<str:project>/commits/", commits.ProjectCommits.as_view()),
+    path("projects/<str:project>/plans/", time_zone.ProjectPlans.as_view()),
+    path("time-zone/", time_zone.TenantTimeZone.as_view()),
     path("incidents/", incidents.IncidentList.as_view()),
     path("incidents/<uuid:incident>/", incidents.IncidentDetail.as_view()),
     path("retention/", retention.TenantRetention.as_view()),

@@ -16,7 +16,8 @@ class Definition:
     of_people: bool = False  # its rows would tell what single people did
 
 
-DELIVERY, PULLS, PIPELINES, RUNS = "Delivery", "Pull requests", "Pipelines", "Experiments"
+DELIVERY, PULLS, CODE, PIPELINES, RUNS = "Delivery", "Pull requests", "Code", "Pipelines", "Experiments"
+PLANS = "Plans"
 DEFINITIONS: tuple[Definition, ...] = (
     Definition(
         "deployment_frequency",
@@ -102,6 +103,46 @@ DEFINITIONS: tuple[Definition, ...] = (
         True,
     ),
     Definition(
+        "commits_per_week",
+        "Commits a week",
+        "per_week",
+        CODE,
+        "Commits of people on the main line, without merges, in a week that had any.",
+        "As output: how often somebody commits is a habit.",
+    ),
+    Definition(
+        "contributors",
+        "People who commit",
+        "people",
+        CODE,
+        "How many people committed within the last 28 days; n counts their commits.",
+        "As the size of a team: reviews, data and models are work too.",
+    ),
+    Definition(
+        "concentration",
+        "Half of the commits",
+        "people",
+        CODE,
+        "How few people made half of the commits of the last 28 days. Few: much hangs on them.",
+        "To find out who they are, or how much each of them does.",
+    ),
+    Definition(
+        "churn",
+        "Lines a week",
+        "lines",
+        CODE,
+        "Lines added and deleted in a week that had any, as a clone or a CI job tells them.",
+        "As a measure of work: lines are a cost, and a generated file has thousands.",
+    ),
+    Definition(
+        "rework_churn",
+        "Lines that did not last",
+        "share",
+        CODE,
+        "Of the lines that the main line gained, those that it lost again within 21 days; younger ones do not count yet.",
+        "As a count of faults: trying something out and throwing it away is work.",
+    ),
+    Definition(
         "pipeline_duration",
         "Pipeline duration",
         "seconds",
@@ -164,6 +205,30 @@ DEFINITIONS: tuple[Definition, ...] = (
         RUNS,
         "Of ended runs, those that tell their commit and at least one dataset, and of no change beside the commit.",
         "As proof: it says that the facts are noted, not that somebody repeated the run.",
+    ),
+    Definition(
+        "duration_against_plan",
+        "Time against plan",
+        "times",
+        PLANS,
+        "How many times its first plan a project took that ended in this time, in days.",
+        "To judge who planned: the next plan is then twice as long.",
+    ),
+    Definition(
+        "cost_against_plan",
+        "Cost against plan",
+        "times",
+        PLANS,
+        "The same of its cost; where nobody said one, hours at the project's rate.",
+        "Without what the project was worth.",
+    ),
+    Definition(
+        "effort_against_plan",
+        "Hours against plan",
+        "times",
+        PLANS,
+        "The same of the hours that people worked on it.",
+        "Per person.",
     ),
 )
 BY_KEY = {one.key: one for one in DEFINITIONS}

@@ -51,7 +51,7 @@ def at_address(address: str) -> Connection:
     """Find the open connection that an address belongs to. Raises NotFound, in the same words whatever is missing."""
     row = None
     if connection.schema_name != PUBLIC and len(address) <= 120:
-        row = Connection.objects.open().filter(address=address).first()
+        row = Connection.objects.open().of_forges().filter(address=address).first()
     if row is None:
         raise NotFound("there is no such connection")
     return row
@@ -91,6 +91,24 @@ def make(project: Project, kind: str, name: str, *, by: Actor, secret: str = "")
         ConnectionSecret.objects.create(connection=row, sealed_secret=seal(text))
         record(by, Act.CONNECTION_MAKE, subject=row, after={"name": name, "kind": kind, "project": str(project.pk)})
     return Issued(row, text)
+
+
+def make_git(project: Project, *, by: Actor) -> Connection:
+    """The project's connection of kind git, which tells commits alone; made if there is none. Who may tell runs may tell these.
+
+    Raises Forbidden.
+    """
+    by.require("contributor", [project.pk])
+    with transaction.atomic():
+        Project.objects.select_for_update().get(pk=project.pk)
+        held = Connection.objects.open().filter(project=project, kind=Connection.Kind.GIT).first()
+        if held is not None:
+            return held
+        address = f"mhk_{this_tenant().slug}_{secrets.token_urlsafe(32)}"
+        facts = {"project": project, "kind": Connection.Kind.GIT, "name": "git", "address": address}
+        row: Connection = Connection.objects.create(**facts, created_by=by.name)
+        record(by, Act.CONNECTION_MAKE, subject=row, after={"name": "git", "kind": "git", "project": str(project.pk)})
+    return row
 
 
 def rotate(of: Connection, *, by: Actor, at: datetime, hours: float = OVERLAP_HOURS, secret: str = "") -> Issued:

@@ -23,6 +23,7 @@ ON CONFLICT (id) DO UPDATE SET {changes}
 NEWER = "(EXCLUDED.as_of, EXCLUDED.rank, EXCLUDED.digest) > (held.as_of, held.rank, held.digest)"
 NEWEST_WINS = "{column} = CASE WHEN {newer} THEN EXCLUDED.{column} ELSE held.{column} END"
 EARLIEST_WINS = "{column} = LEAST(held.{column}, EXCLUDED.{column})"
+MOST_WINS = "{column} = GREATEST(held.{column}, EXCLUDED.{column})"
 FIXED = ("id", "connection_id")
 OWN = (*FIXED, "as_of", "rank", "digest")
 
@@ -50,7 +51,7 @@ def statement(model: type[Told]) -> sql.Composed:
     newer = sql.SQL(NEWER)
 
     def change(column: str) -> sql.Composed:
-        rule = EARLIEST_WINS if column in model.EARLIEST else NEWEST_WINS
+        rule = EARLIEST_WINS if column in model.EARLIEST else MOST_WINS if column in model.MOST else NEWEST_WINS
         return sql.SQL(rule).format(column=sql.Identifier(column), newer=newer)
 
     columns = columns_of(model)
@@ -64,7 +65,8 @@ def statement(model: type[Told]) -> sql.Composed:
 
 def row_of(of: Connection, fact: Fact) -> list[Any]:
     """Lay a fact out as a row. Its id follows from its key, so that it is the same whenever it is written."""
-    wins = {name: value for name, value in fact.values.items() if name not in fact.model.EARLIEST}
+    apart = (*fact.model.EARLIEST, *fact.model.MOST)
+    wins = {name: value for name, value in fact.values.items() if name not in apart}
     digest = hashlib.sha256(json.dumps(wins, default=str, sort_keys=True).encode()).hexdigest()
     identity = uuid.uuid5(of.pk, f"{fact.model._meta.model_name}:{fact.key}")
     own = [identity, of.pk, fact.as_of, fact.rank, digest]

@@ -3,6 +3,7 @@
 import hashlib
 import re
 import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -82,6 +83,24 @@ def take(of: Connection, headers: Headers, body: bytes, at: datetime) -> Taken:
         "at": at,
     }
     return Taken(name, event, bool(execute(KEEP, values)))
+
+
+def forget_person(spellings: Sequence[str]) -> dict[str, int]:
+    """Delete deliveries as they came, when somebody is erased: all that were read, since any may tell of them under a name
+    of the forge's; and of those that wait, the ones that spell them. What was read of them knows pseudonyms alone.
+    """
+    waiting = Delivery.objects.filter(state=Delivery.State.WAITING)
+    words = [text.lower().encode() for text in spellings]
+    telling = [row.pk for row in waiting.iterator(50) if spells(bytes(row.body), words)]
+    gone = Delivery.objects.exclude(state=Delivery.State.WAITING).delete()[0]
+    gone += Delivery.objects.filter(pk__in=telling).delete()[0]
+    return {Delivery._meta.db_table: gone} if gone else {}
+
+
+def spells(body: bytes, words: Sequence[bytes]) -> bool:
+    """Whether a packed body has one of some words."""
+    plain = zlib.decompress(body).lower()
+    return any(word in plain for word in words)
 
 
 def forget_old(at: datetime) -> int:

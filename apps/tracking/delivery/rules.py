@@ -1,4 +1,4 @@
-"""The tracking room: how each project's delivery is measured: what counts as a deployment, and which aliases serve."""
+"""The tracking room: how each project's delivery is measured: what counts as a deployment, which aliases serve, an hour's cost."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,7 +15,8 @@ from maestro.errors import Invalid
 from maestro.principals import Actor, Reach
 
 FORGE, ALIAS = DeliveryRule.Source.FORGE, DeliveryRule.Source.ALIAS
-FIELDS = ("source", "serving_aliases")
+FIELDS = ("source", "serving_aliases", "hour_rate", "currency")
+MOST_RATE = 1e9
 MOST_ALIASES = 10
 
 
@@ -38,7 +39,7 @@ class Chosen:
 
 def chosen(projects: Reach) -> Chosen:
     """What was chosen for some projects; those in neither set are measured by alias, as no forge tells of them."""
-    rules, told = DeliveryRule.objects.all(), Connection.objects.order_by()
+    rules, told = DeliveryRule.objects.all(), Connection.objects.of_forges().order_by()
     if projects is not None:
         rules, told = rules.filter(project__in=projects), told.filter(project__in=projects)
     said = {rule.project_id: rule for rule in rules}
@@ -68,8 +69,14 @@ def set_rule(
     Raises Invalid, Forbidden. `guard` is asked while nobody else may write it.
     """
     by.require("admin", [project.pk])
-    wanted = {"source": values.get("source") or "", "serving_aliases": values.get("serving_aliases") or list(SERVING)}
-    if len(wanted["serving_aliases"]) > MOST_ALIASES or not all(wanted["serving_aliases"]):
+    aliases = values.get("serving_aliases") or list(SERVING)
+    wanted = {
+        "source": values.get("source") or "",
+        "serving_aliases": aliases,
+        "hour_rate": values.get("hour_rate"),
+        "currency": values.get("currency") or "",
+    }
+    if len(aliases) > MOST_ALIASES or not all(aliases):
         raise Invalid(f"at most {MOST_ALIASES} aliases serve, and each has a name", "bad_aliases")
     with transaction.atomic():
         Project.objects.select_for_update().get(pk=project.pk)

@@ -7,30 +7,32 @@ from django.db.models import (
     BigIntegerField,
     Case,
     Count,
+    DateTimeField,
     Exists,
     ExpressionWrapper,
     F,
     FloatField,
+    Func,
     OuterRef,
     Q,
     Sum,
     Value,
     When,
 )
-from django.db.models.functions import Cast, Greatest
+from django.db.models.functions import Cast, Greatest, TruncWeek
 
+from apps.tracking.calendars import zone_of
 from apps.tracking.models import Run, RunInput, Tag
 from apps.tracking.models.measures import Measure, share, spread
 from apps.tracking.models.runs import RunQuerySet
-from maestro.clock import from_ms, to_ms
+from maestro.clock import to_ms
 from maestro.principals import Reach
 
 COMMIT = "mlflow.source.git.commit"
 DIRTY = ("mlflow.source.git.dirty", "mlflow.git.dirty")
 ENDED = (Run.Status.FINISHED, Run.Status.FAILED, Run.Status.LOST)
 BAD = (Run.Status.FAILED, Run.Status.LOST)
-WEEK_MS = 7 * 86_400_000
-MONDAY_MS = 4 * 86_400_000  # the epoch's first Monday
+BEGAN = Func(F("start_ms") / Value(1000.0), function="TO_TIMESTAMP", output_field=DateTimeField())
 
 
 def ended(projects: Reach, since: datetime, until: datetime) -> RunQuerySet:
@@ -58,7 +60,7 @@ def with_reproducible(runs: RunQuerySet) -> RunQuerySet:
     return runs.annotate(is_reproducible=Case(When(has_commit & has_data & ~is_dirty, then=True), default=False))
 
 
-def measures(projects: Reach, since: datetime, until: datetime) -> dict[str, Measure]:
+def measures(projects: Reach, since: datetime, until: datetime, zone: str = "UTC") -> dict[str, Measure]:
     """All of them, in two questions."""
     runs = with_reproducible(with_hours(ended(projects, since, until)))
     found = runs.aggregate(
@@ -73,12 +75,13 @@ def measures(projects: Reach, since: datetime, until: datetime) -> dict[str, Mea
         "run_success": share(found["good"], n),
         "run_waste": Measure(n, (found["wasted"] or 0.0) / hours if hours else None),
         "run_reproducible": share(found["repeatable"], n),
-        "run_throughput": spread([count for _, count in weekly(projects, since, until)]),
+        "run_throughput": spread([count for _, count in weekly(projects, since, until, zone)]),
     }
 
 
-def weekly(projects: Reach, since: datetime, until: datetime) -> Sequence[tuple[datetime, int]]:
-    """Finished runs by the week, which begins on Monday, UTC, in which they began; weeks without any are left out."""
+def weekly(projects: Reach, since: datetime, until: datetime, zone: str = "UTC") -> Sequence[tuple[datetime, int]]:
+    """Finished runs by the week, which begins on Monday, in which they began; weeks without any are left out."""
     finished = ended(projects, since, until).filter(status=Run.Status.FINISHED).order_by()
-    weeks = finished.annotate(week=(F("start_ms") - MONDAY_MS) / WEEK_MS).values_list("week").annotate(n=Count("pk"))
-    return [(from_ms(week * WEEK_MS + MONDAY_MS), n) for week, n in weeks.order_by("week")]
+    week = TruncWeek(BEGAN, tzinfo=zone_of(zone))
+    weeks = finished.annotate(week=week).values_list("week").annotate(n=Count("pk"))
+    return list(weeks.order_by("week"))

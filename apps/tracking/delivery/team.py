@@ -3,14 +3,19 @@
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
+from functools import cached_property
 from itertools import islice
 from typing import Any
 
 from django.db.models import F
 
+from apps.tracking import calendars, plans
 from apps.tracking.delivery import failures, first_models, lead_times, run_measures
 from apps.tracking.delivery.failures import Judged
+from apps.tracking.delivery.git import measures as commit_measures
+from apps.tracking.delivery.git.measures import Week
+from apps.tracking.delivery.lead_times import Lead
 from apps.tracking.delivery.shipped import Shipped, shipped
 from apps.tracking.delivery.survival import survival
 from apps.tracking.models import Incident, Pipeline, PullRequest, Run
@@ -42,11 +47,21 @@ class Period:
     projects: Reach
     since: datetime
     until: datetime
+    zone: str = calendars.USUAL
 
     @property
     def weeks(self) -> int:
-        """How many whole weeks it has."""
-        return max(1, (self.until - self.since) // WEEK)
+        """How many weeks it has; one in which clocks were turned is one too."""
+        return max(1, round((self.until - self.since) / WEEK))
+
+    def day(self, at: datetime) -> date:
+        """The day of a moment, where the tenant is."""
+        return at.astimezone(calendars.zone_of(self.zone)).date()
+
+    def begins(self, week: int) -> datetime:
+        """When a week of it begins."""
+        zone = calendars.zone_of(self.zone)
+        return calendars.day_after(self.day(self.since) + week * WEEK - timedelta(days=1), zone)
 
     def pulls(self) -> PullRequestQuerySet:
         """Pull requests of people that were merged in it."""
@@ -63,11 +78,26 @@ class Period:
         found: PipelineQuerySet = Pipeline.objects.of_projects(self.projects)
         return found.jobs(self.since, self.until)
 
-    def judged(self) -> Judged:
+    @cached_property
+    def judgement(self) -> Judged:
         """What deployments to production came to, with what was deployed before them, and incidents."""
         since = self.since - BEFORE
         broken = Incident.objects.of_projects(self.projects).during(since, self.until)[:MOST_ROWS]
         return failures.judge(shipped(self.projects, since, self.until), self.until, list(broken))
+
+    def judged(self) -> Judged:
+        """The judgement; asked for once."""
+        return self.judgement
+
+    @cached_property
+    def leads(self) -> list[Lead]:
+        """Commits that were first deployed in it."""
+        return lead_times.leads(self.projects, self.since, self.until)
+
+    @cached_property
+    def commit_weeks(self) -> list[Week]:
+        """Commits by the week."""
+        return commit_measures.weekly(self.projects, self.since, self.until, self.zone)
 
     def is_small(self) -> bool:
         """Whether so few people opened pull requests that a row would tell who did what."""
@@ -81,8 +111,9 @@ def within(period: Period, rows: list[Shipped]) -> list[Shipped]:
 
 def per_week(period: Period, rows: list[Shipped]) -> list[tuple[datetime, int]]:
     """Good deployments in each week of a time, those without any too."""
-    counts = Counter((row.deployed_at - period.since) // WEEK for row in rows if row.deployed_at)
-    return [(period.since + WEEK * week, counts[week]) for week in range(period.weeks)]
+    first = period.day(period.since)
+    counts = Counter((period.day(row.deployed_at) - first).days // 7 for row in rows if row.deployed_at)
+    return [(period.begins(week), counts[week]) for week in range(period.weeks)]
 
 
 def deployments(period: Period) -> dict[str, Measure]:
@@ -114,7 +145,7 @@ def measures(period: Period) -> dict[str, Measure]:
     """Every measure of the catalogue."""
     pulls, pipelines = period.pulls(), period.pipelines()
     return deployments(period) | {
-        "change_lead_time": lead_times.lead_time(lead_times.leads(period.projects, period.since, period.until)),
+        "change_lead_time": lead_times.lead_time(period.leads),
         "pull_merge_time": pulls.time_to_merge(),
         "pull_first_review": pulls.time_to_first_review(),
         "pull_size": pulls.size(),
@@ -123,7 +154,9 @@ def measures(period: Period) -> dict[str, Measure]:
         "pipeline_success": pipelines.success(),
         "pipeline_flakiness": pipelines.flakiness(),
         **first_models.measures(period.projects, period.since, period.until),
-        **run_measures.measures(period.projects, period.since, period.until),
+        **plans.measures(period.projects, period.since, period.until),
+        **commit_measures.measures(period.projects, period.since, period.until, period.commit_weeks),
+        **run_measures.measures(period.projects, period.since, period.until, period.zone),
     }
 
 
@@ -148,7 +181,7 @@ def deployment_rows(period: Period, key: str) -> Iterator[Line]:
 
 def lead_rows(period: Period, key: str) -> Iterator[Line]:
     """Commits and how long each took."""
-    for one in lead_times.leads(period.projects, period.since, period.until):
+    for one in period.leads:
         yield Line(one.sha, one.deployed_at, one.seconds)
 
 
@@ -156,6 +189,27 @@ def first_rows(period: Period, key: str) -> Iterator[Line]:
     """Projects that began, with how long each took until it had a model."""
     for one in first_models.begun(period.projects, period.since, period.until)[key]:
         yield Line(one.name, one.at, one.seconds, "" if one.is_over else "not yet")
+
+
+def plan_rows(period: Period, key: str) -> Iterator[Line]:
+    """Projects that ended, with how many times its plan each took."""
+    for one in plans.against_plan(period.projects, period.since, period.until)[key]:
+        yield Line(one.name, one.at, one.times, one.note)
+
+
+def commit_rows(period: Period, key: str) -> Iterator[Line]:
+    """Weeks with their commits or lines, or commits with the share of their lines that did not last."""
+    asked = (period.projects, period.since, period.until)
+    if key == "rework_churn":
+        for sha, at, added, lost in commit_measures.reworked(*asked):
+            yield Line(sha[:12], at, lost / added, f"{lost} of {added} lines")
+    elif key in ("contributors", "concentration"):
+        yield Line(
+            "28 days", period.until, float(len(commit_measures.authors(period.projects, period.until))), "people"
+        )
+    else:
+        for week in period.commit_weeks:
+            yield Line("week", week.at, week.commits if key == "commits_per_week" else week.lines)
 
 
 def pull_rows(period: Period, key: str) -> Iterator[Line]:
@@ -189,7 +243,8 @@ def pipeline_rows(period: Period, key: str) -> Iterator[Line]:
 def run_rows(period: Period, key: str) -> Iterator[Line]:
     """Runs with one of their figures, or weeks with their runs."""
     if key == "run_throughput":
-        yield from (Line("week", at, n) for at, n in run_measures.weekly(period.projects, period.since, period.until))
+        weeks = run_measures.weekly(period.projects, period.since, period.until, period.zone)
+        yield from (Line("week", at, n) for at, n in weeks)
         return
     runs = run_measures.ended(period.projects, period.since, period.until)
     found: Any = run_measures.with_reproducible(run_measures.with_hours(runs)).order_by("-start_ms")
@@ -205,6 +260,8 @@ ROWS: dict[str, Callable[[Period, str], Iterator[Line]]] = {
     "change_lead_time": lead_rows,
     **dict.fromkeys(("deployment_frequency", "change_fail_rate", "rework_rate", "recovery_time"), deployment_rows),
     **dict.fromkeys(first_models.KEYS, first_rows),
+    **dict.fromkeys(commit_measures.KEYS, commit_rows),
+    **dict.fromkeys(plans.KEYS, plan_rows),
     **dict.fromkeys(("pull_merge_time", "pull_first_review", "pull_size"), pull_rows),
     **dict.fromkeys(("pipeline_duration", "pipeline_queue", "pipeline_success", "pipeline_flakiness"), pipeline_rows),
     **dict.fromkeys(("run_success", "run_throughput", "run_waste", "run_reproducible"), run_rows),

@@ -1,15 +1,16 @@
 """The tracking room: projects, experiments, runs, what they log, how work went."""
 
+from apps.tracking.models.commit_lines import CommitLines
 from apps.tracking.models.connections import Connection, ConnectionSecret, Delivery
 from apps.tracking.models.datasets import Dataset, RunInput
-from apps.tracking.models.delivery_rules import DeliveryRule, Incident
+from apps.tracking.models.delivery_rules import DeliveryRule, Incident, WorkCalendar
 from apps.tracking.models.evaluation import EvaluationDataset, EvaluationRecord
 from apps.tracking.models.experiments import Experiment, ExperimentTag
 from apps.tracking.models.exports import Export
 from apps.tracking.models.files import Blob, Offer, RunFile
 from apps.tracking.models.forge_facts import Commit, Deployment, Pipeline, PullRequest, Review
 from apps.tracking.models.metrics import LatestMetric, MetricChunk, MetricKey, MetricPoint, ModelMetric
-from apps.tracking.models.projects import DEFAULT_PROJECT_ID, Member, Project
+from apps.tracking.models.projects import DEFAULT_PROJECT_ID, Member, PlanRevision, Project
 from apps.tracking.models.retention import LifeRule
 from apps.tracking.models.runs import Param, Run, RunDocument, RunModel, Tag
 from apps.tracking.models.saved_views import SavedView
@@ -23,6 +24,7 @@ __all__ = [
     "Assessment",
     "Blob",
     "Commit",
+    "CommitLines",
     "Connection",
     "ConnectionSecret",
     "Dataset",
@@ -45,6 +47,7 @@ __all__ = [
     "Offer",
     "Param",
     "Pipeline",
+    "PlanRevision",
     "Project",
     "PullRequest",
     "Review",
@@ -61,4 +64,5 @@ __all__ = [
     "TraceFile",
     "TraceLink",
     "Upload",
+    "WorkCalendar",
 ]

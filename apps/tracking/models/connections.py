@@ -21,13 +21,17 @@ def new_salt() -> bytes:
 class ConnectionQuerySet(models.QuerySet["Connection"]):
     """Questions about connections."""
 
+    def of_forges(self) -> Self:
+        """Keep those that a forge delivers to."""
+        return self.exclude(kind=Connection.Kind.GIT)
+
     def open(self) -> Self:
         """Keep those that still take deliveries."""
         return self.filter(closed_at=None)
 
 
 class Connection(models.Model):
-    """A repository of a forge that tells a project what happens in it, by webhook."""
+    """A repository that tells a project what happens in it: by a forge's webhook, or of kind git by its history alone."""
 
     class Kind(models.TextChoices):
         """The forges whose deliveries are understood."""
@@ -35,6 +39,7 @@ class Connection(models.Model):
         GITHUB = "github", "GitHub"
         GITLAB = "gitlab", "GitLab"
         GITEA = "gitea", "Gitea or Forgejo"
+        GIT = "git", "a clone, or CI beside one"
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="connections")
@@ -53,6 +58,11 @@ class Connection(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @classmethod
+    def forges(cls) -> list[tuple[str, str]]:
+        """The kinds that deliver."""
+        return [(kind.value, kind.label) for kind in cls.Kind if kind is not cls.Kind.GIT]
 
     @property
     def path(self) -> str:

@@ -34,11 +34,28 @@ class DeliveryRule(models.Model):
         max_length=10, choices=Source, blank=True, help_text="empty: forge if connected, else alias"
     )
     serving_aliases = ArrayField(models.CharField(max_length=limits.ALIAS_CHARS), default=serving)
+    hour_rate = models.FloatField(null=True, blank=True, help_text="what an hour of its work costs")
+    currency = models.CharField(max_length=3, blank=True, help_text="of the rate and of costs: EUR")
     set_by = models.CharField(max_length=250, blank=True)
     set_at = models.DateTimeField(auto_now=True)
 
     def __str__(self) -> str:
         return f"how {self.project} is measured"
+
+
+class WorkCalendar(models.Model):
+    """Where a tenant's days and weeks begin. There is one row at most; without it they are UTC's."""
+
+    id = models.PositiveSmallIntegerField(primary_key=True, default=1, editable=False)
+    time_zone = models.CharField(max_length=64)
+    set_by = models.CharField(max_length=250, blank=True)
+    set_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        constraints = [models.CheckConstraint(name="tracking_one_calendar", condition=Q(id=1))]
+
+    def __str__(self) -> str:
+        return self.time_zone
 
 
 class IncidentQuerySet(models.QuerySet["Incident"]):

@@ -1,7 +1,7 @@
 """The tracking room: what forges told: commits, pull requests, reviews, pipelines and deployments.
 
 A row is written by as many deliveries as speak of its thing, in any order and more than once: its id follows from its key,
-of most columns the newest word counts, of those in EARLIEST the least. So the same deliveries give the same rows.
+of most columns the newest word counts, of those in EARLIEST the least, in MOST the most. So the same deliveries give the same rows.
 People are pseudonyms: a digest by the connection's own salt. No name, address or text of theirs is kept here.
 """
 
@@ -23,6 +23,7 @@ class Told(models.Model):
     """Something of a forge, as the newest of its deliveries tells it."""
 
     EARLIEST: ClassVar[tuple[str, ...]] = ()
+    MOST: ClassVar[tuple[str, ...]] = ()
 
     id = models.UUIDField(primary_key=True, editable=False)
     connection = models.ForeignKey(Connection, on_delete=models.CASCADE, related_name="+", db_index=False)

@@ -110,6 +110,23 @@ class Project(models.Model):
         return self.name
 
 
+class PlanRevision(models.Model):
+    """A project's plan as it stood from some time on. The first is what it began with."""
+
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="plans")
+    at = models.DateTimeField()
+    planned_duration_days = models.FloatField(null=True)
+    planned_cost = models.FloatField(null=True)
+    planned_effort_hours = models.FloatField(null=True)
+    planned_by = models.CharField(max_length=250, blank=True)
+
+    class Meta:
+        ordering = ("id",)
+
+    def __str__(self) -> str:
+        return f"plan of {self.project} from {self.at:%Y-%m-%d}"
+
+
 class Member(models.Model):
     """A person's part in a project. The person is an id of this tenant, never an e-mail."""
 

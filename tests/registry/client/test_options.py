@@ -15,7 +15,7 @@ from apps.tracking.models import Project, Run
 from tests.playing import CLIENT, as_json, playing
 from tests.registry.client.conftest import Ci, others, run_client, told, write
 
-WRITING = {"login", "artifact push", "artifact pull", "artifact use", "promote", "sync"}
+WRITING = {"login", "artifact push", "artifact pull", "artifact use", "promote", "git report", "sync"}
 READING = {"whoami", "artifact verify", "gate", "usages", "advice", "report"}
 
 

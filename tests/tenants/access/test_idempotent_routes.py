@@ -23,6 +23,7 @@ REASONS = {
     "/api/v1/connections/": SECRET,
     "/api/v1/connections/<uuid:connection>/rotate/": SECRET,
     "/api/v1/connections/<uuid:connection>/deliveries/<uuid:delivery>/replay/": "while it waits a second time is refused",
+    "/api/v1/projects/<str:project>/commits/": "a second time changes nothing",
     "/api/v1/auth/token/": SECRET,
     "/api/v1/auth/token/refresh/": SECRET,
     "/api/v1/auth/exchange/": SECRET,

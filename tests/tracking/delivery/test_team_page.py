@@ -9,7 +9,10 @@ import pytest
 from django.test import Client
 
 from apps.tenants.models import Tenant
+from apps.tracking import plans
+from apps.tracking.delivery import first_models
 from apps.tracking.delivery.catalogue import BY_KEY, DEFINITIONS
+from apps.tracking.delivery.git import measures
 from apps.tracking.models import Project, PullRequest
 from tests.factories.forge_payloads import BEGIN, HISTORIES
 from tests.factories.two_projects import person_in
@@ -18,7 +21,7 @@ from tests.tracking.delivery.test_measures import make_runs
 from tests.tracking.delivery.test_reading import connected, deliver, read_all
 
 MAX_QUERIES, MAX_HTML_BYTES = 34, 150_000
-FEW = ("first_registered", "first_serving")  # of which one project has one
+FEW = (*first_models.KEYS, *plans.KEYS, *measures.KEYS)  # of which this project has one, or none
 UNTIL = (BEGIN + timedelta(days=60)).date().isoformat()
 
 

@@ -32,7 +32,7 @@ class ConnectionForm(forms.Form):
     """A connection to be made."""
 
     project = forms.ModelChoiceField(queryset=Project.objects.none())
-    kind = forms.ChoiceField(choices=Connection.Kind.choices, label="Forge")
+    kind = forms.ChoiceField(choices=Connection.forges(), label="Forge")
     name = forms.CharField(max_length=limits.NAME_CHARS, help_text="Such as the repository: group/churn")
     secret = forms.CharField(
         max_length=limits.HOOK_SECRET_CHARS,

@@ -24,7 +24,7 @@ SHOWN = 100
 
 
 class RuleForm(forms.Form):
-    """What counts as a deployment."""
+    """What counts as a deployment, and what an hour costs."""
 
     source = forms.ChoiceField(
         choices=[("", "the forge if one is connected, else an alias"), *DeliveryRule.Source.choices],
@@ -34,6 +34,11 @@ class RuleForm(forms.Form):
     serving_aliases = forms.CharField(
         max_length=1_000, required=False, help_text="Aliases whose versions serve, with commas between them"
     )
+
+    hour_rate = forms.FloatField(
+        required=False, min_value=0, max_value=rules.MOST_RATE, help_text="What an hour of its work costs"
+    )
+    currency = forms.RegexField("[A-Z]{3}", required=False, max_length=3, help_text="As EUR")
 
     def clean_serving_aliases(self) -> list[str]:
         """Read the names."""
@@ -62,7 +67,8 @@ def measured_page(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
         raise Http404
     do, holds = request.POST.get("do", ""), rules.in_force(project)
     rule = rules.rule_of(project)
-    told = {"source": rule.source if rule else "", "serving_aliases": ", ".join(holds.serving_aliases)}
+    told = {name: getattr(rule, name, None) for name in rules.FIELDS}
+    told["serving_aliases"] = ", ".join(holds.serving_aliases)
     rule_form = RuleForm(request.POST if do == "rule" else None, initial=told)
     incident_form = IncidentForm(request.POST if do == "open" else None)
     if request.method == "POST" and acted(request, project, rule_form, incident_form):

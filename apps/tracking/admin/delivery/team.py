@@ -3,7 +3,7 @@
 import csv
 import io
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, datetime, timedelta, tzinfo
 from itertools import groupby
 from typing import Any
 from urllib.parse import urlencode
@@ -15,20 +15,25 @@ from django.urls import reverse
 from django.utils import timezone
 
 from apps.tenants.access.people.principal import looker
+from apps.tracking import calendars
 from apps.tracking.admin.run_bulk import may
-from apps.tracking.delivery import team
+from apps.tracking.delivery import team, trends
 from apps.tracking.delivery.catalogue import BY_KEY, DEFINITIONS, Definition
 from apps.tracking.delivery.team import Line, Period
+from apps.tracking.delivery.trends import Point
 from apps.tracking.exports.rows import safe_cell
 from apps.tracking.models import Project
 from apps.tracking.models.measures import FEWEST, Measure
 from apps.tracking.scoping import projects_for
+from maestro import charts
 from maestro.admin.sites import tenant_site
+from maestro.charts import Chart
 from maestro.clock import is_uuid
 from maestro.templatetags.maestro import duration, percent, sig
 
 WEEKS, USUAL = (4, 13, 26, 52, 260), 13
 SHOWN, MOST_PROJECTS = 200, 500
+SPOKEN = {"per_week": "a week", "share": "share"}
 COLUMNS = ("what", "at", "value", "unit", "note")
 
 
@@ -39,6 +44,7 @@ class Tile:
     of: Definition
     measure: Measure
     url: str
+    trend: Chart | None = None
 
     def said(self, value: float | None) -> str:
         """A figure of it in its unit."""
@@ -68,7 +74,9 @@ def worded(value: float | None, unit: str) -> str:
         return "–"
     if unit == "seconds":
         return duration(value)
-    return percent(value) if unit == "share" else f"{sig(value)}{' a week' if unit == 'per_week' else f' {unit}'}"
+    return (
+        percent(value) if unit == "share" else f"{sig(value)}{' a week' if unit == 'per_week' else f' {unit}'}".rstrip()
+    )
 
 
 @dataclass(frozen=True)
@@ -77,12 +85,16 @@ class Asked:
 
     project: Project | None
     weeks: int
-    until: datetime
     period: Period
+
+    @property
+    def last_day(self) -> date:
+        """The day that it ends with."""
+        return self.period.day(self.period.until) - timedelta(days=1)
 
     def address(self, **changed: object) -> str:
         """The page about something else of the same."""
-        fields: dict[str, object] = {"weeks": self.weeks, "until": self.until.date().isoformat()}
+        fields: dict[str, object] = {"weeks": self.weeks, "until": self.last_day.isoformat()}
         if self.project:
             fields["project"] = self.project.pk
         return f"{reverse('admin:team')}?{urlencode(fields | changed)}"
@@ -97,19 +109,20 @@ def asked_of(request: HttpRequest) -> Asked:
             raise Http404
     weeks = request.GET.get("weeks", "")
     many = int(weeks) if weeks in {str(one) for one in WEEKS} else USUAL
-    until = end_of(request.GET.get("until", ""))
+    name = calendars.time_zone()
+    zone = calendars.zone_of(name)
+    until = end_of(request.GET.get("until", ""), zone)
     reach: list[UUID] | None = [project.pk] if project else who.projects
-    return Asked(project, many, until, Period(reach, until - timedelta(weeks=many), until))
+    return Asked(project, many, Period(reach, calendars.weeks_before(until, many, zone), until, name))
 
 
-def end_of(text: str) -> datetime:
-    """The end of a day, UTC; of today for what is no day of ours."""
+def end_of(text: str, zone: tzinfo) -> datetime:
+    """The end of a day where the tenant is; of today for what is no day of ours."""
     try:
         day = date.fromisoformat(text)
     except ValueError:
-        day = timezone.now().date()
-    day = min(max(day, date(2000, 1, 1)), date(2200, 1, 1))
-    return datetime.combine(day, time(), UTC) + timedelta(days=1)
+        day = timezone.now().astimezone(zone).date()
+    return calendars.day_after(min(max(day, date(2000, 1, 1)), date(2200, 1, 1)), zone)
 
 
 def team_page(request: HttpRequest) -> HttpResponse:
@@ -121,9 +134,13 @@ def team_page(request: HttpRequest) -> HttpResponse:
         raise Http404
     rows = behind(asked, key) if key else None
     if rows is not None and request.GET.get("format") == "csv":
-        return as_csv(BY_KEY[key], rows)
+        return as_csv(BY_KEY[key], rows, calendars.zone_of(asked.period.zone))
     found = team.measures(asked.period)
-    tiles = [Tile(one, found[one.key].told(), asked.address(measure=one.key)) for one in DEFINITIONS]
+    lines = trends.trends(asked.period)
+    tiles = [
+        Tile(one, found[one.key].told(), asked.address(measure=one.key), line_of(one, lines.get(one.key, [])))
+        for one in DEFINITIONS
+    ]
     context = {
         "title": "Team",
         "asked": asked,
@@ -132,12 +149,29 @@ def team_page(request: HttpRequest) -> HttpResponse:
         "fewest": FEWEST,
         "projects": projects_for(looker(request)).order_by("name")[:MOST_PROJECTS],
         "weeks": WEEKS,
-        "before_url": asked.address(until=(asked.period.since - timedelta(days=1)).date().isoformat()),
+        "before_url": asked.address(until=(asked.period.day(asked.period.since) - timedelta(days=1)).isoformat()),
         "measured_url": reverse("admin:measured", args=[asked.project.pk]) if asked.project else "",
+        "zone": calendars.zone_of(asked.period.zone),
+        "zone_url": reverse("admin:time_zone") if may_set_zone(request) else "",
         "connections_url": reverse("admin:connections") if may(request, "admin") else "",
         **shown(asked, key, rows),
     }
     return tenant_site.page(request, "admin/tracking/team.html", context)
+
+
+def line_of(of: Definition, points: list[Point]) -> Chart | None:
+    """The small line below a figure; None where two points are not known."""
+    if sum(point.value is not None for point in points) < 2:
+        return None
+    unit, scale = ("hours", 3_600.0) if of.unit == "seconds" else (SPOKEN.get(of.unit, of.unit), 1.0)
+    told = [(f"{one.at:%Y-%m-%d}", None if one.value is None else one.value / scale, one.n) for one in points]
+    return charts.trend(of.title, unit, told)
+
+
+def may_set_zone(request: HttpRequest) -> bool:
+    """Whether somebody may say where the tenant's days begin."""
+    who: Any = request.user
+    return bool(who.is_superuser) or (looker(request).projects is None and looker(request).has_role("admin"))
 
 
 def behind(asked: Asked, key: str) -> list[Line] | None:
@@ -165,13 +199,14 @@ def shown(asked: Asked, key: str, rows: list[Line] | None) -> dict[str, Any]:
     }
 
 
-def as_csv(of: Definition, rows: list[Line]) -> HttpResponse:
-    """The rows as a file for spreadsheets."""
+def as_csv(of: Definition, rows: list[Line], zone: tzinfo) -> HttpResponse:
+    """The rows as a file for spreadsheets; times are the tenant's, with their offset."""
     out = io.StringIO()
     writer = csv.writer(out)
     writer.writerow(COLUMNS)
     for one in rows:
-        writer.writerow([safe_cell(cell) for cell in (one.what, one.at.isoformat(), one.value, of.unit, one.note)])
+        cells = (one.what, one.at.astimezone(zone).isoformat(), one.value, of.unit, one.note)
+        writer.writerow([safe_cell(cell) for cell in cells])
     answer = HttpResponse(out.getvalue(), content_type="text/csv; charset=utf-8")
     answer["Content-Disposition"] = f'attachment; filename="{of.key}.csv"'
     return answer

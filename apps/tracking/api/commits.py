@@ -50,7 +50,7 @@ class CommitsNew(StrictSerializer):
     """New commits, and the head of the main line that holds them."""
 
     head = Sha(max_length=64)
-    commits = CommitFields(many=True, min_length=1, max_length=limits.COMMITS_AT_ONCE)
+    commits = CommitFields(many=True, min_length=1, max_length=limits.COMMITS_AT_ONCE)  # type: ignore[call-arg]
 
 
 class CommitsTaken(serializers.Serializer[Any]):

@@ -50,7 +50,8 @@ def asked_sizes(of: Repository) -> tuple[str, ...]:
 
 def sizes_of(lines: Iterable[bytes]) -> Iterator[Size]:
     """Every commit with its size."""
-    head, counts = b"", {}
+    head = b""
+    counts: dict[bytes, int] = {}
     for line in lines:
         if line.startswith(MARK):
             if head:

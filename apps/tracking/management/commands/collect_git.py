@@ -2,6 +2,7 @@
 
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 from django.core.management.base import CommandParser
 from django.utils import timezone
@@ -53,4 +54,4 @@ class Command(MaestroCommand):
             return commits.home_of(project, by=by)
         if not is_uuid(connection):
             raise Invalid("--connection is an id, as `GET /api/v1/connections/` lists them", "bad_connection")
-        return connections.fetch(Connection.objects.filter(project=project), connection)
+        return connections.fetch(Connection.objects.filter(project=project), UUID(connection))

@@ -112,7 +112,12 @@ def said(one: Compared, revised: int) -> str:
     """What was planned and what came, in words."""
     unit = f" {one.unit}" if one.unit else ""
     again = f", revised {revised} times" if revised > 1 else ", revised once" if revised else ""
-    return f"{one.first:,.4g}{unit} planned{again}; {one.actual:,.4g} actual"
+    return f"{figure(one.first)}{unit} planned{again}; {figure(one.actual)} actual"
+
+
+def figure(value: float | None) -> str:
+    """A number as people say it."""
+    return "–" if value is None else f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
 
 
 def against_plan(projects: Reach, since: datetime, until: datetime) -> dict[str, list[Ended]]:

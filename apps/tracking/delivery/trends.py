@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db.models import Count, F, FloatField, Func, IntegerField, Max, Q, QuerySet, Sum, Value
+from django.db.models import Aggregate, Count, F, FloatField, Func, IntegerField, Max, Q, QuerySet, Sum, Value
 from django.db.models.expressions import Combinable
 from django.db.models.functions import Cast, Floor
 
@@ -74,7 +74,7 @@ def at_place(period: Period, column: str) -> Combinable:
 
 def spreads(period: Period, rows: QuerySet[Any], column: str, **figures: Any) -> dict[str, Line]:
     """Lines of medians, in one question."""
-    named = {f"n_{key}": Count(one) for key, one in figures.items()}
+    named: dict[str, Aggregate] = {f"n_{key}": Count(one) for key, one in figures.items()}
     named |= {f"of_{key}": Percentiles(one) for key, one in figures.items()}
     told = rows.annotate(stretch=at_place(period, column)).order_by().values("stretch").annotate(**named)
     lines: dict[str, Line] = {key: {} for key in figures}

@@ -146,7 +146,7 @@ def test_what_forges_sent_goes_with_a_person_who_is_erased(acme: Tenant) -> None
     deliver(of, [github_push(1, BEGIN)])
     read_all()
     facts = Commit.objects.count()
-    deliver(of, [("push", b'{"pusher": "ADA@example.org"}'), ("push", b'{"pusher": "somebody else"}')])
+    deliver(of, [("push", {"pusher": "ADA@example.org"}), ("push", {"pusher": "somebody else"})])
     person = User.objects.create_user("ada.l", "ada@example.org", "a long password")
     told = erasing.erase(person, SYSTEM, timezone.now())
     assert told["rows"]["tracking_delivery"] == 2  # type: ignore[index]

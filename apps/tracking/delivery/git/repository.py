@@ -97,7 +97,7 @@ def quiet() -> dict[str, str]:
 
 def say(*arguments: str) -> bytes:
     """Run git for a short answer. Raises Invalid."""
-    done = subprocess.run([program(), *arguments], capture_output=True, env=quiet(), timeout=600, check=False)
+    done = subprocess.run([program(), *arguments], capture_output=True, env=quiet(), check=False)
     if done.returncode != 0:
         raise Invalid(f"git: {done.stderr[:300].decode(errors='replace').strip()}", "bad_repository")
     return done.stdout

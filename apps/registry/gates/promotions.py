@@ -43,6 +43,7 @@ def ask(version: ArtifactVersion, target: Target, by: Actor, *, at: datetime, wh
 
     What waits already is asked again. Raises Conflict: it is there already, or a gate refuses; NotFound, Forbidden.
     """
+    by.require("contributor", [version.artifact.project_id])
     with transaction.atomic():
         held = versions.hold(version, by)
         verdict = passage.look(held, target, at)

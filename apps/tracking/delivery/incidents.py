@@ -39,7 +39,8 @@ def check(row: Incident) -> None:
 
 
 def open_one(project: Project, fields: Mapping[str, Any], *, by: Actor, at: datetime) -> Incident:
-    """Tell of an incident; without a time it began now. Raises Invalid."""
+    """Tell of an incident; without a time it began now. Raises Invalid, Forbidden."""
+    by.require("contributor", [project.pk])
     row = Incident(project=project, told_by=by.name[:250], **{"opened_at": at, **fields})
     check(row)
     with transaction.atomic():
@@ -48,18 +49,19 @@ def open_one(project: Project, fields: Mapping[str, Any], *, by: Actor, at: date
     return row
 
 
-def held(who: Principal, identity: uuid.UUID) -> Incident:
-    """Fetch one within reach and hold it. Raises NotFound."""
-    row = incidents_for(who).select_for_update(of=("self",)).filter(pk=identity).first()
+def held(by: Actor, identity: uuid.UUID) -> Incident:
+    """Fetch one within reach and hold it, to be changed. Raises NotFound, Forbidden for who may only look at it."""
+    row = incidents_for(by.who).select_for_update(of=("self",)).filter(pk=identity).first()
     if row is None:
         raise NotFound("there is no such incident")
+    by.require("contributor", [row.project_id])
     return row
 
 
 def change(identity: uuid.UUID, read: Callable[[Incident], Mapping[str, Any]], *, by: Actor) -> Incident:
-    """Write what `read` makes of an incident, which is held meanwhile. Raises NotFound, Invalid, and whatever `read` does."""
+    """Write what `read` makes of an incident, which is held meanwhile. Raises NotFound, Forbidden, Invalid, and whatever `read` does."""
     with transaction.atomic():
-        row = held(by.who, identity)
+        row = held(by, identity)
         before, fields = told(row), read(row)
         for name, value in fields.items():
             setattr(row, name, value)
@@ -71,8 +73,8 @@ def change(identity: uuid.UUID, read: Callable[[Incident], Mapping[str, Any]], *
 
 
 def take_back(identity: uuid.UUID, *, by: Actor) -> None:
-    """Delete an incident that was none. Raises NotFound."""
+    """Delete an incident that was none. Raises NotFound, Forbidden."""
     with transaction.atomic():
-        row = held(by.who, identity)
+        row = held(by, identity)
         record(by, Act.INCIDENT_DELETE, subject=row, before=told(row))
         row.delete()

@@ -9,14 +9,16 @@ from django.test import Client
 from django.utils import timezone
 
 from apps.registry.gates import promotions
-from apps.registry.models import AliasMove, Approval, Evidence, Gate, Promotion
+from apps.registry.models import AliasMove, Approval, Artifact, Evidence, Gate, Promotion
 from apps.tenants.access.models import AuditEvent
 from apps.tenants.access.models.keys import Origin
 from apps.tenants.models import Tenant
+from apps.tracking.models import Project
 from maestro.errors import Forbidden
 from maestro.principals import Actor, Principal
 from tests.factories.gates import FIRST, V1, ask, kinds, make_gate, path_of, points_at, say, two_versions
 from tests.factories.sending import send
+from tests.factories.two_projects import person_in
 
 ApiFor = Callable[..., Client]
 
@@ -248,3 +250,22 @@ def test_a_key_beside_ones_name_makes_nobody_two(acme: Tenant, api: ApiFor) -> N
         promotions.approve(Promotion.objects.get(), herself, at=timezone.now(), guard=lambda held: None)
     assert not promotions.waiting_for(herself).exists()
     assert say(api(acme, "approver"), path).json()["state"] == "done"
+
+
+@pytest.mark.parametrize("roles", ["viewer of all", "viewer of this, contributor of another"])
+def test_who_only_looks_asks_for_nothing_again(acme: Tenant, api: ApiFor, roles: str) -> None:
+    """The page of a promotion that has ended can ask anew: where no gate stands any more, that moved the alias for a viewer."""
+    contributor = api(acme)
+    two_versions(contributor)
+    home, other = (Project.objects.create(slug=slug, name=slug) for slug in ("home", "other"))
+    Artifact.objects.update(project=home)
+    for version in "12":
+        assert ask(contributor, version=version, alias="champion").status_code == 201
+    first = Promotion.objects.order_by("id")[0]
+    person = person_in({}, "viewer") if roles == "viewer of all" else person_in({home: "viewer", other: "contributor"})
+    browser = Client(headers={"host": "acme.localhost"})
+    browser.force_login(person, backend="apps.tenants.access.sign_in.passwords.PasswordBackend")
+    for do in ("again", "approve", "decline", "withdraw"):
+        assert browser.post(f"/admin/promotions/{first.pk}/decide/", {"do": do}).status_code == 302
+    assert points_at(contributor, alias="champion") == "2"
+    assert Promotion.objects.count() == 2

@@ -257,3 +257,20 @@ def test_an_incident_ends_after_it_began_whoever_writes(acme: Tenant) -> None:
     with pytest.raises(Invalid):
         incidents.open_one(mine, {"title": "x", "resolved_at": BEGIN - DAY}, by=SYSTEM, at=BEGIN)
     assert Connection.objects.count() == 0
+
+
+@pytest.mark.parametrize("tenant_role", ["viewer", ""])
+def test_a_project_s_page_writes_no_incident_of_another(acme: Tenant, tenant_role: str) -> None:
+    """Who tells of incidents in one project, and looks at another, names the other's in the form of their own page."""
+    mine, other = project_of("mine"), project_of("other")
+    theirs = incidents.open_one(other, {"title": "theirs"}, by=SYSTEM, at=BEGIN)
+    roles = {mine: "contributor"} if tenant_role else {mine: "contributor", other: "viewer"}
+    client = signed_in(person_in(roles, tenant_role))
+    for page in (mine, other):
+        for do in ("resolve", "delete"):
+            client.post(f"/admin/team/{page.pk}/", {"do": do, "incident": str(theirs.pk)})
+    found = Incident.objects.get()
+    assert (found.pk, found.resolved_at) == (theirs.pk, None)
+    own = incidents.open_one(mine, {"title": "mine"}, by=SYSTEM, at=BEGIN)
+    client.post(f"/admin/team/{mine.pk}/", {"do": "delete", "incident": str(own.pk)})
+    assert list(Incident.objects.all()) == [theirs]

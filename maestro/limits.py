@@ -21,6 +21,9 @@ UPLOAD_PARTS: Final = 1_000
 UPLOADS_OPEN_PERSON: Final = 100  # of one person or key
 QUOTA_BYTES: Final = 2**60  # that a tenant or a project may be allowed
 
+# Answers
+ANSWER_BYTES: Final = 16 * 2**20  # about, of one page of a list: it ends early there, and the next page goes on
+
 # Refusals
 FAULTS: Final = 20  # that are named in one answer
 DETAIL_CHARS: Final = 2_000
@@ -85,6 +88,7 @@ SEARCHES_SAVED: Final = 200  # by one person or key
 # Gates
 ALIAS_CHARS: Final = 255
 GATES: Final = 500  # of one tenant
+GATE_BOUNDS: Final = 500  # on metrics, of all gates of one tenant: each is looked at where a gate is passed
 GATE_APPROVALS: Final = 10
 GATE_NAMES: Final = 50  # aliases of one gate, and as many files, card sections and metric bounds
 WHY_CHARS: Final = 2_000

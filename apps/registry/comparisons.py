@@ -15,7 +15,7 @@ from maestro.principals import Principal
 
 ADDED, REMOVED, CHANGED = "added", "removed", "changed"
 CARDS = ("readme.md", "card.md", "modelcard.md", "model_card.md")
-CARD_BYTES, MOST_METRICS = 100_000, 2_000
+MOST_CARDS, CARD_BYTES, MOST_METRICS = 8, 100_000, 2_000  # a name may be written in any case, so there may be many
 
 
 class Bytes(NamedTuple):
@@ -137,7 +137,7 @@ def metrics_of(
 def words_of(before: ArtifactVersion, after: ArtifactVersion, files: list[FileChange]) -> Iterator[Words]:
     """The descriptions, and the cards among the files that changed."""
     yield Words("Description", before.description, after.description)
-    cards = [one for one in files if one.path.lower() in CARDS]
+    cards = [one for one in files if one.path.lower() in CARDS][:MOST_CARDS]
     wanted = {part.sha256 for one in cards for part in (one.before, one.after) if part}
     known = Blob.objects.in_bulk(wanted)
     for one in cards:

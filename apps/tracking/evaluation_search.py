@@ -7,7 +7,7 @@ from typing import Any
 
 from django.db.models import Q
 
-from apps.tracking.models import EvaluationDataset, EvaluationRecord
+from apps.tracking.models import EvaluationDataset
 from apps.tracking.search.keysets import Key, beyond, order_by
 from apps.tracking.search.pages import Place, Search, check_place
 from apps.tracking.search.predicates import Writer, compare, write
@@ -89,12 +89,17 @@ def datasets(
     return [row[0] for row in rows[:most]], following
 
 
-def records(dataset: EvaluationDataset, *, most: int, place: Place | None) -> list[EvaluationRecord]:
-    """Fetch one page of a dataset's records, the oldest first. Raises Invalid for a token of another dataset."""
+def records(dataset: EvaluationDataset, *, most: int, place: Place | None) -> tuple[list[str], Place | None]:
+    """Find one page of a dataset's records, the oldest first: their ids, and the next page's token or None.
+
+    Raises Invalid for a token of another dataset
+    """
     rows = dataset.records.order_by("created_ms", "pk")
     if place is not None:
         if len(place) != 3 or place[0] != dataset.pk:
             raise Invalid("Invalid page token: it belongs to another dataset", "bad_cursor")
         _, created_ms, identity = place
         rows = rows.filter(Q(created_ms__gt=created_ms) | Q(created_ms=created_ms, pk__gt=identity))
-    return list(rows[:most])
+    found = list(rows.values_list("created_ms", "pk")[: most + 1])
+    following: list[Any] | None = [dataset.pk, *found[most - 1]] if len(found) > most else None
+    return [identity for _, identity in found[:most]], following

@@ -11,6 +11,7 @@ from rest_framework.response import Response
 
 from maestro import limits
 from maestro.errors import Invalid
+from maestro.filters.budget import Budget, weigh
 
 
 def read_limit(text: str | None, default: int = limits.PAGE_DEFAULT, most: int = limits.PAGE_MAX) -> int:
@@ -50,9 +51,27 @@ class CursorPagination(BasePagination):
         token = request.query_params.get("cursor")
         if token:
             queryset = queryset.filter(self.after(unsign(token, self.purpose)))
-        rows = list(queryset.order_by(*self.ordering)[: limit + 1])
-        self.last = rows[limit - 1] if len(rows) > limit else None
-        return rows[:limit]
+        rows, self.last = self.fetched(queryset.order_by(*self.ordering), limit)
+        return rows
+
+    def fetched(self, queryset: Any, limit: int) -> tuple[list[Any], Any]:
+        """Fetch rows, fewer if they are long; and the last of them, if more follow."""
+        rows: list[Any] = []
+        budget = Budget(first=limits.PAGE_DEFAULT)
+        while True:
+            following = queryset.filter(self.after(self.place_of(rows[-1]))) if rows else queryset
+            step = min(budget.step, limit - len(rows))
+            some = list(following[: step + 1])
+            rows += some[:step]
+            if len(some) <= step:
+                return rows, None
+            budget.spend([weigh(row) for row in some[:step]])
+            if len(rows) >= limit or budget.is_spent:
+                return rows, rows[-1]
+
+    def place_of(self, row: Any) -> list[Any]:
+        """Name where a row stands in the order."""
+        return [getattr(row, name.lstrip("-")) for name in self.ordering]
 
     def after(self, values: list[Any]) -> Q:
         """Write `(a, b) beyond (x, y)` for mixed directions."""
@@ -73,7 +92,7 @@ class CursorPagination(BasePagination):
         """Write the URL of the next page, or None."""
         if self.last is None:
             return None
-        values = [getattr(self.last, name.lstrip("-")) for name in self.ordering]
+        values = self.place_of(self.last)
         query = self.request.query_params.copy()
         query["cursor"] = sign([v if isinstance(v, int | float) else str(v) for v in values], self.purpose)
         return self.request.build_absolute_uri(f"{self.request.path}?{query.urlencode()}")

@@ -1,12 +1,20 @@
 """The floor: page sizes and page tokens of the MLflow door. A token is opaque, signed, and good for one list."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
+
+import orjson
 
 from maestro import limits
 from maestro.api.pagination import sign, unsign
 from maestro.errors import Invalid
+from maestro.filters import budget
+from maestro.filters.budget import Id, Place
+from maestro.http.heavy import turn
 from maestro.mlflow import fields as read
+
+# A page of a thousand usual runs has 3 MB, and waits for nobody.
+TURN_BYTES = 4 * 2**20
 
 
 def page_size(fields: Mapping[str, Any], default: int | None, most: int = limits.MLFLOW_PAGE_MAX) -> int:
@@ -32,3 +40,30 @@ def read_token(fields: Mapping[str, Any], purpose: str) -> list[Any] | None:
 def write_token(values: list[Any], purpose: str) -> str:
     """Make the token of the page that follows a row."""
     return sign(values, purpose)
+
+
+def following_token(values: list[Any] | None, purpose: str) -> dict[str, str]:
+    """Tell the next page's token, if there is one."""
+    return {} if values is None else {"next_page_token": write_token(values, purpose)}
+
+
+def take_turn(size_bytes: int) -> None:
+    """Let long pages be made one after the other in a process. Raises Busy."""
+    if size_bytes > TURN_BYTES:
+        turn.take()
+
+
+def within(
+    find: Callable[[int], tuple[Sequence[Id], Place]], most: int, write: Callable[[Sequence[Id]], Sequence[bytes]]
+) -> tuple[list[bytes], Place]:
+    """Find a page of ids and write as many as fit into one answer; returns them, and where the next page begins."""
+    return budget.page(find, most, write, take_turn)
+
+
+def listed(name: str, pieces: Sequence[bytes], told: Mapping[str, Any]) -> bytes:
+    """Put an answer together: a list, left out if it is empty, and what is told besides."""
+    if not pieces:
+        return orjson.dumps(told)
+    # One join for all: each further one would hold the whole answer once more.
+    end = b"]," + orjson.dumps(told)[1:] if told else b"]}"
+    return b"".join((b'{"%s":[' % name.encode(), b",".join(pieces), end))

@@ -5,6 +5,7 @@ its words alone.
 """
 
 import hashlib
+import threading
 import time
 from collections.abc import Callable
 
@@ -20,6 +21,7 @@ HERE = "SELECT 1 FROM pg_extension WHERE extname = 'vector'"
 AT_LEAST = 0.2  # cosine similarity
 READ_AT_ONCE, CARD_CHARS = 200, 2_000
 KEEP_SECONDS, WAIT_SECONDS, LOOK_SECONDS = 3_600, 1.0, 0.02
+WAITING = threading.BoundedSemaphore(2)  # of a process
 Vector = list[float]
 OFF, UNASKED, LATE, USED = "off", "unasked", "late", "used"
 STATES = (OFF, UNASKED, LATE, USED)
@@ -82,11 +84,21 @@ def asked(text: str, send: Callable[[str], bool]) -> Vector | None:
     """Have a worker read a question, by `send`, and wait a moment for it. None if none answers in time."""
     key = key_of(text)
     found: Vector | None = cache.get(key)
-    if found is None and send(text):
-        until = time.monotonic() + WAIT_SECONDS
-        while found is None and time.monotonic() < until:
-            time.sleep(LOOK_SECONDS)
-            found = cache.get(key)
+    # Each holds a thread while it waits, so few do; who comes then is answered by words, and by meaning when they ask again.
+    if found is None and WAITING.acquire(blocking=False):
+        try:
+            found = waited(key) if send(text) else None
+        finally:
+            WAITING.release()
+    return found
+
+
+def waited(key: str) -> Vector | None:
+    """Look into the cache until a vector is there, for a moment."""
+    until, found = time.monotonic() + WAIT_SECONDS, None
+    while found is None and time.monotonic() < until:
+        time.sleep(LOOK_SECONDS)
+        found = cache.get(key)
     return found
 
 

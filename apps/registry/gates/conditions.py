@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 from django.db.models import Q
@@ -130,8 +131,9 @@ def has_files(gate: Gate, version: ArtifactVersion) -> Outcome:
     return Outcome(gate.name, "files", not missing, text, {"files": gate.files, "missing": missing})
 
 
-def sections_of(card: str) -> set[str]:
-    """Name the sections of a card that say something, in small letters."""
+@lru_cache(maxsize=4)
+def sections_of(card: str) -> frozenset[str]:
+    """Name the sections of a card that say something, in small letters. Many gates ask of one card."""
     found: set[str] = set()
     title, in_code = "", False
     for line in card.splitlines():
@@ -142,7 +144,7 @@ def sections_of(card: str) -> set[str]:
             title = (heading[1] + heading[2].rstrip("# \t")).lower()
         elif title and line.strip():
             found.add(title)
-    return found
+    return frozenset(found)
 
 
 def has_sections(gate: Gate, version: ArtifactVersion) -> Outcome:

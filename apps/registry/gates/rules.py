@@ -102,9 +102,17 @@ def add(gate: Gate, by: Actor, *, at: datetime) -> Gate:
     with transaction.atomic():
         if Gate.objects.count() >= limits.GATES:
             raise Conflict(f"a tenant has at most {limits.GATES} gates", "too_many_gates")
+        require_few_bounds(gate)
         write(gate, by, at=at, is_new=True)
         record(by, Act.GATE_ADD, subject=gate, after=facts_of(gate))
     return gate
+
+
+def require_few_bounds(gate: Gate) -> None:
+    """Raise Conflict if the gates of the tenant would ask for more figures than one request may look at."""
+    others = Gate.objects.exclude(pk=gate.pk).values_list("metrics", flat=True)
+    if len(gate.metrics) + sum(map(len, others)) > limits.GATE_BOUNDS:
+        raise Conflict(f"the gates of a tenant have at most {limits.GATE_BOUNDS} bounds on metrics", "too_many_bounds")
 
 
 def write(gate: Gate, by: Actor, *, at: datetime, is_new: bool = False) -> None:
@@ -131,6 +139,7 @@ def change(gate: Gate, facts: Mapping[str, Any], by: Actor, *, at: datetime, gua
             setattr(held, name, value)
         check(held)
         require_rule(by, held)
+        require_few_bounds(held)
         after = facts_of(held)
         if before != after:
             held.revision += 1

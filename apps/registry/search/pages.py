@@ -12,6 +12,7 @@ from django.db.models import F, Q
 from django.db.models.functions import Collate
 
 from maestro.errors import Invalid
+from maestro.filters.budget import Budget, weigh
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,20 @@ def keys(*names: str) -> tuple[Key, ...]:
 
 
 def cut(rows: Any, order: Sequence[Key], *, most: int, after: Sequence[Any] | None) -> Page:
-    """Fetch `most` rows behind a sort key. The last columns of the order must tell any two rows apart."""
+    """Fetch `most` rows behind a sort key, or fewer if they are long. The last columns of the order tell any two rows apart."""
+    found: list[Any] = []
+    budget = Budget()
+    while True:
+        part = fetched(rows, order, most=min(budget.step, most - len(found)), after=after)
+        found += part.rows
+        after = part.following
+        budget.spend([weigh(row) for row in part.rows])
+        if after is None or len(found) >= most or budget.is_spent:
+            return Page(found, after)
+
+
+def fetched(rows: Any, order: Sequence[Key], *, most: int, after: Sequence[Any] | None) -> Page:
+    """Fetch exactly `most` rows behind a sort key, if there are as many."""
     named = [f"key_{index}" for index in range(len(order))]
     rows = rows.annotate(**{name: key.value for name, key in zip(named, order, strict=True)})
     if after is not None:

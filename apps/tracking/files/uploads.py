@@ -85,7 +85,7 @@ def begin_at(path: str, count: int, *, owner: str, now: datetime) -> Upload:
 def start(upload: Upload, now: datetime) -> Upload:
     """Begin in the store, then write the row; without its row it costs a day at most."""
     require_room(upload.owner)
-    quotas.check(lambda: promised([*Upload.objects.filter(done_at=None), upload]))
+    quotas.check(lambda: promised([*Upload.objects.filter(done_at=None).defer("digests"), upload]))
     upload.created_at, upload.expires_at = now, now + KEEP
     parts.begin(upload)
     try:

@@ -1,5 +1,7 @@
 """The tracking room's MLflow door: evaluation datasets and their records."""
 
+from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from apps.tenants.access.people.principal import acting
@@ -7,7 +9,7 @@ from apps.tracking import evaluation_datasets, evaluation_search
 from apps.tracking.mlflow.base import TrackingView, as_experiment_number
 from apps.tracking.mlflow.evaluation_fields import dataset_info, read_json_notes, read_records, record_info
 from apps.tracking.mlflow.searches import experiment_numbers
-from apps.tracking.models import EvaluationDataset, EvaluationRecord
+from apps.tracking.models import EvaluationDataset
 from apps.tracking.scoping import evaluation_datasets_for, experiments_for
 from apps.tracking.search.pages import Search
 from maestro import limits
@@ -15,7 +17,8 @@ from maestro.api.permissions import reading_and_writing
 from maestro.clock import now_ms
 from maestro.filters import parse, parse_order
 from maestro.mlflow import fields as read
-from maestro.mlflow.paging import page_size, read_token, write_token
+from maestro.mlflow import paging
+from maestro.mlflow.paging import page_size, read_token
 from maestro.mlflow.views import MlflowRequest, dump
 
 MOST_EXPERIMENTS = 1_000
@@ -72,7 +75,7 @@ class SearchDatasets(DatasetView):
 
     required_role = reading_and_writing(write="viewer")
 
-    def post(self, request: MlflowRequest) -> dict[str, Any]:
+    def post(self, request: MlflowRequest) -> bytes:
         """Show one page of datasets."""
         fields = self.fields(request)
         text = read.text_or(fields, "filter_string", most=limits.JSON_BODY_BYTES)
@@ -81,37 +84,43 @@ class SearchDatasets(DatasetView):
         numbers = experiment_numbers(fields) if fields.get("experiment_ids") else None
         if numbers is not None:
             numbers = list(experiments_for(request.user).filter(pk__in=numbers).values_list("pk", flat=True))
-        found, following = evaluation_search.datasets(
-            wanted,
-            projects=request.user.projects,
-            experiments=numbers,
-            most=page_size(fields, 1_000, limits.MLFLOW_PAGE_MAX),
-            token=read_token(fields, DATASETS),
+        most, token = page_size(fields, 1_000, limits.MLFLOW_PAGE_MAX), read_token(fields, DATASETS)
+        find = partial(
+            evaluation_search.datasets, wanted, projects=request.user.projects, experiments=numbers, token=token
         )
-        rows = EvaluationDataset.objects.in_bulk(found)
-        answer: dict[str, Any] = {"datasets": [dataset_info(rows[pk]) for pk in found]} if found else {}
-        if following is not None:
-            answer["next_page_token"] = write_token(following, DATASETS)
-        return answer
+        found, following = paging.within(lambda count: find(most=count), most, written)
+        return paging.listed("datasets", found, paging.following_token(following, DATASETS))
 
     get = post
+
+
+def written(identities: Sequence[str]) -> list[bytes]:
+    """Write datasets without their experiments."""
+    rows = EvaluationDataset.objects.in_bulk(list(identities))
+    return [dump(dataset_info(rows[pk])) for pk in identities if pk in rows]
 
 
 class Records(DatasetView):
     """GET, POST and DELETE datasets/<id>/records"""
 
-    def get(self, request: MlflowRequest, dataset_id: str) -> dict[str, Any]:
+    def get(self, request: MlflowRequest, dataset_id: str) -> bytes:
         """Show one page of records, the oldest first. They travel as text that holds JSON."""
         fields = self.fields(request)
         most = page_size(fields, limits.EVALUATION_RECORDS_PAGE, limits.EVALUATION_RECORDS_PAGE)
         place = read_token(fields, RECORDS)
         dataset = self.dataset(request, dataset_id)
-        rows: list[EvaluationRecord] = evaluation_search.records(dataset, most=most + 1, place=place)
-        answer: dict[str, Any] = {"records": dump([record_info(row) for row in rows[:most]]).decode()}
-        if len(rows) > most:
-            last = rows[most - 1]
-            answer["next_page_token"] = write_token([dataset.pk, last.created_ms, last.pk], RECORDS)
-        return answer
+
+        def written(identities: Sequence[str]) -> list[bytes]:
+            rows = dataset.records.in_bulk(list(identities))
+            return [dump(record_info(rows[pk])) for pk in identities if pk in rows]
+
+        found, following = paging.within(
+            lambda count: evaluation_search.records(dataset, most=count, place=place), most, written
+        )
+        # Each is written as text on its own: of one long text the writer would reserve eight times the length.
+        text = b",".join([dump(piece.decode())[1:-1] for piece in found])
+        end = b'"}' if following is None else b'",' + dump(paging.following_token(following, RECORDS))[1:]
+        return b"".join((b'{"records":"[', text, b"]", end))
 
     def post(self, request: MlflowRequest, dataset_id: str) -> dict[str, Any]:
         """Add records, or merge them into those with the same inputs."""

@@ -11,12 +11,14 @@ from apps.tracking.mlflow.base import TrackingView
 from apps.tracking.runs import documents
 from apps.tracking.scoping import runs_for
 from apps.tracking.search.predicates import as_uuids
+from maestro import limits
 from maestro.errors import Invalid
 from maestro.mlflow import fields as read
 from maestro.mlflow.paging import page_size, read_token, write_token
 from maestro.mlflow.views import MlflowRequest
 
 PURPOSE = "mlflow.get-history"
+POINT_BYTES = 150  # of one written, without its key, at most
 WRITER = msgspec.json.Encoder()
 
 
@@ -24,11 +26,11 @@ class GetHistory(TrackingView):
     """GET metrics/get-history"""
 
     def get(self, request: MlflowRequest) -> bytes:
-        """Show a metric's points in order of time, step and value; all of them unless max_results is given."""
+        """Show a metric's points in order of time, step and value; without max_results as many as one answer has."""
         fields = self.fields(request)
         run_id = self.run_in(fields)
         key = read.text(fields, "metric_key")
-        most = page_size(fields, history.EVERYTHING)
+        most = page_size(fields, points_within(key))
         place = read_place(fields)
         documents.require(run_id, request.user.projects)
         points, following = history.page(run_id, key, after=place, most=most)
@@ -37,6 +39,11 @@ class GetHistory(TrackingView):
             time, step, value = following
             answer["next_page_token"] = write_token([time, step, spell(value)], PURPOSE)
         return WRITER.encode(answer)
+
+
+def points_within(key: str) -> int:
+    """How many points of a metric one answer has."""
+    return limits.ANSWER_BYTES // (POINT_BYTES + len(key.encode()))
 
 
 def read_place(fields: dict[str, Any]) -> history.Place | None:
@@ -64,6 +71,7 @@ class SampleHistory(TrackingView):
         if len(interval) == 1 or (interval and interval[0] > interval[1]):
             raise Invalid("If either start step or end step is specified, both must be, in order.", "bad_interval")
         first, last = interval or (None, None)
+        most = max(1, min(most, points_within(key) // max(len(runs), 1)))
         rows: list[Any] = []
         for run_id in runs:
             points = sampling.sample(run_id, key, most=most, first_step=first, last_step=last)

@@ -12,7 +12,8 @@ from maestro.api.permissions import reading_and_writing
 from maestro.errors import NotFound
 from maestro.filters import Vocabulary, parse, parse_order
 from maestro.mlflow import fields as read
-from maestro.mlflow.paging import page_size, read_token, write_token
+from maestro.mlflow import paging
+from maestro.mlflow.paging import page_size, read_token
 from maestro.mlflow.views import MlflowRequest, dump
 
 RUNS, EXPERIMENTS = "mlflow.runs.search", "mlflow.experiments.search"
@@ -32,13 +33,10 @@ class SearchRuns(TrackingView):
         most = page_size(fields, 1000)
         token = read_token(fields, RUNS)
         homes = experiments.visible(numbers, request.user.projects)
-        found, following = pages.runs(wanted, homes, most=most, token=token)
-        told = {} if following is None else {"next_page_token": write_token(following, RUNS)}
-        if not found:
-            return dump(told)
-        # One join for all: each further one would hold the whole answer once more.
-        end = b"," + dump(told)[1:] if told else b"}"
-        return b"".join(documents.listed(found, b'{"runs":[', b"]" + end))
+        runs, following = paging.within(
+            lambda count: pages.runs(wanted, homes, most=count, token=token), most, documents.written
+        )
+        return paging.listed("runs", runs, paging.following_token(following, RUNS))
 
 
 class SearchExperiments(TrackingView):
@@ -46,20 +44,17 @@ class SearchExperiments(TrackingView):
 
     required_role = reading_and_writing(write="viewer")
 
-    def post(self, request: MlflowRequest) -> dict[str, Any]:
+    def post(self, request: MlflowRequest) -> bytes:
         """Show one page of experiments."""
         fields = self.fields(request)
         wanted = read_search(fields, pages.EXPERIMENTS, "view_type")
-        most = page_size(fields, None)
-        found, following = pages.experiments(
-            wanted, projects=request.user.projects, most=most, token=read_token(fields, EXPERIMENTS)
+        most, token, reach = page_size(fields, None), read_token(fields, EXPERIMENTS), request.user.projects
+        found, following = paging.within(
+            lambda count: pages.experiments(wanted, projects=reach, most=count, token=token),
+            most,
+            lambda some: [dump(experiment_info(told)) for told in experiments.fetch_many(some)],
         )
-        answer: dict[str, Any] = {}
-        if found:
-            answer["experiments"] = [experiment_info(told) for told in experiments.fetch_many(found)]
-        if following is not None:
-            answer["next_page_token"] = write_token(following, EXPERIMENTS)
-        return answer
+        return paging.listed("experiments", found, paging.following_token(following, EXPERIMENTS))
 
     get = post
 

@@ -1,5 +1,6 @@
 """The tracking room's MLflow door: traces. Their spans come and go as files, by way of the artifact proxy."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from apps.tenants.access.people.principal import acting
@@ -8,6 +9,7 @@ from apps.tracking.mlflow.batches import run_uuid
 from apps.tracking.mlflow.searches import experiment_numbers
 from apps.tracking.mlflow.trace_fields import as_identity, read_note, read_trace, trace_info
 from apps.tracking.models import Trace
+from apps.tracking.models.traces import TraceQuerySet
 from apps.tracking.refusals import no_experiment
 from apps.tracking.scoping import experiments_for, runs_for, traces_for
 from apps.tracking.search.pages import Search
@@ -17,10 +19,12 @@ from maestro.api.permissions import reading_and_writing
 from maestro.clock import now_ms
 from maestro.errors import Invalid, NotFound, NotImplementedHere, TooLarge
 from maestro.filters import parse, parse_order
+from maestro.filters.budget import fitting
 from maestro.http.heavy import LARGE_BYTES, turn
 from maestro.mlflow import fields as read
-from maestro.mlflow.paging import page_size, read_token, write_token
-from maestro.mlflow.views import MlflowRequest, snake_case
+from maestro.mlflow import paging
+from maestro.mlflow.paging import page_size, read_token
+from maestro.mlflow.views import MlflowRequest, dump, snake_case
 
 PURPOSE = "mlflow.traces.search"
 MOST_AT_ONCE, MOST_WHOLE = 1_000, 20
@@ -73,7 +77,8 @@ class WholeTraces(TrackingView):
 
     def get(self, request: MlflowRequest) -> dict[str, Any]:
         """Show some traces with their spans; what is not there is left out."""
-        found = chosen_traces(request, self.fields(request), MOST_WHOLE)
+        wanted, chosen = chosen_traces(request, self.fields(request), MOST_WHOLE)
+        found = recording.ordered(chosen, wanted)
         take_turn(found)
         whole = [{"trace_info": trace_info(trace), "spans": spans.load_or_none(trace)} for trace in found]
         return {"traces": whole} if whole else {}
@@ -84,21 +89,27 @@ class BatchInfos(TrackingView):
 
     required_role = reading_and_writing(write="viewer")
 
-    def post(self, request: MlflowRequest) -> dict[str, Any]:
+    def post(self, request: MlflowRequest) -> bytes:
         """Show some traces without their spans; what is not there is left out."""
-        found = chosen_traces(request, self.fields(request), MOST_AT_ONCE)
-        return {"trace_infos": [trace_info(trace) for trace in found]} if found else {}
+        wanted, chosen = chosen_traces(request, self.fields(request), MOST_AT_ONCE)
+        there = set(chosen.filter(pk__in=wanted).values_list("pk", flat=True))
+        found = [identity for identity in dict.fromkeys(wanted) if identity in there]
+        infos, count = fitting(found, written, paging.take_turn)
+        if count < len(found):
+            detail = f"{count} of these traces have more than {limits.ANSWER_BYTES} bytes already"
+            raise TooLarge(f"{detail}: ask for fewer traces", "traces_too_large")
+        return paging.listed("trace_infos", infos, {})
 
 
-def chosen_traces(request: MlflowRequest, fields: dict[str, Any], most: int) -> list[Trace]:
-    """Fetch the traces that a call names, of some experiments if it names these too."""
+def chosen_traces(request: MlflowRequest, fields: dict[str, Any], most: int) -> tuple[list[str], TraceQuerySet]:
+    """Read which traces a call names, and find those that it may show: of some experiments if it names these too."""
     wanted = read.texts(fields, "trace_ids", most)
     if not wanted:
         raise read.missing("trace_ids")
     chosen = traces_for(request.user)
     if fields.get("experiment_ids") is not None:
         chosen = chosen.filter(experiment__in=experiment_numbers(fields))
-    return recording.ordered(chosen, wanted)
+    return wanted, chosen
 
 
 class SearchTraces(TrackingView):
@@ -106,7 +117,7 @@ class SearchTraces(TrackingView):
 
     required_role = reading_and_writing(write="viewer")
 
-    def post(self, request: MlflowRequest) -> dict[str, Any]:
+    def post(self, request: MlflowRequest) -> bytes:
         """Show one page of traces."""
         fields = self.fields(request)
         text = read.text_or(fields, "filter", most=limits.JSON_BODY_BYTES)
@@ -114,13 +125,16 @@ class SearchTraces(TrackingView):
         wanted = Search(parse(text, search.VOCABULARY), terms)
         most = page_size(fields, 100, limits.TRACE_PAGE_MAX)
         seen = experiments_for(request.user).filter(pk__in=read_locations(fields)).values_list("pk", flat=True)
-        found, following = search.traces(wanted, list(seen), most=most, token=read_token(fields, PURPOSE))
-        answer: dict[str, Any] = {}
-        if found:
-            answer["traces"] = [trace_info(trace) for trace in recording.ordered(Trace.objects.all(), found)]
-        if following is not None:
-            answer["next_page_token"] = write_token(following, PURPOSE)
-        return answer
+        homes, token = list(seen), read_token(fields, PURPOSE)
+        found, following = paging.within(
+            lambda count: search.traces(wanted, homes, most=count, token=token), most, written
+        )
+        return paging.listed("traces", found, paging.following_token(following, PURPOSE))
+
+
+def written(identities: Sequence[str]) -> list[bytes]:
+    """Write traces without their spans."""
+    return [dump(trace_info(trace)) for trace in recording.ordered(Trace.objects.all(), identities)]
 
 
 def read_locations(fields: dict[str, Any]) -> list[int]:

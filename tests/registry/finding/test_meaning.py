@@ -108,3 +108,17 @@ def test_where_it_is_not_installed_it_is_off_and_said_so(
     assert "churn-model" not in page
     assert "Finding by meaning is off here" in page
     assert tasks.read_meanings_everywhere() == 0
+
+
+def test_few_wait_for_a_worker_at_a_time() -> None:
+    """Each that waits holds a thread of the web server; questions of one viewer held all of them."""
+    sent: list[str] = []
+
+    def send(text: str) -> bool:
+        sent.append(text)
+        if len(sent) < 4:  # one more asks while this one waits
+            meaning.asked(f"nobody reads {len(sent)}", send)
+        return False
+
+    assert meaning.asked("nobody reads", send) is None
+    assert len(sent) == 2

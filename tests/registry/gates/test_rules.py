@@ -9,6 +9,7 @@ from django.test import Client
 from apps.registry.models import Artifact, Evidence, Gate, Promotion
 from apps.tenants.models import Tenant
 from apps.tracking.models import Project
+from maestro import limits
 from tests.factories.gates import FIRST, V1, ask, kinds, make_gate, path_of, say, two_versions
 from tests.factories.sending import send
 from tests.factories.two_projects import person_in, speaking_as
@@ -145,3 +146,17 @@ def test_what_was_found_is_kept_and_told(acme: Tenant, api: ApiFor) -> None:
     assert (row["version"], row["digest"], row["act"]) == ("1", kept.digest, "promotion")
     assert row["gates"][0]["name"] == FIRST
     assert row["conditions"] == kept.outcomes
+
+
+def test_all_gates_together_have_few_bounds(acme: Tenant, api: ApiFor) -> None:
+    """Each is a question or two to the database wherever one of them stands: 25,000 took a promotion minutes."""
+    admin = api(acme, "admin")
+    bounds = [{"metric": f"m{number}", "operator": ">=", "value": 1} for number in range(limits.GATE_NAMES)]
+    facts = {"aliases": ["a"], "metrics": bounds}
+    for number in range(limits.GATE_BOUNDS // limits.GATE_NAMES):
+        assert send(admin, "post", PATH, facts | {"name": f"g{number}"}).status_code == 201
+    over = send(admin, "post", PATH, facts | {"name": "over", "metrics": bounds[:1]})
+    assert (over.status_code, over.json()["code"]) == (409, "too_many_bounds")
+    assert send(admin, "post", PATH, {"name": "plain", "aliases": ["a"], "approvals": 1}).status_code == 201
+    plain = admin.get(PATH, {"limit": 500}).json()["results"]
+    assert len(plain) == limits.GATE_BOUNDS // limits.GATE_NAMES + 2

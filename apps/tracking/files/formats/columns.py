@@ -10,6 +10,7 @@ from apps.tracking.files.formats.window import Cursor, Unreadable, Window, text
 
 MOST_FOOTER = 4 * 2**20
 MOST_PARTS, MOST_DEPTH = 200_000, 16
+MOST_NESTED = 50  # columns in columns: each one's name has all of theirs in it
 PHYSICAL = ("boolean", "int32", "int64", "int96", "float", "double", "bytes", "fixed bytes")
 # ConvertedType, which all writers give beside the newer LogicalType.
 CONVERTED = {0: "text", 4: "enum", 5: "decimal", 6: "date", 9: "timestamp (ms)", 10: "timestamp (µs)", 19: "JSON"}
@@ -100,6 +101,8 @@ def leaves(elements: list[dict[int, Any]]) -> list[tuple[str, ...]]:
         children = element.get(5)
         if isinstance(children, int) and children > 0:
             path.append((name, children + 1))
+            if len(path) > MOST_NESTED:
+                raise Unreadable("the columns are nested deeper than is looked at")
         else:
             names = ".".join([*(one for one, _ in path), name])
             found.append(row_of(names, type_of(element), "yes" if element.get(3) == 1 else "no"))

@@ -1,11 +1,13 @@
 """What is told of a file by its header: as its program would tell it, and nothing of a broken one but that it is."""
 
 import random
+import struct
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from apps.tracking.files.formats.columns import MOST_NESTED, parquet
 from apps.tracking.files.formats.reading import READERS, is_executable
 from apps.tracking.files.formats.tensors import MOST_TENSORS
 from apps.tracking.files.formats.told import Told
@@ -132,3 +134,25 @@ def varint(value: int) -> bytes:
         out.append(value & 0x7F | 0x80)
         value >>= 7
     return bytes([*out, value])
+
+
+def test_columns_within_columns_are_left_early() -> None:
+    """Each column's name has those of all columns above it in it: a few thousand of those took minutes."""
+    deep = footer(levels=MOST_NESTED + 1)
+    with pytest.raises(Unreadable, match="nested deeper"):
+        parquet(window_on(deep))
+    names = [row[0] for row in parquet(window_on(footer(levels=3))).rows]
+    assert names == ["g.g.g.c"]
+
+
+def footer(levels: int) -> bytes:
+    """A Parquet file of no rows: so many columns within each other, and one at the end."""
+
+    def element(name: bytes, children: int) -> bytes:
+        below = b"\x15" + varint(2 * children) if children else b""
+        return b"\x48" + varint(len(name)) + name + below + b"\x00"
+
+    elements = [element(b"root", 1), *[element(b"g", 1)] * levels, element(b"c", 0)]
+    listed = b"\x19\xfc" + varint(len(elements)) + b"".join(elements)
+    told = b"\x15\x02" + listed + b"\x16\x00" + b"\x19\x0c" + b"\x00"
+    return b"PAR1" + told + struct.pack("<I", len(told)) + b"PAR1"

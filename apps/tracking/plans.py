@@ -49,7 +49,7 @@ def note(project: Project, by: Actor) -> PlanRevision | None:
 
 def first_plans(projects: Iterable[UUID]) -> dict[UUID, PlanRevision]:
     """The plan that each of some projects began with, of those that have a history of it."""
-    rows = PlanRevision.objects.filter(project__in=list(projects)).order_by("project", "id").distinct("project")
+    rows = PlanRevision.objects.filter(project__in=list(projects)).order_by("project_id", "id").distinct("project_id")
     return {row.project_id: row for row in rows}
 
 

@@ -13,7 +13,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 from django.conf import settings
 
 from config.schedule import SCHEDULE
-from maestro.tasks import EXPORTS, LETTERS, QUESTIONS, QUEUES, TRAINING, UPKEEP
+from maestro.tasks import EXPORTS, LETTERS, NOTICES, QUESTIONS, QUEUES, TRAINING, UPKEEP
 
 # What is not named here is upkeep.
 ROUTES = {
@@ -22,6 +22,7 @@ ROUTES = {
     "apps.recommendations.tasks.train": TRAINING,
     "apps.registry.tasks.answer_meaning": QUESTIONS,
     "apps.tenants.access.tasks.send_reset_letters": LETTERS,
+    "apps.tracking.tasks.send_notice": NOTICES,
     "apps.tracking.tasks.write_export": EXPORTS,
 }
 

@@ -15,6 +15,11 @@ SCHEDULE: dict[str, dict[str, Any]] = {
         "schedule": 10.0,
         "options": {"expires": 60},
     },
+    "tell-notices": {
+        "task": "apps.tracking.tasks.tell_notices_everywhere",
+        "schedule": 10.0,
+        "options": {"expires": 60},
+    },
     "forget-deliveries": {
         "task": "apps.tracking.tasks.forget_deliveries_everywhere",
         "schedule": crontab(minute=27),

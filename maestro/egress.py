@@ -13,8 +13,9 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
@@ -227,6 +228,36 @@ def exchange(
     parts: SplitResult, method: str, *, body: bytes | None, headers: Mapping[str, str], most_bytes: int
 ) -> Fetched:
     """Look up, connect, send and read, within one deadline. Raises AddressRefused or NoAnswer."""
+    with opened(parts, method, body=body, headers=headers) as answer:
+        found = read_bounded(answer, most_bytes)
+    if 300 <= answer.status < 400:
+        raise NoAnswer(f"{parts.hostname} redirects, which is not followed")
+    return Fetched(answer.status, found, answer.headers.get("Content-Type", ""))
+
+
+def check_place(url: str) -> None:
+    """Say now what `post` would say later. A host without an address, perhaps for the moment, passes. Raises AddressRefused."""
+    parts = check_url(url)
+    if not url.isascii():
+        raise AddressRefused("write the address in ASCII: a name as xn--…, other characters as %…")
+    with suppress(NoAnswer):
+        resolve(parts, Deadline(settings.PATIENCE["egress"]))
+
+
+def post(url: str, body: bytes, headers: Mapping[str, str]) -> int:
+    """Send a body, and return the status of the answer, whatever it is; the rest of the answer is not read.
+
+    No redirect is followed, and nothing is remembered of who does not answer. Raises AddressRefused or NoAnswer.
+    """
+    with opened(check_url(url), "POST", body=body, headers=headers) as answer:
+        return answer.status
+
+
+@contextmanager
+def opened(
+    parts: SplitResult, method: str, *, body: bytes | None, headers: Mapping[str, str]
+) -> Iterator[http.client.HTTPResponse]:
+    """Look up, connect and send, and lend the answer, all within one deadline. Raises AddressRefused or NoAnswer."""
     deadline = Deadline(settings.PATIENCE["egress"])
     host, address = resolve(parts, deadline)
     tls = parts.scheme == "https"
@@ -234,15 +265,11 @@ def exchange(
     target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     try:
         connection.request(method, target, body=body, headers={"User-Agent": "maestro", **headers})
-        answer = connection.getresponse()
-        found = read_bounded(answer, most_bytes)
+        yield connection.getresponse()
     except (OSError, http.client.HTTPException) as error:
         raise NoAnswer(f"{host} does not answer: {type(error).__name__}") from error
     finally:
         connection.close()
-    if 300 <= answer.status < 400:
-        raise NoAnswer(f"{host} redirects, which is not followed")
-    return Fetched(answer.status, found, answer.headers.get("Content-Type", ""))
 
 
 def read_bounded(answer: http.client.HTTPResponse, most_bytes: int) -> bytes:

@@ -1,6 +1,6 @@
 """The floor: what a rule raises when it refuses. Each door translates these once, into its own format."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from maestro import limits
@@ -23,7 +23,8 @@ def bounded(detail: str) -> str:
 class MaestroError(Exception):
     """A refusal. `code` is stable and part of the API; `status` is its HTTP status.
 
-    `facts` are what a door needs to say the same in another protocol's words.
+    `facts` are what a door needs to say the same in another protocol's words. `afterwards` is done by whoever undoes a
+    transaction because of it: what is told of a refusal must not be undone with the act.
     """
 
     status = 500
@@ -42,6 +43,7 @@ class MaestroError(Exception):
         self.code = code or type(self).code
         self.faults = tuple(faults[: limits.FAULTS + 1])
         self.facts = dict(facts or {})
+        self.afterwards: tuple[Callable[[], None], ...] = ()
 
 
 class Invalid(MaestroError):

@@ -113,6 +113,14 @@ COMMITS_AT_ONCE: Final = 2_000  # that a CI job tells in one report
 COMMIT_PARENTS: Final = 100
 DELIVERY_DAYS: Final = 30  # that deliveries are kept as they came
 
+# Webhooks of ours, which tell others
+WEBHOOKS: Final = 50  # open ones of one project, and as many that tell of all
+WEBHOOK_URL_CHARS: Final = 2_000
+WEBHOOK_WORDS: Final = 1_000  # characters of a description
+WEBHOOK_TESTS_MINUTE: Final = 10  # of one webhook
+TELLINGS_WAITING: Final = 10_000  # of one webhook; what is more is failed at once
+NOTICE_DAYS: Final = 30  # that what was told is kept, and what became of it
+
 # Pages of text
 MARKDOWN_CHARS: Final = 20_000  # rendered of one text; the rest is shown as it is
 

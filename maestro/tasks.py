@@ -20,15 +20,16 @@ from maestro.errors import Invalid, Unavailable
 RETRY_SECONDS = 30
 # Work by kind, so that none waits behind another: a worker takes from each in turn, or from those that `-Q` names.
 # The last is where releases before 0.2 put everything.
-LETTERS, UPKEEP, QUESTIONS, EXPORTS, TRAINING, FORMER = (
+LETTERS, NOTICES, UPKEEP, QUESTIONS, EXPORTS, TRAINING, FORMER = (
     "letters",
+    "notices",
     "upkeep",
     "questions",
     "exports",
     "training",
     "celery",
 )
-QUEUES = (LETTERS, UPKEEP, QUESTIONS, EXPORTS, TRAINING, FORMER)
+QUEUES = (LETTERS, NOTICES, UPKEEP, QUESTIONS, EXPORTS, TRAINING, FORMER)
 # Django's, and psycopg's own, which the statements below Django's cursor raise.
 LOST = (OperationalError, InterfaceError, psycopg.OperationalError, psycopg.InterfaceError)
 

@@ -10,6 +10,9 @@ from apps.registry import alias_history, artifacts, versions
 from apps.registry.actions import Act
 from apps.registry.gates import passage
 from apps.registry.models import Alias, AliasMove, Artifact, ArtifactVersion, Evidence, Target
+from apps.registry.notices.artifacts import moved as tell_moved
+from apps.registry.notices.artifacts import taken_away
+from apps.registry.notices.gates import refusals_told
 from apps.tenants.access.audit.recording import record
 from maestro.errors import Conflict, Invalid, NotFound
 from maestro.principals import Actor
@@ -46,7 +49,8 @@ def point(
     Forbidden, and Conflict (`gate_refused`) if a gate stands before it that the version does not pass.
     """
     check_alias(name)
-    with transaction.atomic():
+    target = Target("alias", name)
+    with refusals_told(version, target, at), transaction.atomic():
         held = versions.hold(version, by)
         old = Alias.objects.select_related("version").filter(artifact=artifact, name=name).first()
         before = str(old.version.number) if old else ""
@@ -54,9 +58,10 @@ def point(
             return old, before
         if old is not None and guard is not None:
             guard(old)
-        evidence = passage.enter(held, Target("alias", name), by, at=at, why=why)
+        evidence = passage.enter(held, target, by, at=at, why=why)
         act = AliasMove.Act.MOVE if old else AliasMove.Act.SET
         alias = turn(held, name, by, act=act, at=at, evidence=evidence, why=why)
+        tell_moved(held, name, before, at)
     return alias, before
 
 
@@ -117,6 +122,7 @@ def roll_back(
         back.artifact = held
         evidence = passage.come_back(back, Target("alias", name), by, at=at, why=why)
         moved = turn(back, name, by, act=AliasMove.Act.ROLLBACK, at=at, evidence=evidence, why=why)
+        tell_moved(back, name, str(alias.version.number), at)
     return moved, str(alias.version.number)
 
 
@@ -141,6 +147,7 @@ def take_away(
         before = {"version": str(found.version.number)}
         record(by, Act.ALIAS_DELETE, object_type="Alias", object_id=f"{held.name}@{name}", before=before)
         found.delete()
+        taken_away(held, name, at)
     return True
 
 

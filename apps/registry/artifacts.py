@@ -12,6 +12,7 @@ from apps.registry import alias_history, notes, prompts
 from apps.registry.actions import Act
 from apps.registry.gates import passage
 from apps.registry.models import Artifact, ArtifactTag, ArtifactVersion, Gate
+from apps.registry.notices.artifacts import made
 from apps.registry.scoping import require_own
 from apps.tenants.access.audit.recording import record
 from apps.tracking.files.paths import clean_artifact_path
@@ -64,6 +65,7 @@ def make(new: NewArtifact, by: Actor, *, at_ms: int) -> Artifact:
     with transaction.atomic():
         artifact = insert(new, at_ms)
         record(by, Act.ARTIFACT_CREATE, subject=artifact, after=facts_of(artifact))
+        made(artifact, new.tags, from_ms(at_ms))
     return artifact
 
 

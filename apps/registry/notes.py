@@ -8,6 +8,7 @@ from django.db import transaction
 from apps.registry import prompts
 from apps.registry.actions import Act
 from apps.registry.models import Artifact, ArtifactTag, ArtifactVersion, VersionTag
+from apps.registry.notices.artifacts import noted
 from apps.tenants.access.audit.recording import record
 from maestro.errors import Invalid
 from maestro.principals import Actor
@@ -79,6 +80,7 @@ def tag(row: Artifact | ArtifactVersion, tags: Mapping[str, str], by: Actor) -> 
         put(row, new)
         old = {key: before[key] for key in new if key in before}
         record(by, kind.tag, subject=row, before=told(old) if old else None, after=told(new))
+        noted(row, new)
     return True
 
 
@@ -93,6 +95,7 @@ def untag(row: Artifact | ArtifactVersion, keys: Collection[str], by: Actor) -> 
             row.tags.filter(pk__in=[note.pk for note in held]).delete()
             before = told({note.key: note.value for note in held})
             record(by, KINDS[type(row)].untag, subject=row, before=before)
+            noted(row, {note.key: None for note in held})
     return bool(held)
 
 

@@ -6,6 +6,7 @@ from apps.registry import artifacts, versions
 from apps.registry.actions import Act
 from apps.registry.gates import passage
 from apps.registry.models import ArtifactVersion, Target
+from apps.registry.notices.gates import refusals_told
 from apps.tenants.access.audit.recording import record
 from maestro.clock import from_ms
 from maestro.errors import Invalid
@@ -32,11 +33,12 @@ def move(
     """
     if archive_others and stage not in SERVING:
         raise Invalid("only what moves to Staging or Production may archive what was there", "bad_stage")
-    with transaction.atomic():
+    target = Target("stage", stage)
+    with refusals_told(version, target, from_ms(at_ms)), transaction.atomic():
         held = versions.hold(version, by)
         before = held.stage
         if stage != before:
-            passed = passage.enter(held, Target("stage", stage), by, at=from_ms(at_ms), why=why)
+            passed = passage.enter(held, target, by, at=from_ms(at_ms), why=why)
             if passed is None or before == SERVING[-1]:
                 passage.leave(held, Target("stage", before), by, at=from_ms(at_ms), why=why)
         if archive_others:

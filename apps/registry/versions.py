@@ -14,6 +14,7 @@ from apps.registry.actions import Act
 from apps.registry.contents import NewFile, resolve_files
 from apps.registry.gates import passage
 from apps.registry.models import Artifact, ArtifactVersion, Edge, LoggedModel, VersionFile
+from apps.registry.notices.artifacts import registered
 from apps.registry.sources import Origin
 from apps.tenants.access.audit.recording import record
 from apps.tracking.files import blobs, quotas
@@ -99,6 +100,7 @@ def put(gathered: Gathered, by: Actor, *, at_ms: int) -> tuple[ArtifactVersion, 
         version = insert(held, new, origin, digest=digest, by=by, at_ms=at_ms)
         join(version, at_ms)
         record(by, Act.VERSION_CREATE, subject=version, after=facts_of(version))
+        registered(version, new.tags, from_ms(at_ms))
     return version, True
 
 

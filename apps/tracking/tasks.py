@@ -6,7 +6,8 @@ from django.utils import timezone
 from apps.tracking.delivery import intake, reading
 from apps.tracking.exports import orders
 from apps.tracking.files import uploads, use
-from apps.tracking.models import Delivery
+from apps.tracking.models import Delivery, Notice, Telling
+from apps.tracking.notices import sending
 from apps.tracking.retention import pruning
 from apps.tracking.runs import folding
 from maestro.clock import now_ms
@@ -17,6 +18,7 @@ from maestro.turns import Turns
 FOLD_SECONDS = 120
 MOST_ROUNDS = 100
 READ_SECONDS, MOST_READ = 300, 20_000
+SEND_SECONDS = 60
 EXPORT_SECONDS = orders.SECONDS + 60
 
 
@@ -83,14 +85,42 @@ def read_deliveries_everywhere() -> int:
 
 @tenant_task(name="apps.tracking.tasks.forget_deliveries", soft_time_limit=600)
 def forget_deliveries() -> int:
-    """Delete what forges delivered, as it came, when it is too old."""
-    return intake.forget_old(timezone.now())
+    """Delete what forges delivered, as it came, and what was told to others, when it is too old."""
+    return intake.forget_old(timezone.now()) + sending.forget_old(timezone.now())
+
+
+def has_old() -> bool:
+    """Say whether anything is kept that grows old."""
+    return Delivery.objects.exists() or Notice.objects.exists()
+
+
+@tenant_task(name="apps.tracking.tasks.send_notice", soft_time_limit=SEND_SECONDS)
+def send_notice(telling: str = "") -> str:
+    """Send the tenant's next telling that is due."""
+    return SENDING.work(telling, lambda wanted: sending.send(wanted, timezone.now()))
+
+
+SENDING = Turns("notices", send_notice, lambda: sending.due(timezone.now()), Telling.objects.none, SEND_SECONDS)
+
+
+@tenant_task(name="apps.tracking.tasks.tell_notices", soft_time_limit=READ_SECONDS)
+def tell_notices() -> int:
+    """Give what happened to who listens, and begin to send."""
+    count = sending.spread(timezone.now())
+    SENDING.begin()
+    return count
+
+
+@shared_task(name="apps.tracking.tasks.tell_notices_everywhere", soft_time_limit=60)
+def tell_notices_everywhere() -> int:
+    """Tell what happened in every active tenant where something did, or is to be told again."""
+    return fan_out(tell_notices, is_due=sending.is_due)
 
 
 @shared_task(name="apps.tracking.tasks.forget_deliveries_everywhere", soft_time_limit=60)
 def forget_deliveries_everywhere() -> int:
     """Delete old deliveries in every active tenant that has some."""
-    return fan_out(forget_deliveries, jitter_seconds=300, is_due=Delivery.objects.exists)
+    return fan_out(forget_deliveries, jitter_seconds=300, is_due=has_old)
 
 
 @shared_task(name="apps.tracking.tasks.fold_everywhere", soft_time_limit=60)

@@ -19,6 +19,8 @@ WIDE_WHEN_EMPTY = {
     "tracking.LifeRule.project": "every project",
     "tracking.SavedView.project": "no project of its own",
     "tracking.StorageUse.project": "the whole tenant",
+    "tracking.Webhook.project": "all projects are told of",
+    "tracking.Notice.project": "no project's own, and told to who listens to all",
     "tracking.SavedView.experiment": "no experiment of its own",
 }
 EMPTYING = (models.SET_NULL, models.SET_DEFAULT)

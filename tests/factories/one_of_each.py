@@ -6,10 +6,15 @@ from hashlib import sha256
 from typing import Any
 
 from django.test import Client
+from django.utils import timezone
 
+from apps.tracking.models import Notice, Telling, Webhook
 from tests.factories.forges import connect
 
-NUMBERED = ("view", "publisher", "export", "upload", "gate", "promotion", "connection", "delivery", "incident")
+NUMBERED = (
+    *("view", "publisher", "export", "upload", "gate", "promotion", "connection", "delivery", "incident"),
+    *("webhook", "telling"),
+)
 BYTES = "application/octet-stream"
 MLFLOW = "/api/2.0/mlflow/"
 Ids = dict[str, str]
@@ -100,8 +105,18 @@ class Maker:
                 "id"
             ],
             **self.delivered(ids["project"], mark),
+            **self.told(ids["project"], mark),
             "export": self.send("POST", f"{v1}runs/exports/", {"format": "jsonl"})["id"],
         }
+
+    def told(self, project: str, mark: str) -> Ids:
+        """A webhook that was told something."""
+        fields = {"name": f"hook {mark}", "url": f"https://receiver.invalid/{mark}", "events": ["run.lost"]}
+        made = self.send("POST", "/api/v1/webhooks/", fields | {"project": project})["id"]
+        row, at = Webhook.objects.get(pk=made), timezone.now()
+        notice = Notice.objects.create(event="run.lost", project_id=row.project_id, at=at, is_spread=True)
+        kept = {"next_at": at, "created_at": at, "state": "failed"}
+        return {"webhook": made, "telling": str(Telling.objects.create(webhook=row, notice=notice, **kept).pk)}
 
     def delivered(self, project: str, mark: str) -> Ids:
         """A connection to a forge that has delivered something."""

@@ -42,6 +42,7 @@ def dataset(source: str) -> dict[str, Any]:
     }
 
 
+WEBHOOK = {"name": "new", "url": "https://receiver.invalid/hook", "events": ["run.lost"]}
 REST: dict[str, Any] = {
     f"POST {V1}publishers/": PUBLISHER,
     f"POST {V1}connections/": {"name": "new", "kind": "github", "project": "{project}"},
@@ -50,6 +51,8 @@ REST: dict[str, Any] = {
     f"PATCH {V1}incidents/<uuid:incident>/": {"title": "other"},
     f"PUT {V1}projects/<str:project>/delivery/": {"source": "alias"},
     f"POST {V1}projects/<str:project>/commits/": {"head": "a" * 40, "commits": [COMMIT]},
+    f"POST {V1}webhooks/": WEBHOOK | {"project": "{project}"},
+    f"PATCH {V1}webhooks/<uuid:webhook>/": {"name": "renamed"},
     f"POST {V1}keys/": {"name": "new", "role": "viewer", "project": "{project}"},
     f"PUT {V1}projects/<str:project>/roles/<str:username>/": {"role": "viewer"},
     f"POST {V1}projects/": {"slug": "new"},
@@ -235,6 +238,8 @@ ADDRESS = {
             "connection",
             "delivery",
             "incident",
+            "webhook",
+            "telling",
             "export",
             "upload",
             "view",

@@ -55,6 +55,9 @@ SHAPES = {
     "tracking.api.incidents.IncidentNew": "opened_at resolved_at title",
     "tracking.api.incidents.DeliveryRuleAsked": "currency hour_rate serving_aliases source",  # aliases by name, of one's own project's models
     "tracking.api.time_zone.TimeZoneAsked": "time_zone",
+    "tracking.api.webhooks.WebhookFacts": "description events name state url",
+    "tracking.api.webhooks.WebhookNew": "description events format name secret state url",
+    "tracking.api.webhooks.WebhookTurn": "hours secret",
     "tracking.api.run_bulk.BulkAsked": "action drop_tags expected status",
     "tracking.api.exports.ExportAsked": "column format order_by status view",
     "tracking.api.exports.ExportNew": "columns format order_by status view",

@@ -2,8 +2,10 @@
 
 from datetime import datetime, timedelta
 
+from django.db import transaction
 from django.db.models import Exists, F, OuterRef, Q, Subquery
 
+from apps.recommendations.answers import notices
 from apps.recommendations.answers.advice import fresh_advice
 from apps.recommendations.answers.shapes import AdviceAnswer
 from apps.recommendations.models import Advice, Forecast, ImpactModel, WhatIf
@@ -20,13 +22,16 @@ ACTUALS = {
 }
 
 
+@transaction.atomic
 def settle_forecasts(at: datetime) -> int:
-    """Put the actual value beside each forecast whose project has one by now."""
+    """Put the actual value beside each forecast whose project has one by now, and tell which were missed."""
     settled = 0
     for target, field in ACTUALS.items():
         known = Project.objects.filter(pk=OuterRef("project_id")).exclude(**{field: None})
         waiting = Forecast.objects.filter(target=target, actual=None).exclude(p50=None)
         settled += waiting.filter(Exists(known)).update(actual=Subquery(known.values(field)[:1]), settled_at=at)
+    if settled:
+        notices.forecasts_missed(at)
     return settled
 
 

@@ -7,6 +7,7 @@ from uuid import UUID
 
 import numpy as np
 
+from apps.recommendations.answers import notices
 from apps.recommendations.estimators.impact import Effect
 from apps.recommendations.estimators.ranking import Advice as Ranked
 from apps.recommendations.estimators.ranking import Ranker, rank
@@ -46,9 +47,12 @@ def publish_impact(training: Training, finding: ImpactFinding, *, at: datetime) 
     if not verdict.is_refused:
         seal(model, finding.to_json())
     model.save()
+    served = ImpactModel.objects.champions().filter(target=model.target, unit=model.unit)
+    before = served.first()
     if not verdict.is_refused:
         settle(model, finding.judged, at=at)
     ImpactScore.objects.bulk_create(scores_of(model, finding), batch_size=500)
+    notices.claims_changed(before, served.all().first(), at=at)
     return model
 
 

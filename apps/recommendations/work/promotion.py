@@ -11,6 +11,7 @@ from typing import Any
 from django.db import transaction
 
 from apps.recommendations.actions import Act
+from apps.recommendations.answers import notices
 from apps.recommendations.models import ImpactModel, Training
 from apps.tenants.access.audit.recording import record
 from maestro.errors import Conflict
@@ -55,6 +56,7 @@ def step_back(model: ImpactModel, *, by: Actor, at: datetime) -> ImpactModel:
         raise Conflict(f"no earlier model of {model.target} {model.unit} is there to go back to", "no_predecessor")
     model.withdraw(f"rolled back by {by.name}", at=at)
     before.promote(at)
+    notices.claims_changed(model, before, at=at)
     was, now = {"champion": str(model.pk)}, {"champion": str(before.pk)}
     record(by, Act.MODEL_ROLL_BACK, subject=model, before=was, after=now)
     return before

@@ -17,10 +17,10 @@ from django.db.models import Max
 from apps.registry.gates.conditions import Outcome, is_ready, judge
 from apps.registry.gates.rules import kept_facts, standing_before
 from apps.registry.models import Alias, Approval, Artifact, ArtifactVersion, Evidence, Gate, Promotion, Target
+from apps.registry.notices.gates import REFUSED, at_gate
+from apps.tracking.notices.events import Happening
 from maestro.errors import Conflict, Fault, Forbidden
 from maestro.principals import Actor
-
-REFUSED = "gate_refused"
 
 
 @dataclass(frozen=True)
@@ -145,6 +145,8 @@ def enter(version: ArtifactVersion, target: Target, by: Actor, *, at: datetime, 
     kept = keep(verdict, by, at=at, why=why, promotion=promotion) if verdict.gates else None
     if promotion is not None:
         end(promotion, Promotion.State.DONE, by, at)
+    if verdict.gates:
+        at_gate(Happening.GATE_PASSED, version, target, at)
     return kept
 
 

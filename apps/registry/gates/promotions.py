@@ -15,8 +15,10 @@ from apps.registry.gates import passage
 from apps.registry.gates.rules import STAGES, standing_before
 from apps.registry.models import Approval, ArtifactVersion, Promotion, Target
 from apps.registry.models.gates import PromotionQuerySet
+from apps.registry.notices.gates import at_gate, refusals_told
 from apps.tenants.access.audit.recording import record
 from apps.tenants.access.keys.keyring import answers_for, names_of
+from apps.tracking.notices.events import Happening
 from maestro import limits
 from maestro.clock import to_ms
 from maestro.errors import Conflict, Forbidden, Invalid, NotFound
@@ -44,7 +46,7 @@ def ask(version: ArtifactVersion, target: Target, by: Actor, *, at: datetime, wh
     What waits already is asked again. Raises Conflict: it is there already, or a gate refuses; NotFound, Forbidden.
     """
     by.require("contributor", [version.artifact.project_id])
-    with transaction.atomic():
+    with refusals_told(version, target, at), transaction.atomic():
         held = versions.hold(version, by)
         verdict = passage.look(held, target, at)
         if is_there(held, target):
@@ -54,6 +56,8 @@ def ask(version: ArtifactVersion, target: Target, by: Actor, *, at: datetime, wh
         promotion = passage.open_promotion(held, target)
         if promotion is None:
             promotion = begin(held, target, by, at=at, why=why)
+            if not verdict.passes:
+                at_gate(Happening.GATE_WAITING, held, target, at)
         if verdict.passes:
             move(held, target, by, at=at, why=why)
             promotion.refresh_from_db()
@@ -120,7 +124,7 @@ def approve(promotion: Promotion, by: Actor, *, at: datetime, guard: Guard, why:
 
     `guard` is asked with everything held: is this what the approver looked at? Raises Forbidden, Conflict, NotFound.
     """
-    with transaction.atomic():
+    with refusals_told(promotion.version, promotion.target, at), transaction.atomic():
         held = hold(promotion, by)
         guard(held)
         behind = require_other(held, by)

@@ -151,8 +151,11 @@ def given_up_on_error(asked: IdempotentRequest) -> Iterator[None]:
         yield
     except (StillRunning, KeyReused):
         raise
-    except Exception:
+    except Exception as error:
         rows_like(asked).filter(status=None).delete()
+        if isinstance(error, MaestroError):
+            for do in error.afterwards:
+                do()
         raise
 
 

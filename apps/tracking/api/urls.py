@@ -15,6 +15,7 @@ from apps.tracking.api import (
     runs,
     saved_views,
     time_zone,
+    webhooks,
 )
 
 urlpatterns: list[URLPattern | URLResolver] = [
@@ -50,6 +51,12 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("connections/<uuid:connection>/rotate/", connections.ConnectionRotation.as_view()),
     path("connections/<uuid:connection>/deliveries/", connections.DeliveryList.as_view()),
     path("connections/<uuid:connection>/deliveries/<uuid:delivery>/replay/", connections.DeliveryReplay.as_view()),
+    path("webhooks/", webhooks.WebhookList.as_view()),
+    path("webhooks/<uuid:webhook>/", webhooks.WebhookDetail.as_view()),
+    path("webhooks/<uuid:webhook>/rotate/", webhooks.WebhookRotation.as_view()),
+    path("webhooks/<uuid:webhook>/test/", webhooks.WebhookTest.as_view()),
+    path("webhooks/<uuid:webhook>/deliveries/", webhooks.TellingList.as_view()),
+    path("webhooks/<uuid:webhook>/deliveries/<uuid:telling>/replay/", webhooks.TellingReplay.as_view()),
     path("views/", saved_views.ViewList.as_view()),
     path("views/<str:view>/", saved_views.ViewDetail.as_view()),
 ]

@@ -10,12 +10,15 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from django.db import connection, transaction
-from django.db.models import F
+from django.db.models import F, Q
 
+from apps.tenants.routing import this_tenant
 from apps.tracking.models import Blob, Project, StorageUse
+from apps.tracking.notices.events import Happening, Told, tell
 
 GRACE: Final = timedelta(hours=24)
 STALE: Final = timedelta(seconds=60)
+NEARLY_FULL: Final = 0.8
 SHARED, UNNAMED, SWEEPABLE = "shared", "unnamed", "sweepable"
 AGES: Final = ("week", "month", "quarter", "year", "older")
 DAYS: Final = (7, 30, 90, 365)
@@ -94,7 +97,24 @@ def measure(now: datetime) -> bool:
         for group, name, size, files in cursor.fetchall():
             found.setdefault(group, {})[name] = Heap(size, files)
         keep(found, before, now)
+        warn(now)
     return True
+
+
+def warn(now: datetime) -> None:
+    """Tell once of each quota that is used to 80 % or more; again when it was less in between."""
+    rows = StorageUse.objects.filter(Q(project=None) | Q(project__quota_bytes__isnull=False)).select_related("project")
+    for row in rows:
+        quota = row.project.quota_bytes if row.project else this_tenant().quota_bytes
+        is_full = quota is not None and row.bytes >= NEARLY_FULL * quota
+        if is_full == (row.warned_at is not None):
+            continue
+        StorageUse.objects.filter(pk=row.pk).update(warned_at=now if is_full else None)
+        if is_full:
+            percent = int(100 * row.bytes / quota) if quota else 100
+            data = {"used_bytes": row.bytes, "quota_bytes": quota, "percent": percent}
+            whose = {"of": "project" if row.project else "tenant"}
+            tell(Told(Happening.STORAGE_NEARLY_FULL, row.project_id, data | whose), at=now)
 
 
 def keep(found: dict[str, dict[Any, Heap]], before: dict[Any, int], now: datetime) -> None:

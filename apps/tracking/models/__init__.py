@@ -17,6 +17,7 @@ from apps.tracking.models.saved_views import SavedView
 from apps.tracking.models.storage import StorageUse
 from apps.tracking.models.traces import Assessment, Trace, TraceFile, TraceLink
 from apps.tracking.models.uploads import Upload
+from apps.tracking.models.webhooks import Notice, Telling, Webhook, WebhookSecret
 from apps.tracking.models.writers import TagWriter
 
 __all__ = [
@@ -44,6 +45,7 @@ __all__ = [
     "MetricKey",
     "MetricPoint",
     "ModelMetric",
+    "Notice",
     "Offer",
     "Param",
     "Pipeline",
@@ -60,9 +62,12 @@ __all__ = [
     "StorageUse",
     "Tag",
     "TagWriter",
+    "Telling",
     "Trace",
     "TraceFile",
     "TraceLink",
     "Upload",
+    "Webhook",
+    "WebhookSecret",
     "WorkCalendar",
 ]

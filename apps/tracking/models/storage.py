@@ -17,6 +17,7 @@ class StorageUse(models.Model):
     files = models.BigIntegerField(default=0)
     detail = models.JSONField(default=dict)
     measured_at = models.DateTimeField()
+    warned_at = models.DateTimeField(null=True, help_text="when it was told that its quota is nearly used")
 
     class Meta:
         constraints = [

@@ -16,6 +16,7 @@ from django.db.models import PROTECT, Exists, OuterRef, ProtectedError, QuerySet
 
 from apps.tracking import experiments
 from apps.tracking.models import Experiment, Run, Trace
+from apps.tracking.notices.events import TELL_RUNS
 from apps.tracking.retention.rules import IN_FORCE
 from apps.tracking.runs import trash
 from apps.tracking.traces import recording
@@ -27,9 +28,10 @@ DAY_MS = 24 * HOUR_MS
 AT_ONCE = 100
 ACTOR = Actor("task:retention")
 
-LOST = f"""UPDATE tracking_run r SET status = 'LOST' FROM tracking_experiment e JOIN {IN_FORCE} k USING (project_id)
+LOST = f"""WITH run AS (UPDATE tracking_run r SET status = 'LOST' FROM tracking_experiment e JOIN {IN_FORCE} k USING (project_id)
  WHERE e.id = r.experiment_id AND r.status = 'RUNNING' AND r.deleted_ms IS NULL
- AND r.last_write_ms < %(now)s - coalesce(%(hours)s::float8, k.lost_after_hours) * {HOUR_MS} RETURNING r.id"""
+ AND r.last_write_ms < %(now)s - coalesce(%(hours)s::float8, k.lost_after_hours) * {HOUR_MS} RETURNING r.*),
+ told AS ({TELL_RUNS}) SELECT id FROM run"""
 HOME = f"JOIN tracking_experiment e ON e.id = r.experiment_id JOIN {IN_FORCE} k USING (project_id)"
 
 TRASHED = "r.deleted_ms < %(now)s - coalesce(%(days)s::float8, k.trash_days) * " + str(DAY_MS)

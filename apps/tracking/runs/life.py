@@ -12,6 +12,7 @@ from django.db import transaction
 from apps.tracking.actions import Act
 from apps.tracking.metrics.ingest import NAME_TAG
 from apps.tracking.models import Run
+from apps.tracking.notices.events import TELL_RUNS
 from apps.tracking.refusals import experiment_is_deleted, no_experiment, not_writable, two_names
 from apps.tracking.runs import default_names
 from apps.tracking.runs.documents import INFO
@@ -38,6 +39,8 @@ CHANGE = """WITH run AS (UPDATE tracking_run r SET status = coalesce(%(status)s,
    last_write_ms = greatest(r.last_write_ms, %(now)s), is_folded = false
   WHERE r.id = %(run)s AND r.deleted_ms IS NULL AND (%(projects)s::uuid[] IS NULL OR EXISTS (SELECT
    FROM tracking_experiment e WHERE e.id = r.experiment_id AND e.project_id = ANY(%(projects)s::uuid[]))) RETURNING r.*)"""
+# An end that somebody may listen for.
+TOLD = (Run.Status.FINISHED, Run.Status.FAILED)
 HELD = """SELECT r.name, r.status, r.end_ms FROM tracking_run r WHERE r.id = %(run)s AND (%(projects)s::uuid[] IS NULL
   OR EXISTS (SELECT FROM tracking_experiment e WHERE e.id = r.experiment_id AND e.project_id = ANY(%(projects)s::uuid[])))
   FOR UPDATE OF r"""
@@ -114,7 +117,8 @@ def say(run_id: UUID, said: Change, *, projects: Reach, now: int) -> Facts:
     Raises NotFound, or Invalid for a deleted run.
     """
     params = {"run": run_id, "status": said.status, "end": said.end_ms, "name": said.name or None, "now": now}
-    sql = CHANGE + (RENAME if said.name else "") + f" SELECT {INFO} FROM run r"
+    told = f", told AS ({TELL_RUNS})" if said.status in TOLD else ""
+    sql = CHANGE + (RENAME if said.name else "") + f"{told} SELECT {INFO} FROM run r"
     rows = execute(sql, params | {"projects": projects})
     if not rows:
         raise not_writable(run_id, projects)

@@ -1,0 +1,1 @@
+"""The registry room: what is told to others of what happens here."""

@@ -1,0 +1,1 @@
+"""The tracking room: what happens is told to others: by webhooks that sign what they send."""

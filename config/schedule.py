@@ -8,6 +8,7 @@ SCHEDULE: dict[str, dict[str, Any]] = {
     "fold-runs": {"task": "apps.tracking.tasks.fold_everywhere", "schedule": 20.0, "options": {"expires": 60}},
     "mark-lost-runs": {"task": "apps.tracking.tasks.mark_lost_everywhere", "schedule": 600.0},
     "prune-trash": {"task": "apps.tracking.tasks.prune_everywhere", "schedule": crontab(hour=3, minute=0)},
+    "prune-artifacts": {"task": "apps.registry.tasks.prune_everywhere", "schedule": crontab(hour=3, minute=10)},
     "expire-uploads": {"task": "apps.tracking.tasks.expire_uploads_everywhere", "schedule": crontab(minute=37)},
     "measure-storage": {"task": "apps.tracking.tasks.measure_storage_everywhere", "schedule": crontab(minute=47)},
     "read-deliveries": {

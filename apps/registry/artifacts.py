@@ -1,4 +1,4 @@
-"""The registry room: make, change, rename and delete artifacts. An MLflow registered model is one of kind model."""
+"""The registry room: make, change and rename artifacts. An MLflow registered model is one of kind model."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -8,7 +8,7 @@ from uuid import UUID
 from django.db import IntegrityError, transaction
 from django.db.models import ProtectedError
 
-from apps.registry import alias_history, notes, prompts
+from apps.registry import notes, prompts
 from apps.registry.actions import Act
 from apps.registry.gates import passage
 from apps.registry.models import Artifact, ArtifactTag, ArtifactVersion, Gate
@@ -16,7 +16,6 @@ from apps.registry.notices.artifacts import made
 from apps.registry.scoping import require_own
 from apps.tenants.access.audit.recording import record
 from apps.tracking.files.paths import clean_artifact_path
-from maestro.clock import from_ms
 from maestro.errors import AlreadyExists, Conflict, Invalid, NotFound
 from maestro.principals import Actor
 
@@ -177,19 +176,8 @@ def rename(artifact: Artifact, name: str, by: Actor, *, at_ms: int) -> Artifact:
     return held
 
 
-def delete(artifact: Artifact, by: Actor, *, at_ms: int) -> None:
-    """Delete an artifact and its versions. Raises Conflict if something uses one of them, NotFound, Forbidden."""
-    at, why = from_ms(at_ms), "the artifact was deleted"
-    with transaction.atomic():
-        held = hold(artifact, by)
-        passage.leave_all(held, by, at=at, why=why)
-        alias_history.note_deletions(held, by, at=at, why=why, version=None)
-        record(by, Act.ARTIFACT_DELETE, subject=held, before=facts_of(held))
-        take_away(held)
-
-
 def take_away(row: Artifact | ArtifactVersion) -> None:
-    """Delete a row and what hangs on it. Raises Conflict if something uses it."""
+    """Delete a row and what hangs on it, for ever. Raises Conflict if something uses it."""
     try:
         row.delete()
     except ProtectedError as error:

@@ -88,7 +88,9 @@ def nameable(by: Principal, digests: Iterable[str]) -> dict[str, Blob]:
         found = found.filter(
             Exists(Offer.objects.filter(sha256=here, owner=owner_of(by)))
             | Exists(RunFile.objects.filter(blob=here, run__in=runs_for(by)))
-            | Exists(VersionFile.objects.filter(blob=here, version__artifact__in=artifacts_for(by)))
+            | Exists(
+                VersionFile.objects.filter(blob=here, version__deleted_ms=None, version__artifact__in=artifacts_for(by))
+            )
             | Exists(LoggedModelFile.objects.filter(blob=here, model__experiment__in=experiments_for(by)))
             | Exists(TraceFile.objects.filter(blob=here, trace__in=traces_for(by)))
         )

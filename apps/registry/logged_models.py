@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from django.db import transaction
 
 from apps.registry.actions import Act
-from apps.registry.models import Edge, LoggedModel
+from apps.registry.models import ArtifactVersion, Edge, LoggedModel
 from apps.registry.models.logged import MODEL_ID, no_model
 from apps.tenants.access.audit.recording import record
 from apps.tracking.files.folders import Root
@@ -153,7 +153,7 @@ def model_root(model_id: str) -> Root | None:
     except NotFound:
         return None
     refusal = ""
-    if model.versions.exists():
+    if ArtifactVersion.everything.filter(logged_model=model).exists():
         refusal = f"{model.model_id} is registered, so its files never change; log the model again"
     return Root(model.artifact_uri, model.files, project_of(model), refusal, share=share_of(model.experiment.project))
 

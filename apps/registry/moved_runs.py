@@ -24,5 +24,5 @@ def follow(move: Move) -> None:
 
 
 def relied_on() -> Iterable[UUID]:
-    """Name the runs that made a version: age alone never throws them away."""
-    return ArtifactVersion.objects.exclude(run=None).order_by().values_list("run_id", flat=True).distinct()
+    """Name the runs that made a version, also one in the trash: age alone never throws them away."""
+    return ArtifactVersion.everything.exclude(run=None).order_by().values_list("run_id", flat=True).distinct()

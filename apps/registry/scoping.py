@@ -5,7 +5,7 @@ from contextlib import suppress
 from typing import Any
 from uuid import UUID
 
-from apps.registry.models import Artifact
+from apps.registry.models import Artifact, ArtifactVersion
 from apps.tracking.models import Run
 from apps.tracking.scoping import runs_for
 from maestro.errors import Forbidden, Invalid, NotFound
@@ -15,6 +15,18 @@ from maestro.principals import Principal
 def artifacts_for(principal: Principal) -> Any:
     """Artifacts that a principal may see."""
     return Artifact.objects.visible_to(principal.projects)
+
+
+def trashed_artifacts(principal: Principal, *, and_others: bool = False) -> Any:
+    """Artifacts in the trash that a principal might see else; with others, those that are not there too."""
+    found = Artifact.everything.visible_to(principal.projects)
+    return found if and_others else found.trashed()
+
+
+def trashed_versions(principal: Principal, *, and_others: bool = False) -> Any:
+    """Versions in the trash of artifacts that a principal might see else; with others, those that are not there too."""
+    found = ArtifactVersion.everything.filter(artifact__in=trashed_artifacts(principal, and_others=True))
+    return found if and_others else found.trashed()
 
 
 def changeable(principal: Principal, reference: str) -> Artifact:

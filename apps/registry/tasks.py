@@ -6,7 +6,9 @@ from kombu.exceptions import OperationalError
 
 from apps.registry import observations
 from apps.registry.finding import meaning, sentences
+from apps.registry.trash import pruning
 from apps.registry.upkeep import manifests
+from maestro.clock import now_ms
 from maestro.database.session import connection
 from maestro.tasks import fan_out, tenant_task
 
@@ -44,6 +46,18 @@ def write_manifests() -> int:
 def write_manifests_everywhere() -> int:
     """Write manifests in every tenant that has some to write."""
     return fan_out(write_manifests, jitter_seconds=SPREAD_SECONDS, is_due=manifests.is_due)
+
+
+@tenant_task(name="apps.registry.tasks.prune_trash", soft_time_limit=600)
+def prune_trash() -> dict[str, int]:
+    """Delete artifacts and versions that have been in the trash for long enough."""
+    return pruning.prune(now_ms())
+
+
+@shared_task(name="apps.registry.tasks.prune_everywhere", soft_time_limit=60)
+def prune_everywhere() -> int:
+    """Empty the old trash of artifacts of every active tenant that has some."""
+    return fan_out(prune_trash, jitter_seconds=600, is_due=pruning.is_due)
 
 
 @tenant_task(name="apps.registry.tasks.read_meanings", soft_time_limit=SCAN_SECONDS)

@@ -1,4 +1,4 @@
-"""The registry room: immutable versions: made of named files or of what stands at a source, changed in words, deleted."""
+"""The registry room: immutable versions: made of named files or of what stands at a source, changed in words."""
 
 import hashlib
 import json
@@ -9,7 +9,7 @@ from typing import Any
 from django.db import transaction
 from django.db.models import F
 
-from apps.registry import alias_history, artifacts, logged_models, notes, prompts, sources
+from apps.registry import artifacts, logged_models, notes, prompts, sources
 from apps.registry.actions import Act
 from apps.registry.contents import NewFile, resolve_files
 from apps.registry.gates import passage
@@ -259,18 +259,3 @@ def change(
             artifacts.touch(held, at_ms=at_ms, **plain)
             record(by, Act.VERSION_CHANGE, subject=held, before=before, after=plain)
     return held
-
-
-def delete(version: ArtifactVersion, by: Actor, *, at_ms: int) -> None:
-    """Delete a version and its aliases, which changes its artifact.
-
-    Raises Conflict if something uses it, or Forbidden (`gate_refused`) if a protected alias or stage is its.
-    """
-    at, why = from_ms(at_ms), "the version was deleted"
-    with transaction.atomic():
-        held = hold(version, by)
-        passage.leave_all(held.artifact, by, at=at, why=why, version=held)
-        alias_history.note_deletions(held.artifact, by, at=at, why=why, version=held)
-        record(by, Act.VERSION_DELETE, subject=held, before=facts_of(held))
-        artifacts.take_away(held)
-        Artifact.objects.filter(pk=held.artifact_id).update(updated_ms=at_ms)

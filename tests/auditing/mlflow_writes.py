@@ -186,7 +186,7 @@ WRITES: dict[str, Write] = OF_DATASETS | {
         ("artifact.change",),
     ),
     f"DELETE {A}registered-models/delete": Write(
-        lambda s: Call("DELETE", f"{MLFLOW}registered-models/delete", {"name": s.artifact()}), ("artifact.delete",)
+        lambda s: Call("DELETE", f"{MLFLOW}registered-models/delete", {"name": s.artifact()}), ("artifact.trash",)
     ),
     f"POST {A}registered-models/set-tag": Write(
         post("registered-models/set-tag", lambda s: {"name": s.artifact(), "key": "k", "value": "v"}),
@@ -213,7 +213,7 @@ WRITES: dict[str, Write] = OF_DATASETS | {
         post("model-versions/transition-stage", lambda s: version_body(s, stage="Staging")), ("version.stage",)
     ),
     f"DELETE {A}model-versions/delete": Write(
-        lambda s: Call("DELETE", f"{MLFLOW}model-versions/delete", version_body(s)), ("version.delete",)
+        lambda s: Call("DELETE", f"{MLFLOW}model-versions/delete", version_body(s)), ("version.trash",)
     ),
     f"POST {A}model-versions/set-tag": Write(
         post("model-versions/set-tag", lambda s: version_body(s, key="k", value="v")), ("version.tag",)

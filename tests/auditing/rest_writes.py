@@ -8,7 +8,7 @@ from django.contrib.auth.models import Group, User
 from django.utils import timezone
 
 from apps.recommendations.models import ImpactModel, Training
-from tests.auditing import forge_writes, gate_writes, search_writes, webhook_writes
+from tests.auditing import forge_writes, gate_writes, search_writes, trash_writes, webhook_writes
 from tests.auditing.ci_jobs import exchange, nobody, publisher, publisher_fields
 from tests.factories.signing import attest, new_key, public_pem
 from tests.factories.stage import V1, Call, Stage, Write, digest_of, send
@@ -160,7 +160,8 @@ def existing_role(stage: Stage) -> Call:
     return Call("DELETE", path)
 
 
-ELSEWHERE = forge_writes.WRITES | gate_writes.WRITES | search_writes.WRITES | webhook_writes.WRITES
+ELSEWHERE = forge_writes.WRITES | gate_writes.WRITES | search_writes.WRITES | trash_writes.WRITES
+ELSEWHERE |= webhook_writes.WRITES
 WRITES: dict[str, Write] = ELSEWHERE | {
     "POST /api/v1/projects/": Write(
         lambda s: Call("POST", f"{V1}projects/", {"slug": s.name("new")}), ("project.create",)

@@ -13,7 +13,7 @@ from tests.factories.forges import connect
 
 NUMBERED = (
     *("view", "publisher", "export", "upload", "gate", "promotion", "connection", "delivery", "incident"),
-    *("webhook", "telling"),
+    *("webhook", "telling", "trashed", "trashed_version"),
 )
 BYTES = "application/octet-stream"
 MLFLOW = "/api/2.0/mlflow/"
@@ -60,7 +60,17 @@ class Maker:
         body = {"experiment_id": ids["experiment"], "name": f"logged-{mark}", "tags": [tag]}
         model = self.mlflow("logged-models", body)["model"]["info"]["model_id"]
         version = self.client.get(f"/api/v1/artifacts/{name}/versions/1/").json()["digest"]
-        return {"artifact": name, "version": version, "model": model} | self.guarded(ids["project"], name, mark)
+        found = {"artifact": name, "version": version, "model": model} | self.thrown_away(ids, mark)
+        return found | self.guarded(ids["project"], name, mark)
+
+    def thrown_away(self, ids: Ids, mark: str) -> Ids:
+        """An artifact in the trash, and a version in it of an artifact that is not."""
+        for name in (f"gone-{mark}", f"half-{mark}"):
+            self.mlflow("registered-models/create", {"name": name})
+            self.mlflow("model-versions/create", {"name": name, "source": ids["uri"], "run_id": ids["run"]})
+        path = "/api/v1/artifacts/"
+        version = self.send("DELETE", f"{path}half-{mark}/versions/1/", None)["id"]
+        return {"trashed": self.send("DELETE", f"{path}gone-{mark}/", None)["id"], "trashed_version": version}
 
     def guarded(self, project: str, name: str, mark: str) -> Ids:
         """A gate of the project, and a promotion that waits before it."""

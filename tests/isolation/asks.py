@@ -245,6 +245,8 @@ ADDRESS = {
             "view",
             "gate",
             "promotion",
+            "trashed",
+            "trashed_version",
         )
     },
     **{"model_id": "model", "trace_id": "trace", "assessment_id": "assessment", "dataset_id": "dataset"},

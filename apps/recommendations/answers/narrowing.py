@@ -62,7 +62,8 @@ def narrowest(
     among: Collection[UUID] | None = None,
 ) -> list[Narrow]:
     """Each artifact's narrowest estimate or refusal, apart from some, or of some: the strongest first, refusals last."""
-    scores = model.scores.filter(problem_class__in={"", problem_class}).exclude(artifact__in=without)
+    here = model.scores.filter(problem_class__in={"", problem_class}, artifact__deleted_ms=None)
+    scores = here.exclude(artifact__in=without)
     scores = scores if among is None else scores.filter(artifact__in=among)
     rows = list(scores.select_related("artifact"))
     own = {row.artifact_id: row for row in rows if row.problem_class == problem_class}
@@ -117,7 +118,8 @@ def classes_of(model: ImpactModel) -> dict[str, int]:
 
 def scores_of_class(model: ImpactModel, problem_class: str) -> ImpactScoreQuerySet:
     """The stored scores of one class alone. Where there is but one class, that is all of them."""
-    return model.scores.filter(problem_class="" if set(classes_of(model)) == {problem_class} else problem_class)
+    here = model.scores.filter(artifact__deleted_ms=None)
+    return here.filter(problem_class="" if set(classes_of(model)) == {problem_class} else problem_class)
 
 
 def refusal_of_class(model: ImpactModel, problem_class: str) -> tuple[str, str, list[dict[str, object]]] | None:

@@ -11,7 +11,7 @@ class AdviceQuerySet(models.QuerySet["Advice"]):
 
     def for_page(self) -> Self:
         """Serve a project's page, best first."""
-        return self.select_related("artifact", "model").order_by("rank")
+        return self.filter(artifact__deleted_ms=None).select_related("artifact", "model").order_by("rank")
 
 
 class Advice(models.Model):

@@ -118,8 +118,10 @@ class ImpactScoreQuerySet(models.QuerySet["ImpactScore"]):
 
     def for_page(self) -> Self:
         """Serve a page: strongest association first, refusals last."""
-        return self.select_related("artifact", "model").order_by(
-            models.F("effect").desc(nulls_last=True), "artifact__name"
+        return (
+            self.filter(artifact__deleted_ms=None)
+            .select_related("artifact", "model")
+            .order_by(models.F("effect").desc(nulls_last=True), "artifact__name")
         )
 
 

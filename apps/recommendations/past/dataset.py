@@ -163,7 +163,7 @@ def read_runs() -> Iterator[RunRow]:
 
 def read_artifacts() -> tuple[ArtifactRow, ...]:
     """Artifacts that were ever used, in the order of their ids."""
-    rows = Artifact.objects.filter(versions__usages__isnull=False).distinct().order_by("pk")
+    rows = Artifact.everything.filter(versions__usages__isnull=False).distinct().order_by("pk")
     return tuple(ArtifactRow(*row) for row in rows.values_list("pk", "name", "kind"))
 
 

@@ -62,7 +62,7 @@ class ArtifactAdmin(ChangedByProject, AuditedAdmin):
             super()
             .get_queryset(request)
             .annotate(
-                newest=Max("versions__number"),
+                newest=Max("versions__number", filter=Q(versions__deleted_ms=None)),
                 projects=Count("versions__usages__project", distinct=True, filter=within),
                 uses=Count("versions__usages", filter=within),
                 last_use=Max("versions__usages__at", filter=within),

@@ -10,9 +10,11 @@ from rest_framework.response import Response
 
 from apps.registry import aliases, artifacts
 from apps.registry.api.serializers import AliasNew, AliasShown, ArtifactFacts, ArtifactNew, ArtifactShown
+from apps.registry.api.trashed import TrashedArtifact, artifacts_shown
 from apps.registry.artifacts import NewArtifact
 from apps.registry.models import Alias, Artifact, ArtifactVersion
 from apps.registry.scoping import artifacts_for, changeable
+from apps.registry.trash import artifacts as artifact_trash
 from apps.tenants.access.idempotency import IdempotentPosts
 from apps.tenants.access.people.principal import acting
 from apps.tracking.scoping import projects_for
@@ -154,6 +156,17 @@ class ArtifactDetail(GenericAPIView[Artifact]):
 
         artifacts.change(found, fields, acting(request), at_ms=now_ms(), guard=guard)
         return tagged(request, shown(found))
+
+    @extend_schema(operation_id="artifacts_delete", responses={200: TrashedArtifact})
+    def delete(self, request: Request, artifact: str) -> Response:
+        """Put an artifact into the trash, where it can be restored for a while. Needs If-Match; one in use is 409."""
+        found = changeable(asking(request), artifact)
+
+        def guard(held: Artifact) -> None:
+            check_match(request, shown(held), required=True)
+
+        gone = artifact_trash.throw_away(found, acting(request), at_ms=now_ms(), guard=guard)
+        return Response(artifacts_shown([gone])[0])
 
 
 class AliasList(GenericAPIView[Alias]):

@@ -9,8 +9,10 @@ from rest_framework.response import Response
 
 from apps.registry import versions
 from apps.registry.api.serializers import VersionFacts, VersionNew, VersionShown
+from apps.registry.api.trashed import TrashedVersion, versions_shown
 from apps.registry.models import ArtifactVersion
 from apps.registry.scoping import artifacts_for, changeable, run_named
+from apps.registry.trash import versions as version_trash
 from apps.registry.versions import Gathered, NewVersion
 from apps.tenants.access.idempotency import IdempotentPosts
 from apps.tenants.access.people.principal import acting
@@ -126,3 +128,14 @@ class VersionDetail(GenericAPIView[ArtifactVersion]):
 
         versions.change(found, asked.validated_data, acting(request), at_ms=now_ms(), guard=guard)
         return tagged(request, shown(found))
+
+    @extend_schema(operation_id="versions_delete", responses={200: TrashedVersion})
+    def delete(self, request: Request, artifact: str, version: str) -> Response:
+        """Put a version into the trash, where it can be restored for a while. Needs If-Match; one in use is 409."""
+        found = ArtifactVersion.objects.fetch(changeable(asking(request), artifact), version)
+
+        def guard(held: ArtifactVersion) -> None:
+            check_match(request, shown(held), required=True)
+
+        gone = version_trash.throw_away(found, acting(request), at_ms=now_ms(), guard=guard)
+        return Response(versions_shown([gone])[0])

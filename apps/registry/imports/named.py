@@ -38,7 +38,7 @@ class Given:
 
 def find(given: Given, origin: Origin) -> Artifact | None:
     """Find the artifact that came as this one before."""
-    came = ArtifactTag.objects.filter(key=SOURCE_TAG, value=origin.name).values("artifact")
+    came = Artifact.objects.filter(tags__key=SOURCE_TAG, tags__value=origin.name)
     same = ArtifactTag.objects.filter(key=given.key, value=given.identity, artifact__in=came)
     tag = same.select_related("artifact").first()
     return tag.artifact if tag else None

@@ -55,11 +55,13 @@ WITHIN = f"""CASE far_kind WHEN 'version' THEN EXISTS (SELECT FROM registry_arti
  WHEN 'model' THEN EXISTS {OF_PROJECT.format("registry_loggedmodel", "uuid", IN_REACH)}
  WHEN 'dataset' THEN EXISTS {OF_PROJECT.format("tracking_dataset", "bigint", IN_REACH)}
  ELSE far::uuid = ANY(%(reach)s) END"""
+# What lies in the trash is neither shown nor walked through.
+HERE = "(far_kind <> 'version' OR far NOT IN (SELECT v.id::text FROM registry_artifactversion v WHERE v.deleted_ms IS NOT NULL))"
 # The newest of each thing first, one of each in turn, so that a bound cuts all alike.
 STEP = """WITH met (near_kind, near, far_kind, far, kind, at) AS ({links}),
  once AS (SELECT near_kind, near, far_kind, far, min(kind) AS kind, max(at) AS at FROM met GROUP BY 1, 2, 3, 4)
 SELECT near_kind, near, far_kind, far, kind, turn > %(fan)s FROM (
- SELECT *, row_number() OVER (PARTITION BY near_kind, near ORDER BY at DESC, far DESC) AS turn FROM once WHERE {within}
+ SELECT *, row_number() OVER (PARTITION BY near_kind, near ORDER BY at DESC, far DESC) AS turn FROM once WHERE {here} AND {within}
 ) turned WHERE turn <= %(fan)s + 1 ORDER BY turn, at DESC, far DESC LIMIT %(most)s"""
 
 
@@ -73,7 +75,7 @@ def statement(direction: str, *, is_bounded: bool) -> str:
         (near, near_id), (far, far_id) = (end, start) if direction == UP else (start, end)
         fields = {"near": near, "near_id": near_id, "far": far, "far_id": far_id}
         branches.append(OTHER.format(**fields, kind=shape.kind, at_ms=shape.at_ms, rows=shape.rows, only=shape.only))
-    text = STEP.format(links="\n UNION ALL ".join(branches), within=WITHIN if is_bounded else "true")
+    text = STEP.format(links="\n UNION ALL ".join(branches), within=WITHIN if is_bounded else "true", here=HERE)
     return text
 
 

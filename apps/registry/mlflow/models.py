@@ -13,6 +13,7 @@ from apps.registry.mlflow.shapes import model_json, version_json
 from apps.registry.models import Artifact, ArtifactVersion
 from apps.registry.scoping import artifacts_for
 from apps.registry.search.lists import Asked, search_artifacts
+from apps.registry.trash import artifacts as artifact_trash
 from apps.tenants.access.people.principal import acting
 from maestro import limits
 from maestro.api.permissions import asking
@@ -63,8 +64,8 @@ class DeleteModel(RegistryView):
     """DELETE registered-models/delete"""
 
     def delete(self, request: HttpRequest) -> dict[str, Any]:
-        """Delete a model and its versions, unless one is in use."""
-        artifacts.delete(self.own_model(request, self.fields(request)), acting(request), at_ms=now_ms())
+        """Put a model and its versions into the trash, unless one is in use. Its name is free."""
+        artifact_trash.throw_away(self.own_model(request, self.fields(request)), acting(request), at_ms=now_ms())
         return {}
 
 

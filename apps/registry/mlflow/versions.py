@@ -13,6 +13,7 @@ from apps.registry.mlflow.shapes import version_json
 from apps.registry.models import ArtifactVersion
 from apps.registry.scoping import artifacts_for
 from apps.registry.search.lists import Asked, search_versions
+from apps.registry.trash import versions as version_trash
 from apps.registry.usages import RUN_HEADER, note_download
 from apps.registry.versions import NewVersion
 from apps.tenants.access.people.principal import acting
@@ -90,8 +91,8 @@ class DeleteVersion(VersionView):
     """DELETE model-versions/delete"""
 
     def delete(self, request: HttpRequest) -> dict[str, Any]:
-        """Delete a version and its aliases, unless it is in use."""
-        versions.delete(self.own_version(request, self.fields(request)), acting(request), at_ms=now_ms())
+        """Put a version into the trash, without its aliases, unless it is in use."""
+        version_trash.throw_away(self.own_version(request, self.fields(request)), acting(request), at_ms=now_ms())
         return {}
 
 

@@ -6,6 +6,7 @@ from typing import Self
 from django.db import models
 from django.db.models import Count, Q
 
+from apps.registry.models.trashed import Living
 from maestro import limits
 from maestro.clock import is_uuid, uuid7
 from maestro.errors import NotFound
@@ -22,9 +23,13 @@ class ArtifactQuerySet(models.QuerySet["Artifact"]):
     def for_page(self) -> Self:
         """Annotate `versions_count` and `projects_count`, and prefetch tags and aliases."""
         return self.annotate(
-            versions_count=Count("versions", distinct=True),
+            versions_count=Count("versions", filter=Q(versions__deleted_ms=None), distinct=True),
             projects_count=Count("versions__usages__project", distinct=True),
         ).prefetch_related("tags", "aliases__version")
+
+    def trashed(self) -> Self:
+        """Of everything, keep what lies in the trash."""
+        return self.exclude(deleted_ms=None)
 
     def fetch(self, identity: str | uuid.UUID) -> "Artifact":
         """Fetch by id or name, which may look like an id. Raises NotFound."""
@@ -34,6 +39,9 @@ class ArtifactQuerySet(models.QuerySet["Artifact"]):
         if found is None:
             raise NotFound("there is no such artifact")
         return found
+
+
+LivingArtifacts = Living.from_queryset(ArtifactQuerySet)
 
 
 class Artifact(models.Model):
@@ -51,7 +59,7 @@ class Artifact(models.Model):
         PROMPT = "prompt"
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
-    name = models.CharField(max_length=limits.NAME_CHARS, unique=True)
+    name = models.CharField(max_length=limits.NAME_CHARS)
     kind = models.CharField(max_length=20, choices=Kind, default=Kind.MODEL)
     owner = models.CharField(max_length=250, blank=True)
     description = models.TextField(blank=True, max_length=limits.TEXT_CHARS)
@@ -61,15 +69,25 @@ class Artifact(models.Model):
     next_number = models.PositiveIntegerField(default=1, editable=False)
     created_ms = models.BigIntegerField()
     updated_ms = models.BigIntegerField()
+    deleted_ms = models.BigIntegerField(null=True, blank=True, editable=False)
+    deleted_by = models.CharField(max_length=250, blank=True, default="", db_default="", editable=False)
 
-    objects = ArtifactQuerySet.as_manager()
+    objects = LivingArtifacts()
+    everything = ArtifactQuerySet.as_manager()
 
     class Meta:
         ordering = ("name",)
+        # What lies in the trash leaves its name to others.
+        constraints = [
+            models.UniqueConstraint(fields=["name"], name="registry_one_artifact_a_name", condition=Q(deleted_ms=None))
+        ]
+        indexes = [
+            models.Index(fields=["deleted_ms"], name="registry_artifact_trash", condition=Q(deleted_ms__isnull=False))
+        ]
 
     def is_visible_to(self, projects: Reach) -> bool:
         """Say of one artifact what `visible_to` says of many."""
-        return projects is None or self.project_id is None or self.project_id in projects
+        return self.deleted_ms is None and (projects is None or self.project_id is None or self.project_id in projects)
 
     def __str__(self) -> str:
         return self.name

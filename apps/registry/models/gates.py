@@ -31,11 +31,12 @@ class GateQuerySet(models.QuerySet["Gate"]):
     """Questions about gates."""
 
     def visible_to(self, projects: Reach) -> Self:
-        """Keep what somebody may see: gates of all projects, of shared artifacts and of the projects in reach."""
+        """Keep what somebody may see, none of an artifact in the trash: gates of all projects, of shared artifacts and of the projects in reach."""
+        here = self.filter(artifact__deleted_ms=None)
         if projects is None:
-            return self
+            return here
         own = Q(project_id__in=projects) | Q(artifact__project_id__in=projects)
-        return self.filter(own | Q(project=None, artifact__project=None))
+        return here.filter(own | Q(project=None, artifact__project=None))
 
     def over(self, artifact: Artifact) -> Self:
         """Keep those that count for an artifact."""

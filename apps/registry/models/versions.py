@@ -7,6 +7,7 @@ from django.db import models
 from django.db.models import Q
 
 from apps.registry.models.artifacts import Artifact
+from apps.registry.models.trashed import Living
 from maestro import limits
 from maestro.clock import uuid7
 from maestro.errors import NotFound
@@ -21,6 +22,10 @@ class ArtifactVersionQuerySet(models.QuerySet["ArtifactVersion"]):
     def ready(self) -> Self:
         """Keep those that may be used."""
         return self.filter(state=ArtifactVersion.State.READY)
+
+    def trashed(self) -> Self:
+        """Of everything, keep what lies in the trash."""
+        return self.exclude(deleted_ms=None)
 
     def for_page(self) -> Self:
         """Everything that a list or page of versions shows, in a fixed number of queries."""
@@ -47,6 +52,9 @@ class ArtifactVersionQuerySet(models.QuerySet["ArtifactVersion"]):
         if found is None:
             raise NotFound(f"{artifact.name} has no version {reference[:100]!r}")
         return found
+
+
+LivingVersions = Living.from_queryset(ArtifactVersionQuerySet)
 
 
 class ArtifactVersion(models.Model):
@@ -79,8 +87,11 @@ class ArtifactVersion(models.Model):
     created_by = models.CharField(max_length=250, blank=True)
     created_ms = models.BigIntegerField()
     updated_ms = models.BigIntegerField()
+    deleted_ms = models.BigIntegerField(null=True, blank=True, editable=False)
+    deleted_by = models.CharField(max_length=250, blank=True, default="", db_default="", editable=False)
 
-    objects = ArtifactVersionQuerySet.as_manager()
+    objects = LivingVersions()
+    everything = ArtifactVersionQuerySet.as_manager()
 
     class Meta:
         ordering = ("artifact", "-number")
@@ -89,8 +100,11 @@ class ArtifactVersion(models.Model):
             models.UniqueConstraint(
                 fields=["artifact", "digest"],
                 name="registry_one_version_a_digest",
-                condition=~Q(digest="") & Q(source=""),
+                condition=~Q(digest="") & Q(source="", deleted_ms=None),
             ),
+        ]
+        indexes = [
+            models.Index(fields=["deleted_ms"], name="registry_version_trash", condition=Q(deleted_ms__isnull=False))
         ]
 
     def __str__(self) -> str:

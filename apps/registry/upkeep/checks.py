@@ -132,7 +132,7 @@ def check(blob: Blob, result: Verified, manner: Manner) -> None:
 
 def drifted() -> Iterator[ArtifactVersion]:
     """List versions from a run's folder whose files there are not those that were registered."""
-    for version in ArtifactVersion.objects.select_related("artifact", "run__experiment").filter(
+    for version in ArtifactVersion.everything.select_related("artifact", "run__experiment").filter(
         logged_model=None, run__isnull=False, download_uri__startswith="mlflow-artifacts:"
     ):
         root = version.run.artifact_uri if version.run else ""

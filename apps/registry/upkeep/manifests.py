@@ -24,6 +24,7 @@ MOST: Final = 1_000
 # All that a manifest says and that may change, as one short text a version: what is written compares by it.
 STAMPS = """
 SELECT v.id, md5(concat_ws('|', v.updated_ms, v.created_by, v.state, v.stage, a.updated_ms, a.name, a.owner, a.project_id, a.next_number,
+ v.deleted_ms, nullif(v.deleted_by, ''), a.deleted_ms, nullif(a.deleted_by, ''),
  (SELECT string_agg(l.name, ',' ORDER BY l.name) FROM registry_alias l WHERE l.version_id = v.id),
  (SELECT string_agg(t.key || '=' || md5(t.value), ',' ORDER BY t.key) FROM registry_versiontag t WHERE t.version_id = v.id),
  (SELECT string_agg(t.key || '=' || md5(t.value), ',' ORDER BY t.key) FROM registry_artifacttag t
@@ -52,9 +53,9 @@ def due() -> list[tuple[Any, str]]:
 
 
 def gone() -> QuerySet[Manifest]:
-    """Manifests of versions that were deleted. Records stay."""
+    """Manifests of versions that were deleted for ever. Records stay."""
     written = Manifest.objects.filter(key__startswith=f"{FOLDER}/")
-    return written.exclude(version_id__in=ArtifactVersion.objects.values("pk")).order_by("key")
+    return written.exclude(version_id__in=ArtifactVersion.everything.values("pk")).order_by("key")
 
 
 def is_due() -> bool:
@@ -66,7 +67,7 @@ def write_due(now: datetime) -> int:
     """Write what is new or has changed and take away what is gone. Returns how many. Raises Unavailable, StorageFull."""
     stamps = dict(due())
     rows = (
-        ArtifactVersion.objects.for_page()
+        ArtifactVersion.everything.for_page()
         .filter(pk__in=stamps)
         .prefetch_related("files__blob", "artifact__tags", "signatures")
     )
@@ -94,6 +95,7 @@ def described(version: ArtifactVersion) -> dict[str, Any]:
     """Write down a version: what a manifest holds."""
     artifact = version.artifact
     names = ("name", "kind", "owner", "description", "card", "next_number", "created_ms", "updated_ms")
+    trash = ("deleted_ms", "deleted_by")
     said = ("number", "digest", "state", "stage", "description", "source", "run_link", "run_hex", "download_uri")
     return {
         "format": FORMAT,
@@ -101,13 +103,13 @@ def described(version: ArtifactVersion) -> dict[str, Any]:
             "id": artifact.pk.hex,
             "project": artifact.project.slug if artifact.project else None,
             "tags": {tag.key: tag.value for tag in artifact.tags.all()},
-            **{name: getattr(artifact, name) for name in names},
+            **{name: getattr(artifact, name) for name in (*names, *trash)},
         },
         "version": {
             "id": version.pk.hex,
             "logged_model": version.logged_model.model_id if version.logged_model else None,
             "tags": {tag.key: tag.value for tag in version.tags.all()},
-            **{name: getattr(version, name) for name in (*said, "created_by", "created_ms", "updated_ms")},
+            **{name: getattr(version, name) for name in (*said, "created_by", "created_ms", "updated_ms", *trash)},
         },
         "aliases": sorted(alias.name for alias in version.aliases.all()),
         "files": [

@@ -55,7 +55,7 @@ def rebuild(by: Actor, now: datetime) -> Rebuilt:
     result, edges, kept = Rebuilt(), [], list(recalling.read_all())
     result.signing_keys = sum(recalling.recall_keys(document, by) for document in kept)
     for key, told in manifests.read_all():
-        if ArtifactVersion.objects.filter(pk=uuid.UUID(told["version"]["id"])).exists():
+        if ArtifactVersion.everything.filter(pk=uuid.UUID(told["version"]["id"])).exists():
             continue
         if any(staging.size_of(blobs.place_of(file["key"])) != file["size_bytes"] for file in told["files"]):
             result.missing.append(key)
@@ -78,7 +78,7 @@ def restore(told: dict[str, Any], result: Rebuilt, by: Actor) -> None:
     artifact = artifact_of(told["artifact"], result)
     facts = dict(told["version"])
     identity, model, tags = uuid.UUID(facts.pop("id")), facts.pop("logged_model"), facts.pop("tags")
-    if artifact.versions.filter(number=facts["number"]).exists():
+    if ArtifactVersion.everything.filter(artifact=artifact, number=facts["number"]).exists():
         return
     run = run_of(facts["run_hex"])
     logged = LoggedModel.objects.filter(pk=uuid.UUID(model.removeprefix("m-"))).first() if model else None
@@ -99,13 +99,15 @@ def restore(told: dict[str, Any], result: Rebuilt, by: Actor) -> None:
 
 
 def artifact_of(told: dict[str, Any], result: Rebuilt) -> Artifact:
-    """Find or restore an artifact. Its project is made anew if it is gone: without one it would be everybody's."""
+    """Find or restore an artifact, in the trash if it lay there. Its project is made anew if it is gone: without one it would be everybody's."""
     facts = dict(told)
     identity, slug, tags = uuid.UUID(facts.pop("id")), facts.pop("project"), facts.pop("tags")
-    found = Artifact.objects.filter(pk=identity).first() or Artifact.objects.filter(name=facts["name"]).first()
+    found = Artifact.everything.filter(pk=identity).first()
+    if found is None and facts.get("deleted_ms") is None:
+        found = Artifact.objects.filter(name=facts["name"]).first()
     if found is not None:
         most = max(found.next_number, facts["next_number"])
-        Artifact.objects.filter(pk=found.pk, next_number__lt=most).update(next_number=most)
+        Artifact.everything.filter(pk=found.pk, next_number__lt=most).update(next_number=most)
         return found
     project = None
     if slug is not None:
@@ -130,7 +132,7 @@ def join(version: uuid.UUID, edge: dict[str, Any], result: Rebuilt) -> None:
     models: dict[str, Any] = {"version": ArtifactVersion, "run": Run, "model": LoggedModel}
     start = uuid.UUID(edge["id"])
     is_here = models[edge["from"]].objects.filter(pk=start).exists()
-    if not is_here or not ArtifactVersion.objects.filter(pk=version).exists():
+    if not is_here or not ArtifactVersion.everything.filter(pk=version).exists():
         result.edges_left_out += 1
         return
     ends: dict[str, Any] = {"to_version_id": version, f"from_{edge['from']}_id": start}

@@ -80,7 +80,7 @@ def recall_gates(document: dict[str, Any], by: Actor) -> int:
         slug = told.pop("project_slug", None)
         if slug is not None:
             told["project"] = str(Project.objects.get_or_create(slug=slug, defaults={"name": slug})[0].pk)
-        is_homeless = told["artifact"] and not Artifact.objects.filter(pk=told["artifact"]).exists()
+        is_homeless = told["artifact"] and not Artifact.everything.filter(pk=told["artifact"]).exists()
         if not is_homeless and not Gate.objects.filter(name=told["name"]).exists():
             wanted.append(told)
     gates = put(Gate, wanted)
@@ -92,7 +92,7 @@ def recall_gates(document: dict[str, Any], by: Actor) -> int:
 def recall_kept(document: dict[str, Any]) -> int:
     """Restore an artifact's evidence, approvals, promotions and moves of aliases. Returns how many rows."""
     asked = document.get("promotions", [])
-    versions = ArtifactVersion.objects.filter(pk__in=[one["version"] for one in asked])
+    versions = ArtifactVersion.everything.filter(pk__in=[one["version"] for one in asked])
     here = {str(pk) for pk in versions.values_list("pk", flat=True)}
     rows = put(Promotion, [one for one in asked if one["version"] in here])
     rows += put(Approval, document.get("approvals", [])) + put(Evidence, document.get("evidence", []))

@@ -13,6 +13,7 @@ from typing import Any
 
 from django.db import connection, transaction
 
+from apps.registry.models import VersionFile
 from apps.registry.models.versions import SHA256
 from apps.registry.upkeep import manifests
 from apps.tracking.files import blobs, uploads
@@ -36,11 +37,29 @@ class Swept:
     manifests: int = 0
 
 
-def question(tail: str) -> str:
-    """Write the question for contents that no table names, however many rooms have such tables."""
+def naming() -> list[tuple[str, str]]:
+    """List the tables that name contents, however many rooms have such, and the column of each."""
     links: list[Any] = [link for link in Blob._meta.get_fields(include_hidden=True) if link.one_to_many]
-    naming = sorted((link.related_model._meta.db_table, link.field.column) for link in links)
-    absent = "".join(f" AND NOT EXISTS (SELECT FROM {table} f WHERE f.{column} = b.sha256)" for table, column in naming)
+    return sorted((link.related_model._meta.db_table, link.field.column) for link in links)
+
+
+def only_named_by(versions: str) -> str:
+    """Write the question how many contents, of how many bytes, nothing names but some versions: an array, bound."""
+    own = VersionFile._meta.db_table
+    absent = "".join(
+        f" AND NOT EXISTS (SELECT FROM {table} f WHERE f.{column} = b.sha256"
+        + (f" AND f.version_id <> ALL({versions}))" if table == own else ")")
+        for table, column in naming()
+    )
+    return f"""SELECT count(*), coalesce(sum(size_bytes), 0)::bigint FROM tracking_blob b
+ WHERE b.sha256 IN (SELECT f.blob_id FROM {own} f WHERE f.version_id = ANY({versions})){absent}"""  # noqa: S608
+
+
+def question(tail: str) -> str:
+    """Write the question for contents that no table names. What lies in the trash still names its own."""
+    absent = "".join(
+        f" AND NOT EXISTS (SELECT FROM {table} f WHERE f.{column} = b.sha256)" for table, column in naming()
+    )
     return f"SELECT sha256, size_bytes FROM tracking_blob b WHERE created_at < %s{absent} {tail}"  # noqa: S608
 
 

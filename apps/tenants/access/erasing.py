@@ -49,7 +49,7 @@ def naming_columns() -> Iterator[tuple[type[models.Model], str]]:
 def traces_of(person: User) -> dict[str, int]:
     """Count the rows that tell a person's name, by table and column."""
     found = {
-        f"{model._meta.db_table}.{name}": model._default_manager.filter(**{f"{name}__in": names_of(person)}).count()
+        f"{model._meta.db_table}.{name}": model._base_manager.filter(**{f"{name}__in": names_of(person)}).count()
         for model, name in naming_columns()
     }
     return {place: count for place, count in found.items() if count}
@@ -71,7 +71,7 @@ def erase(person: User, by: Actor, at: datetime, heir: User | None = None) -> di
         changed = traces_of(person)
         plain, told = names_of(person)
         for model, name in naming_columns():
-            rows = model._default_manager
+            rows = model._base_manager
             rows.filter(**{name: plain}).update(**{name: alias})
             rows.filter(**{name: told}).update(**{name: f"person:{alias}"})
         spellings = [text for text in (plain, person.email) if text]

@@ -34,6 +34,8 @@ REASONS = {
     "/api/v1/people/<str:username>/close/": "a second time changes nothing",
     "/api/v1/auth/token/revoke/": "a second time changes nothing",
     "/api/v1/artifacts/<str:artifact>/versions/<str:version>/signatures/": "a signature is kept once, and shown again",
+    "/api/v1/trash/artifacts/<uuid:trashed>/restore/": "a second time changes nothing",
+    "/api/v1/trash/versions/<uuid:trashed_version>/restore/": "a second time changes nothing",
     "/api/v1/blobs/missing/": "it asks, and changes nothing",
     "/api/v1/uploads/": "what is never committed is seen by nobody and expires",
     "/api/v1/uploads/<uuid:upload>/parts/": "addresses of parts are signed anew, which changes nothing",

@@ -61,7 +61,7 @@ def bring(
         artifact = known(given, identities) or make(given, identities, project_id, report, by)
         notes_here = set(artifact.tags.values_list("key", flat=True))
         notes.put(artifact, {key: value for key, value in given.tags.items() if key not in notes_here})
-        numbers = set(artifact.versions.values_list("number", flat=True))
+        numbers = set(ArtifactVersion.everything.filter(artifact=artifact).values_list("number", flat=True))
         new = [one for one in given.versions if one.number not in numbers]
         for one in new:
             make_version(artifact, one, came)
@@ -78,7 +78,7 @@ def bring(
 
 def known(given: GivenRegistered, identities: Identities) -> Artifact | None:
     """Find the artifact that came as this one before, and hold it."""
-    came = ArtifactTag.objects.filter(key=SOURCE_TAG, value=identities.origin).values("artifact")
+    came = Artifact.objects.filter(tags__key=SOURCE_TAG, tags__value=identities.origin)
     tag = ArtifactTag.objects.filter(key=ID_TAG, value=given.name, artifact__in=came).first()
     return Artifact.objects.select_for_update().get(pk=tag.artifact_id) if tag else None
 
@@ -184,7 +184,9 @@ def point(artifact: Artifact, given: Mapping[str, int], came: Coming) -> None:
     for name, number in given.items():
         if name in here:
             continue
-        version = artifact.versions.filter(number=number).first()
+        version = ArtifactVersion.everything.filter(artifact=artifact, number=number).first()
+        if version is not None and version.deleted_ms is not None:
+            continue  # it was thrown away here
         if version is None:
             raise Invalid(f"the alias {name!r} points at version {number}, which is not there", "bad_alias")
         version.artifact = artifact
@@ -210,7 +212,7 @@ def compare(given: GivenRegistered, artifact: Artifact, report: Report) -> None:
                 "run_link": one.run_link,
                 "tags": tags_of(one),
             }
-            for one in artifact.versions.prefetch_related("tags")
+            for one in ArtifactVersion.everything.filter(artifact=artifact).prefetch_related("tags")
         },
     )
 

@@ -96,7 +96,7 @@ class Whole:
             here: Artifact | None = registered.known(artifact, self.identities)
             self.count(registered.KIND, 1, 1 if here else 0)
             numbers = [one.number for one in artifact.versions]
-            known = ArtifactVersion.objects.filter(artifact=here, number__in=numbers).count() if here else 0
+            known = ArtifactVersion.everything.filter(artifact=here, number__in=numbers).count() if here else 0
             self.count(registered.VERSION, len(numbers), known)
 
     def count(self, kind: str, source: int, here: int) -> None:

@@ -1,0 +1,1 @@
+"""The registry room: the trash for artifacts and their versions: in, out, and away for ever."""

@@ -73,6 +73,12 @@ def a_version() -> ArtifactVersion:
     return ArtifactVersion.objects.create(artifact=artifact, number=1, state="ready", created_ms=1, updated_ms=1)
 
 
+def a_trashed_version() -> ArtifactVersion:
+    version = a_version()
+    ArtifactVersion.objects.update(deleted_ms=1)
+    return version
+
+
 def decision() -> tuple[str, dict[str, str], str]:
     version, now = a_version(), timezone.now()
     row = Promotion.objects.create(
@@ -108,6 +114,17 @@ PAGES: dict[str, Callable[[User], tuple[str, dict[str, str], str]]] = {
         f"artifacts/{a_version().artifact_id}/aliases/",
         {"do": "move", "name": "open", "version": "1"},
         "alias.set",
+    ),
+    "admin/artifacts/<uuid:pk>/act/": lambda boss: (
+        f"artifacts/{a_version().artifact_id}/act/",
+        {"do": "trash"},
+        "artifact.trash",
+    ),
+    "admin/versions/<uuid:pk>/act/": lambda boss: (f"versions/{a_version().pk}/act/", {"do": "trash"}, "version.trash"),
+    "admin/artifacts/trash/restore/": lambda boss: (
+        "artifacts/trash/restore/",
+        {"version": str(a_trashed_version().pk)},
+        "version.restore",
     ),
     "admin/promotions/<uuid:pk>/decide/": lambda boss: decision(),
     "admin/team/time-zone/": lambda boss: ("team/time-zone/", {"time_zone": "Europe/Vienna"}, "time_zone.change"),
@@ -159,6 +176,7 @@ READS = {
     "admin/tracking/run/<uuid:pk>/file/",
     "admin/tracking/run/<uuid:pk>/state/",
     "admin/artifacts/<uuid:pk>/compare/",
+    "admin/artifacts/trash/",
     "admin/registry/artifactversion/<uuid:pk>/archive.<str:kind>",
     "admin/tracking/run/<uuid:pk>/archive.<str:kind>",
     "admin/registry/artifactversion/<uuid:pk>/built-on/",

@@ -67,6 +67,7 @@ def upper_rooms(site: Site) -> dict[str, str]:
         "find": "find/?q=encoder",
         "find_all": "find/",
         "find_none": "find/?q=nothing-is-called-so&kind=schema",
+        "artifact_trash": "artifacts/trash/",
         "artifact": f"registry/artifact/{scene.artifacts[0].pk}/change/",
         "version": f"registry/artifactversion/{scene.version.pk}/change/",
         "artifact_compare": f"artifacts/{scene.artifacts[0].pk}/compare/",

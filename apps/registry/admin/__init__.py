@@ -1,6 +1,7 @@
 """The registry room's admin: artifacts, versions with their lineage, and cards on the pages of lower rooms."""
 
 from apps.registry.admin import (
+    acts,
     aliases,
     artifacts,
     cards,
@@ -13,10 +14,12 @@ from apps.registry.admin import (
     site,
     storage,
     tables,
+    trash,
     versions,
 )
 
 __all__ = [
+    "acts",
     "aliases",
     "artifacts",
     "cards",
@@ -29,5 +32,6 @@ __all__ = [
     "site",
     "storage",
     "tables",
+    "trash",
     "versions",
 ]

@@ -14,9 +14,10 @@ from django.utils.text import Truncator
 from apps.registry import cards
 from apps.registry.actions import Act
 from apps.registry.admin import prompts
+from apps.registry.admin.acts import acts_for, tags_card
+from apps.registry.admin.aliases import may_change
 from apps.registry.admin.card_templates import template_for
 from apps.registry.models import Artifact, ArtifactVersion, Usage
-from apps.registry.prompts import KEPT
 from apps.tenants.access.audited_admin import Acts, AuditedAdmin
 from apps.tenants.access.people.admin import ChangedByProject
 from apps.tenants.access.people.principal import looker
@@ -143,7 +144,8 @@ class ArtifactAdmin(ChangedByProject, AuditedAdmin):
             "versions": versions,
             "used_by": used_by(artifact, who),
             "snippet": snippet_for(artifact, versions),
-            "tags": artifact.tags.exclude(key__in=KEPT).order_by("key")[:50],
+            "acts": acts_for(request, artifact),
+            "tags_card": tags_card(artifact, may_edit=may_change(request, artifact)),
             **prompts.shown(request, artifact, [row["version"].number for row in versions]),
             "card": cards.read(artifact.card),
             **tenant_site.cards(request, "artifact", artifact),

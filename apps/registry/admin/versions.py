@@ -9,11 +9,13 @@ from django.http.response import HttpResponseBase
 from django.urls import URLPattern, path, reverse
 
 from apps.registry.admin import lineage, prompts
+from apps.registry.admin.acts import acts_for, tags_card
+from apps.registry.admin.aliases import may_change
 from apps.registry.contents import files_of
 from apps.registry.lineage.built_on import built_on
 from apps.registry.lineage.walking import key_of
 from apps.registry.models import ArtifactVersion
-from apps.registry.prompts import KEPT, of
+from apps.registry.prompts import of
 from apps.tenants.access.people.admin import ByProject
 from apps.tenants.access.people.principal import looker
 from apps.tracking.files import archives, previews
@@ -80,7 +82,8 @@ class ArtifactVersionAdmin(ByProject, LookOnlyAdmin):
             "made_at": from_ms(version.created_ms),
             "aliases": version.aliases.order_by("name"),
             "other": neighbour(version),
-            "tags": version.tags.exclude(key__in=KEPT).order_by("key")[:50],
+            "acts": acts_for(request, version),
+            "tags_card": tags_card(version, may_edit=may_change(request, version.artifact)),
             "prompt": prompts.card(template) if (template := of(version)) else None,
             "files": rows,
             "file_count": count,

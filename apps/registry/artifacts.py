@@ -16,6 +16,7 @@ from apps.registry.notices.artifacts import made
 from apps.registry.scoping import require_own
 from apps.tenants.access.audit.recording import record
 from apps.tracking.files.paths import clean_artifact_path
+from maestro.clock import from_ms
 from maestro.errors import AlreadyExists, Conflict, Invalid, NotFound
 from maestro.principals import Actor
 

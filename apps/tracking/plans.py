@@ -1,5 +1,6 @@
 """The tracking room: what was planned of projects, first and as it was revised; and what came of it."""
 
+import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -137,8 +138,9 @@ def ratios(compared: list[Compared]) -> Iterator[tuple[str, float]]:
     by_name = {one.name: one for one in compared}
     for key, name in KEYS.items():
         one = by_name[name]
-        if one.first and one.actual is not None:
-            yield key, one.actual / one.first
+        times = one.actual / one.first if one.first and one.actual is not None else math.inf
+        if math.isfinite(times):  # of next to nothing planned it is beyond all numbers
+            yield key, times
 
 
 def measures(projects: Reach, since: datetime, until: datetime) -> dict[str, Measure]:

@@ -141,7 +141,7 @@ def duration(seconds: object) -> str:
     """Seconds as a person says them: 75 -> 1 min 15 s."""
     if hasattr(seconds, "total_seconds"):
         seconds = seconds.total_seconds()
-    if not is_number(seconds):
+    if not is_number(seconds) or not math.isfinite(float(seconds)):  # type: ignore[arg-type]
         return "–"
     left = float(seconds)  # type: ignore[arg-type]
     if left < 60:

@@ -70,3 +70,8 @@ def test_an_unknown_state_is_shown_as_its_word_without_markup() -> None:
     assert "status-muted" in shown
     assert "&lt;b&gt;odd&lt;/b&gt;" in shown
     assert "<b>" not in shown
+
+
+@pytest.mark.parametrize("seconds", [math.inf, -math.inf, math.nan])
+def test_no_time_is_told_of_what_is_no_number(seconds: float) -> None:
+    assert tags.duration(seconds) == "–"

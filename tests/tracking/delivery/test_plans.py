@@ -153,3 +153,15 @@ def test_what_forges_sent_goes_with_a_person_who_is_erased(acme: Tenant) -> None
     (left,) = Delivery.objects.all()
     assert b"somebody else" in zlib.decompress(bytes(left.body))
     assert Commit.objects.count() == facts > 0
+
+
+@pytest.mark.parametrize(
+    ("first", "actual", "times"),
+    [(2.0, 3.0, [1.5]), (5e-324, 1.0, []), (0.0, 1.0, []), (None, 1.0, []), (1.0, None, [])],
+)
+def test_of_next_to_nothing_planned_no_times_are_told(
+    first: float | None, actual: float | None, times: list[float]
+) -> None:
+    """The quotient was infinite, which no picture can hold, and made medians of nothing."""
+    rows = [plans.Compared(name, "", first, first, actual) for name in plans.KEYS.values()]
+    assert [ratio for _, ratio in plans.ratios(rows)] == 3 * times

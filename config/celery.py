@@ -20,6 +20,7 @@ ROUTES = {
     "apps.recommendations.tasks.answer": QUESTIONS,
     "apps.recommendations.tasks.foresee": QUESTIONS,
     "apps.recommendations.tasks.train": TRAINING,
+    "apps.recommendations.tasks.weigh": QUESTIONS,
     "apps.registry.tasks.answer_meaning": QUESTIONS,
     "apps.tenants.access.tasks.send_reset_letters": LETTERS,
     "apps.tracking.tasks.send_notice": NOTICES,

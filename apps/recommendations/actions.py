@@ -8,4 +8,5 @@ class Act(Action):
 
     TRAINING_ASK = "training.ask"
     FORECAST_ASK = "forecast.ask"
+    IMPORTANCE_ASK = "importance.ask"
     MODEL_ROLL_BACK = "model.roll_back"

@@ -12,7 +12,7 @@ from django_tenants.utils import get_tenant_model, tenant_context
 from kombu.exceptions import OperationalError
 
 from apps.recommendations.answers import followup
-from apps.recommendations.models import Training
+from apps.recommendations.models import Importance, Training
 from apps.recommendations.past import outcomes
 from apps.recommendations.work import leases, processes, pruning, questions
 from maestro.database.session import connection
@@ -43,6 +43,17 @@ def answer(question: str = "") -> str:
 
 
 TURNS = Turns("questions", answer, questions.free, questions.untaken, QUESTION_SECONDS)
+
+
+@tenant_task(name="apps.recommendations.tasks.weigh", soft_time_limit=QUESTION_SECONDS)
+def weigh() -> str:
+    """Answer the tenant's next question which params go with a metric."""
+    return WEIGHINGS.work("", lambda wanted: processes.answer(connection.tenant, wanted, Importance))
+
+
+WEIGHINGS = Turns(
+    "weighings", weigh, partial(questions.free, Importance), partial(questions.untaken, Importance), QUESTION_SECONDS
+)
 
 
 @tenant_task(name="apps.recommendations.tasks.foresee", soft_time_limit=QUESTION_SECONDS)
@@ -111,6 +122,7 @@ def resume_trainings() -> int:
                 deliver(tenant.schema_name, training_id, expires=RESEND_SECONDS)
                 sent += 1
             TURNS.send_or_fail()
+            WEIGHINGS.send_or_fail()
     connection.set_schema_to_public()
     return sent
 

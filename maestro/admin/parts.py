@@ -32,10 +32,10 @@ class NavLine:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A card that a room adds to a page: `home`, `project`, `run`, `artifact` or `version`.
+    """A card that a room adds to a page: `home`, `project`, `experiment`, `compare`, `run`, `artifact` or `version`.
 
     `load(request, subject)` answers the template's context, or None to leave the card out; `subject` is the
-    page's object, or None on the home page. `column` is `work` (left) or `state` (right).
+    page's object (the runs that are compared), or None on the home page. `column` is `work` (left) or `state` (right).
     """
 
     title: str

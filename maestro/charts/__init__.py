@@ -7,7 +7,7 @@ Options hold no functions; charts.js knows the few named ones (`interval`, `sig`
 from maestro.charts.amounts import byte_bars
 from maestro.charts.comparisons import Mark, parallel, scatter
 from maestro.charts.curves import MAX_POINTS, Curve, Point, curves, thin
-from maestro.charts.estimates import Effect, calibration, contributions, forest, intervals
+from maestro.charts.estimates import Effect, Share, calibration, contributions, forest, intervals, shares
 from maestro.charts.flows import Node, lineage, timeline
 from maestro.charts.shapes import SERIES_COLORS, Cell, Chart, Options, Row, series_color, slots
 from maestro.charts.trends import trend
@@ -24,6 +24,7 @@ __all__ = [
     "Options",
     "Point",
     "Row",
+    "Share",
     "byte_bars",
     "calibration",
     "contributions",
@@ -34,6 +35,7 @@ __all__ = [
     "parallel",
     "scatter",
     "series_color",
+    "shares",
     "slots",
     "thin",
     "timeline",

@@ -127,6 +127,42 @@ def contributions(title: str, parts: Sequence[tuple[str, float]], unit: str) -> 
     return Chart("bars", title, f"{title}: {top}.", options, ("Reason", unit), rows, 52 + ROW_PX * max(len(rows), 2))
 
 
+@dataclass(frozen=True, slots=True)
+class Share:
+    """What a part accounts for, with its interval."""
+
+    name: str
+    value: float
+    low: float
+    high: float
+    is_clear: bool
+
+
+def shares(title: str, parts: Sequence[Share], unit: str) -> Chart:
+    """Bars with intervals, strongest on top; grey where the interval holds zero. The caller brings the table."""
+    ranked = list(reversed(parts))
+    data = [
+        {
+            "value": number(part.value),
+            "itemStyle": {"color": "token:accent" if part.is_clear else "token:muted", "opacity": 0.75},
+        }
+        for part in ranked
+    ]
+    bars = [[number(part.low), number(part.high), row] for row, part in enumerate(ranked)]
+    drawn = {"type": "bar", "name": unit, "barMaxWidth": 14, "data": data, "markLine": zero_line("xAxis")}
+    options = {
+        "grid": {"left": 8, "right": 24, "top": 8, "bottom": 30, "containLabel": True},
+        "xAxis": value_axis(unit, nameGap=24, scale=False),
+        "yAxis": {"type": "category", "data": [part.name for part in ranked], "axisTick": {"show": False}},
+        "tooltip": {"trigger": "item"},
+        "series": [drawn, _interval_series("interval", bars)],
+    }
+    columns = ("What", unit, "Low", "High", "Interval leaves out zero")
+    rows = tuple((part.name, part.value, part.low, part.high, part.is_clear) for part in parts)
+    top = ", ".join(f"{part.name} {part.value:.2g}" for part in parts[:3])
+    return Chart("bars", title, f"{title}: {top}.", options, columns, rows, 52 + ROW_PX * max(len(ranked), 2))
+
+
 def calibration(title: str, bins: Sequence[tuple[float, float, int]]) -> Chart:
     """Claimed coverage against what happened: (claimed share, observed share, n)."""
     data = [

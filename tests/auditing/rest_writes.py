@@ -249,6 +249,11 @@ WRITES: dict[str, Write] = ELSEWHERE | {
     "POST /api/v1/forecasts/": Write(
         lambda s: Call("POST", f"{V1}forecasts/", {"problem_class": "classification"}), ("forecast.ask",), "viewer"
     ),
+    "POST /api/v1/experiments/<str:experiment>/importance/": Write(
+        lambda s: Call("POST", f"{V1}experiments/{s.experiment()}/importance/", {"metric": "auc"}),
+        ("importance.ask",),
+        "viewer",
+    ),
     "POST /api/v1/trainings/": Write(lambda s: Call("POST", f"{V1}trainings/", {}), ("training.ask",)),
     "POST /api/v1/trainings/<uuid:training>/rollback/": Write(rollback, ("model.roll_back",), "approver"),
     "POST /api/v1/keys/": Write(

@@ -23,6 +23,7 @@ ASKED: dict[str, Statuses] = {
     "interval of 80 %: projects behind it": lambda n: least.interval(n, 0.8).status,
     "ranking: projects with outcomes": lambda n: least.ranking(n).status,
     "team size: successful projects": lambda n: least.forecast(n).status,
+    "params: finished runs with the metric and a param that varies": lambda n: least.importance(n, 3, 1.0).status,
 }
 CONSTANTS = {
     "impact of a class alone: its finished projects": least.IMPACT_PROJECTS,

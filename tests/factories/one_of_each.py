@@ -13,7 +13,7 @@ from tests.factories.forges import connect
 
 NUMBERED = (
     *("view", "publisher", "export", "upload", "gate", "promotion", "connection", "delivery", "incident"),
-    *("webhook", "telling", "trashed", "trashed_version"),
+    *("webhook", "telling", "trashed", "trashed_version", "importance"),
 )
 BYTES = "application/octet-stream"
 MLFLOW = "/api/2.0/mlflow/"
@@ -117,6 +117,9 @@ class Maker:
             **self.delivered(ids["project"], mark),
             **self.told(ids["project"], mark),
             "export": self.send("POST", f"{v1}runs/exports/", {"format": "jsonl"})["id"],
+            "importance": self.send("POST", f"{v1}experiments/{ids['experiment']}/importance/", {"metric": "made"})[
+                "id"
+            ],
         }
 
     def told(self, project: str, mark: str) -> Ids:

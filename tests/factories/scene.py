@@ -42,7 +42,7 @@ from apps.tracking.models import (
 from maestro.clock import to_ms
 from tests.browser.traced import HOSTILE, make_traces
 from tests.factories.gate_scene import make_gate
-from tests.factories.words import make_questions, make_words
+from tests.factories.words import make_importances, make_questions, make_words
 
 PASSWORD = "a long test passphrase"
 POINTS = 300
@@ -97,6 +97,7 @@ def build() -> Scene:
     make_traces(scene.runs[3], scene.trace)
     make_words(scene.artifacts, projects, now)
     scene.questions = make_questions(scene.artifacts[0])
+    make_importances(scene.experiment)
     return scene
 
 

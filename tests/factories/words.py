@@ -3,9 +3,11 @@
 from datetime import datetime
 from typing import Any
 
-from apps.recommendations.models import Advice, Forecast, ImpactModel, ImpactScore, Training, WhatIf
+from django.utils import timezone
+
+from apps.recommendations.models import Advice, Forecast, ImpactModel, ImpactScore, Importance, Training, WhatIf
 from apps.registry.models import Artifact
-from apps.tracking.models import Project
+from apps.tracking.models import Experiment, Project
 
 
 def make_words(artifacts: list[Artifact], projects: list[Project], now: datetime) -> None:
@@ -117,3 +119,34 @@ def make_questions(artifact: Artifact) -> dict[str, WhatIf]:
     }
     made = {name: WhatIf.objects.create(state="done", facts=facts, answer=one) for name, one in answers.items()}
     return made | {"waiting": WhatIf.objects.create(facts={}, asked_by="ada")}
+
+
+def make_importances(experiment: Experiment) -> None:
+    """Which params go with a metric: answered, refused, waiting; the goal's last."""
+    found = {
+        **{"status": "early", "code": "few_runs", "reason": "Based on 41 runs; intervals are wide below 100."},
+        **{"needs": [], "runs": 41, "finished": 44, "without_number": 3, "is_newest_only": False, "level": 0.8},
+        **{"skill": {"value": 0.61, "low": 0.38, "high": 0.84}, "weighed": 3, "unused": ["run_folder"]},
+        "weights": [
+            weight(["learning_rate", "lr"], (0.48, 0.3, 0.66), 41, -0.7),
+            weight(["boosting"], (0.12, 0.02, 0.22), 41, None),
+            weight(["a_param_with_a_very_long_name_that_somebody_gave_it"], (-0.01, -0.04, 0.02), 30, 0.1),
+        ],
+    }
+    missing = [{"what": "runs with the metric and a param that varies", "have": 12, "at_least": 30}]
+    few = {"status": "refused", "code": "too_few_runs", "reason": "Too few runs: 12 of 30.", "needs": missing}
+    none = found | few | {"runs": 12, "finished": 12, "skill": None, "weights": [], "weighed": 0}
+    for metric, answer in (("val_loss", none), ("auc", found)):
+        Importance.objects.create(
+            experiment=experiment, metric=metric, state="done", answer=answer, ended_at=timezone.now()
+        )
+    Importance.objects.create(experiment=experiment, metric="train_loss", asked_by="ada")
+
+
+def weight(params: list[str], share: tuple[float, float, float], runs: int, trend: float | None) -> dict[str, Any]:
+    """One param's weight, as it is kept."""
+    value, low, high = share
+    return {
+        **{"params": params, "share": value, "low": low, "high": high, "is_clear": low > 0},
+        **{"runs": runs, "trend": trend},
+    }

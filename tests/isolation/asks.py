@@ -117,6 +117,7 @@ REST: dict[str, Any] = {
     f"POST {OF_PROMOTION}approvals/": {"decision": "decline"},
     f"GET {V1}impact/": {"artifact": "{artifact}"},
     f"POST {V1}forecasts/": {"artifacts": ["{artifact}"]},
+    f"POST {V1}experiments/<str:experiment>/importance/": {"metric": "m"},
 }
 REGISTRY: dict[str, Any] = {
     f"POST {A}logged-models": {"experiment_id": "{experiment}", "source_run_id": "{run}", "name": "x"},
@@ -240,6 +241,7 @@ ADDRESS = {
             "incident",
             "webhook",
             "telling",
+            "importance",
             "export",
             "upload",
             "view",

@@ -92,6 +92,7 @@ SHAPES = {
     "registry.api.aliases.RollbackAsked": "why",
     "recommendations.api.serializers.TrainingNew": "force seed",
     "recommendations.api.forecast_serializers.WhatIfNew": PLANS,
+    "recommendations.api.importance.ImportanceNew": "metric",
 }
 QUERIES = {
     "registry.api.storage": "fresh",

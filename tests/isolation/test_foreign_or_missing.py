@@ -40,6 +40,11 @@ def forecast(stage: Stage) -> str:
     return str(stage.ask("POST", f"{V1}forecasts/", {"problem_class": "classification"}).json()["id"])
 
 
+def importance(stage: Stage) -> str:
+    path = f"{V1}experiments/{stage.experiment()}/importance/"
+    return str(stage.ask("POST", path, {"metric": "auc"}).json()["id"])
+
+
 def project_id(stage: Stage) -> str:
     return str(stage.ask("GET", f"{V1}projects/{stage.project()}/").json()["id"])
 
@@ -96,6 +101,7 @@ KINDS: dict[str, tuple[Callable[[Stage], str], str]] = {
     "search": (search, f"{V1}searches/{{}}/"),
     "training": (lambda stage: str(two_champions().pk), f"{V1}trainings/{{}}/"),
     "forecast": (forecast, f"{V1}forecasts/{{}}/"),
+    "importance": (importance, f"{V1}importances/{{}}/"),
     "MLflow experiment": (Stage.experiment, f"{MLFLOW}experiments/get?experiment_id={{}}"),
     "MLflow run": (run, f"{MLFLOW}runs/get?run_id={{}}"),
     "MLflow history": (run, f"{MLFLOW}metrics/get-history?run_id={{}}&metric_key=m"),

@@ -37,6 +37,7 @@ def id_for(pattern: str, things: Things) -> str:
     known = {
         "tracking/run/": str(uuid.UUID(things.ids["run"])),
         "tracking/experiment/": things.ids["experiment"],
+        "importance/<int:pk>/": things.ids["experiment"],
         "tracking/trace/": things.ids["trace_id"],
         "registry/artifactversion/": str(version.pk),
         "registry/artifact/": str(version.artifact_id),
@@ -99,6 +100,7 @@ def test_the_owner_of_b_finds_its_pages(acme: Tenant, things: Things) -> None:
         "tracking/run/",
         "curves/",
         "compare/",
+        "importance/",
         "tracking/trace/",
         "registry/artifactversion/",
         "search/",

@@ -2,7 +2,7 @@
 
 from django.contrib import admin
 
-from apps.recommendations.models import Advice, Forecast, ImpactModel, ImpactScore, Training, WhatIf
+from apps.recommendations.models import Advice, Forecast, ImpactModel, ImpactScore, Importance, Training, WhatIf
 from maestro.admin.sites import LookOnlyAdmin, tenant_site
 
 
@@ -56,3 +56,12 @@ class WhatIfAdmin(LookOnlyAdmin):
 
     list_display = ("created_at", "state", "asked_by")
     list_filter = ("state",)
+
+
+@admin.register(Importance, site=tenant_site)
+class ImportanceAdmin(LookOnlyAdmin):
+    """Questions which params go with a metric."""
+
+    list_display = ("created_at", "experiment", "metric", "state", "asked_by", "ended_at")
+    list_filter = ("state",)
+    list_select_related = ("experiment",)

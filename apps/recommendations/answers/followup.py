@@ -8,11 +8,11 @@ from django.db.models import Exists, F, OuterRef, Q, Subquery
 from apps.recommendations.answers import notices
 from apps.recommendations.answers.advice import fresh_advice
 from apps.recommendations.answers.shapes import AdviceAnswer
-from apps.recommendations.models import Advice, Forecast, ImpactModel, WhatIf
+from apps.recommendations.models import Advice, Forecast, ImpactModel, Importance, WhatIf
 from apps.registry.models import Usage
 from apps.tracking.models import DEFAULT_PROJECT_ID, Project
 
-QUESTION_DAYS = 1
+QUESTION_DAYS, IMPORTANCE_DAYS = 1, 7
 MOST_LATECOMERS = 200
 ACTUALS = {
     "success": "success",
@@ -112,5 +112,6 @@ def changed_outcomes() -> int:
 
 
 def drop_questions(at: datetime) -> int:
-    """Questions about projects that do not exist are kept for a day."""
+    """Questions about projects that do not exist are kept for a day, those about params for a week."""
+    Importance.objects.filter(created_at__lt=at - timedelta(days=IMPORTANCE_DAYS)).delete()
     return WhatIf.objects.filter(created_at__lt=at - timedelta(days=QUESTION_DAYS)).delete()[0]

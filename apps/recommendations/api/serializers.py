@@ -44,6 +44,7 @@ class ScoreShown(serializers.ModelSerializer[ImpactScore]):
     used_by_class = serializers.DictField(
         child=serializers.IntegerField(), allow_null=True, help_text="problem class: how many of its projects used it"
     )
+    hidden_cause = serializers.CharField(help_text="what a hidden cause would change of the claim, in words")
     pooled = serializers.BooleanField(source="is_pooled", help_text="estimated over several problem classes together")
     evidence = serializers.ListField(child=serializers.UUIDField(), help_text="projects that used it, up to 50")
 
@@ -69,6 +70,7 @@ class ScoreShown(serializers.ModelSerializer[ImpactScore]):
             "overlap",
             "sensitivity",
             "sensitivity_interval",
+            "hidden_cause",
             "covariates",
             "evidence",
         )

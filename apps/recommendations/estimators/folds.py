@@ -1,4 +1,4 @@
-"""Recommendations room: who is left out together. Pure.
+"""Recommendations room: who is left out together, and which rows are learnt from when there are very many. Pure.
 
 Groups (projects, teams) are dealt to folds by a hash of their name, so the order of rows changes
 nothing, and rows of one group are never on both sides.
@@ -52,3 +52,20 @@ def centred_within(values: Floats, codes: Ints, count: int) -> Floats:
     np.add.at(sums, codes, table)
     out: Floats = (table - (sums / sizes[:, None])[codes]).reshape(values.shape)
     return out
+
+
+def capped_rows(keys: Sequence[str], groups: Sequence[str], known: NDArray[np.bool_], *, most: int) -> Ints:
+    """Rows that are known, in the order of their keys; at most `most`, as many of each project.
+
+    Which rows of a large project stay is decided by a hash of their key, so a training repeats.
+    """
+    rows = sorted(np.flatnonzero(known).tolist(), key=lambda row: keys[row])
+    if len(rows) > most:
+        allowed = max(1, most // len({groups[row] for row in rows}))
+        taken: dict[str, int] = {}
+        kept = []
+        for row in sorted(rows, key=lambda row: hashlib.sha256(keys[row].encode()).digest()):
+            taken[groups[row]] = taken.get(groups[row], 0) + 1
+            kept += [row] if taken[groups[row]] <= allowed else []
+        rows = sorted(kept, key=lambda row: keys[row])
+    return np.array(rows, dtype=np.int64)

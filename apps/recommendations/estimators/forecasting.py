@@ -20,9 +20,8 @@ import numpy as np
 from apps.recommendations.estimators import minimum_data
 from apps.recommendations.estimators.boosting import digest, from_text, to_text
 from apps.recommendations.estimators.data import ForecastData
-from apps.recommendations.estimators.folds import group_codes
+from apps.recommendations.estimators.folds import capped_rows, group_codes
 from apps.recommendations.estimators.learners import FeatureMap, Ridge, fit_boosted, fit_features, fit_ridges
-from apps.recommendations.estimators.sampling import capped_rows
 from apps.recommendations.estimators.stacking import Stack, conformal_reach, cross_fit_stack, mean_error, quantile
 from apps.recommendations.estimators.tables import Floats, Table
 from apps.recommendations.estimators.verdicts import Verdict, early, worst

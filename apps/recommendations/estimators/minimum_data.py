@@ -17,6 +17,7 @@ RUN_ARM_PROJECTS, RUN_ARM_PROJECTS_FULL = 8, 20
 FORECAST_OUTCOMES, FORECAST_OUTCOMES_FULL = 20, 80
 INTERVAL_PROJECTS = {0.8: 20, 0.9: 40}
 RANKING_PROJECTS, RANKING_PROJECTS_FULL = 5, 40
+IMPORTANCE_RUNS, IMPORTANCE_RUNS_FULL = 30, 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,4 +136,17 @@ def ranking(projects: int) -> Verdict:
         RANKING_PROJECTS, "too_few_projects", f"Only {projects} projects have outcomes."
     ) or told.early_below(
         RANKING_PROJECTS_FULL + 1, "few_projects", f"Based on {projects} projects: by mean rank alone."
+    )
+
+
+def importance(runs: int, params: int, spread: float) -> Verdict:
+    """May params be weighed: finished runs with the metric and a param that varies."""
+    told = Count("runs with the metric and a param that varies", runs)
+    able = Count("params that vary", params)
+    unlike = Count("different values of the metric", 2 if spread > 0 else 1)
+    return (
+        told.refused_below(IMPORTANCE_RUNS, "too_few_runs", f"Too few runs: {runs} of {IMPORTANCE_RUNS}.")
+        or able.refused_below(1, "no_param_varies", "No param differs between these runs.")
+        or unlike.refused_below(2, "metric_all_alike", "The metric is the same in all these runs.")
+        or told.early_below(IMPORTANCE_RUNS_FULL, "few_runs", f"Based on {runs} runs; intervals are wide below 100.")
     )

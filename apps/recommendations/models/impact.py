@@ -183,5 +183,25 @@ class ImpactScore(models.Model):
         names = [name for name, count in (self.used_by_class or {}).items() if count]
         return names[0] if len(names) == 1 else ""
 
+    @property
+    def hidden_cause(self) -> str:
+        """What a hidden cause would change of the claim, in words; nothing without a number."""
+        if self.effect is None or self.sensitivity is None:
+            return ""
+        away = f"explains {100 * self.sensitivity:.0f} % of what is left of both its use and the outcome, the effect is zero"
+        if self.low is not None and self.high is not None and self.low <= 0 <= self.high:
+            return f"The interval holds zero as it is. If something unrecorded {away}."
+        sooner = (
+            f"; from {100 * self.sensitivity_interval:.0f} % on the interval holds zero"
+            if self.sensitivity_interval
+            else ""
+        )
+        return f"If something unrecorded {away}{sooner}.{self._beside_what_is_known()}"
+
+    def _beside_what_is_known(self) -> str:
+        """The strongest recorded cause of its use, as a measure of how much that is."""
+        known = [one for one in self.covariates if isinstance(one, dict) and {"covariate", "share"} <= one.keys()]
+        return f" Of its use {known[0]['covariate']} explains {100 * known[0]['share']:.0f} %." if known else ""
+
     def __str__(self) -> str:
         return f"{self.artifact_id} {self.effect}"

@@ -20,7 +20,7 @@ from pathlib import Path
 from django.conf import settings
 from django.db.models.functions import Now
 
-from apps.recommendations.models import Training, WhatIf
+from apps.recommendations.models import Asked, Training, WhatIf
 from apps.recommendations.work import leases
 from apps.tenants.models import Tenant
 from maestro.places import one_of
@@ -102,16 +102,17 @@ def supervise(tenant: Tenant, training_id: uuid.UUID, *, megabytes: int | None =
     return str(Training.objects.values_list("state", flat=True).get(pk=training_id))
 
 
-def answer(tenant: Tenant, question_id: uuid.UUID) -> str:
+def answer(tenant: Tenant, question_id: uuid.UUID, kind: type[Asked] = WhatIf) -> str:
     """Have a process answer a question. Returns the question's state."""
-    waiting = WhatIf.objects.filter(pk=question_id, state=WhatIf.State.WAITING)
+    rows = kind._default_manager.all()
+    waiting = rows.filter(pk=question_id, state=Asked.State.WAITING)
     if not waiting.update(started_at=Now()):
         return "gone"
     arguments = ["--tenant", tenant.slug, "--question", str(question_id), "--memory-mb", str(memory_bound())]
     ended = run_command("answer_question", *arguments, seconds=QUESTION_SECONDS)
     if ended.code != 0:
-        waiting.update(state=WhatIf.State.FAILED, reason=ended.reason, ended_at=Now())
-    return str(WhatIf.objects.values_list("state", flat=True).get(pk=question_id))
+        waiting.update(state=Asked.State.FAILED, reason=ended.reason, ended_at=Now())
+    return str(rows.values_list("state", flat=True).get(pk=question_id))
 
 
 def foresee(tenant: Tenant) -> int:

@@ -33,6 +33,7 @@ STAYS: Final = {
     "tracking_export": "files of runs that somebody asked for; they are asked for again",
     "registry_manifest": "which manifests lie in this installation's store; they are written anew",
     "registry_blobcheck": "how far a check of this installation's store has come",
+    "recommendations_importance": "questions that are kept for a week",
     "recommendations_whatif": "questions that are kept for a day",
 }
 # Columns that do not travel, what stands there instead, as SQL on the row `r`, and why.

@@ -76,7 +76,7 @@ def compare(request: HttpRequest) -> HttpResponse:
         return csv_of(request, runs)
     context = {"title": "Compare", "is_wide": True, "runs": run_heads(request, runs)}
     if runs:
-        context |= table_of(request, runs)
+        context |= table_of(request, runs) | tenant_site.cards(request, "compare", runs)
     if len(runs) == 1:
         context |= {"candidates": candidates(runs[0]), "goal": runs[0].experiment.project.goal_metric}
     return tenant_site.page(request, "admin/tracking/compare.html", context)

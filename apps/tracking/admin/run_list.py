@@ -167,8 +167,11 @@ def page_context(request: HttpRequest, scope: Scope) -> dict[str, Any]:
     is_charts = request.GET.get("view") == "charts"
     values, count = key_names.values_and_count(found.ids, columns, found.counted, most=MAX_COUNTED + 1)
     rows = with_best(rows_of(page, columns, values, chosen, hidden), columns, scope.project)
+    cards = tenant_site.cards(request, "experiment", scope.experiment)["work_cards"] if scope.experiment else []
     return {
         "title": "Runs",
+        "work_cards": cards,
+        "has_pictures": is_charts or any(card.context.get("chart") for card in cards),
         "problem": found.problem,
         "rows": rows,
         "is_charts": is_charts,

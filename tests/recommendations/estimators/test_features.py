@@ -7,8 +7,7 @@ import numpy as np
 import pytest
 
 from apps.recommendations.estimators.features import Encoder, fit_encoder
-from apps.recommendations.estimators.folds import deal_folds
-from apps.recommendations.estimators.sampling import capped_rows
+from apps.recommendations.estimators.folds import capped_rows, deal_folds
 from apps.recommendations.estimators.tables import table_from_columns, table_from_rows
 
 

@@ -7,17 +7,17 @@ from django.core.management.base import CommandParser
 from django.utils import timezone
 from django_tenants.utils import tenant_context
 
-from apps.recommendations.models import WhatIf
-from apps.recommendations.training.what_if import answer
+from apps.recommendations.models import Importance, WhatIf
+from apps.recommendations.training import importance, what_if
 from apps.recommendations.work import processes
 from apps.tenants import provisioning
 from maestro.commands import MaestroCommand
 
 
 class Command(MaestroCommand):
-    """Answer what a project may expect that does not exist yet."""
+    """Answer what a project may expect that does not exist yet, or which params go with a metric."""
 
-    help = "Answer one question asked by POST /api/v1/forecasts/. A worker starts this."
+    help = "Answer one question asked by POST /api/v1/forecasts/ or …/importance/. A worker starts this."
     example = "manage.py answer_question --tenant acme --question 0197…"
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -32,6 +32,10 @@ class Command(MaestroCommand):
         if memory_mb:
             processes.bound_process(memory_mb)
         with tenant_context(provisioning.fetch(tenant)):
+            weighing = Importance.objects.filter(pk=question).first()
+            if weighing is not None:
+                importance.answer(weighing, at=timezone.now())
+                return {"question": str(weighing.pk), "state": weighing.state, **weighing.answer}
             found = WhatIf.objects.fetch(str(question))
-            answer(found, at=timezone.now())
+            what_if.answer(found, at=timezone.now())
             return {"question": str(found.pk), "state": found.state, **found.answer}

@@ -27,6 +27,7 @@ NOW = datetime(2026, 5, 4, tzinfo=UTC)
 SYSTEM = Actor("system")
 # Pages with buttons, by the modules that read which one was pressed: about B's thing, and, where it is a project, about A too.
 PAGES = {
+    "registry/admin/acts.py": ["artifacts/{artifact}/act/", "versions/{version_id}/act/"],
     "registry/admin/aliases.py": ["artifacts/{artifact}/aliases/"],
     "registry/admin/finding.py": ["find/saved/"],
     "registry/admin/promotions.py": ["promotions/{promotion}/decide/"],
@@ -46,7 +47,7 @@ def modules() -> dict[str, str]:
 def words() -> list[str]:
     """What buttons say, all of them at every page."""
     told = {word for source in modules().values() for word in DO.findall(source)}
-    return sorted({*told, *Action, "approve", "point"} - {"rule"})
+    return sorted({*told, *Action, "approve", "point", "untag", "archive"} - {"rule"})
 
 
 @pytest.fixture
@@ -70,6 +71,7 @@ def theirs_of(things: Things) -> dict[str, str]:
         "promotion": str(promotion.pk),
         "artifact": str(version.artifact_id),
         "version": str(version.number),
+        "version_id": str(version.pk),
         "run": things.ids["run"],
         "to": things.ids["experiment"],
     }

@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from django.core import serializers
+from django.core.serializers.json import DjangoJSONEncoder
 from django.db import connection
 from django.db.models import Model
 
@@ -89,6 +90,16 @@ def signatures_of(rows: Iterable[Signature]) -> list[dict[str, Any]]:
     return plain(ordered)
 
 
+class InMilliseconds(DjangoJSONEncoder):
+    """Writes a time as it is written again once it was read back: Django keeps the zeros of one, and not of the other."""
+
+    def default(self, o: Any) -> Any:
+        """Write what JSON has no form for."""
+        text = super().default(o)
+        return text.replace(".000Z", "Z") if isinstance(o, datetime) else text
+
+
 def plain(rows: Iterable[Model]) -> list[dict[str, Any]]:
     """Write rows as JSON, each field under its name, the key under `id`."""
-    return [{"id": one["pk"], **one["fields"]} for one in json.loads(serializers.serialize("json", rows))]
+    written = serializers.serialize("json", rows, cls=InMilliseconds)
+    return [{"id": one["pk"], **one["fields"]} for one in json.loads(written)]

@@ -2,7 +2,9 @@
 
 import json
 import shutil
+import uuid
 from collections.abc import Callable
+from datetime import UTC, datetime
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -90,6 +92,13 @@ def test_a_second_installation_has_the_same_past(
         assert say(api(other_committed, "approver"), path).status_code in (200, 201)
         refused = send(api(other_committed), "put", f"{V1}artifacts/churn/aliases/serving/", {"version": "1"})
         assert (refused.status_code, refused.json()["code"]) == (409, "gate_refused")
+
+
+def test_a_time_just_after_a_second_is_written_as_it_is_read_back(acme: Tenant) -> None:
+    at = datetime(2026, 11, 30, 12, tzinfo=UTC)
+    told = [records.plain([SigningKey(pk=uuid.UUID(int=1), created_at=at.replace(microsecond=n))]) for n in (0, 7)]
+    assert told[0] == told[1]
+    assert told[0][0]["created_at"] == "2026-11-30T12:00:00Z"
 
 
 def rebuilt(tenant: Tenant) -> dict[str, Any]:

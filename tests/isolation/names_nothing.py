@@ -14,7 +14,7 @@ MLFLOW = {
     "tracking.mlflow.assessments": "assessment_name expectation feedback metadata name paths rationale update_mask",
     "tracking.mlflow.batches": "dataset_digest dataset_name",
     "tracking.mlflow.bodies": "dataset_digest dataset_name key params step timestamp",
-    "tracking.mlflow.evaluation": "dataset filter_string name next_page_token order_by tags",
+    "tracking.mlflow.evaluation": "dataset filter_string name order_by tags",
     # The source of a record is kept as its client tells it; nothing looks it up. asks.py tries one all the same.
     "tracking.mlflow.evaluation_fields": "expectations inputs outputs source_data source_id source_type",
     "tracking.mlflow.experiments": "artifact_location key name new_name",
@@ -23,13 +23,13 @@ MLFLOW = {
     "tracking.mlflow.large_files": "etag num_parts part_number parts path upload_id",
     "tracking.mlflow.metrics": "end_step max_results metric_key next_page_token page_token start_step",
     "tracking.mlflow.runs": "end_time key run_name start_time status user_id",
-    "tracking.mlflow.searches": "experiments next_page_token order_by",
+    "tracking.mlflow.searches": "order_by",
     # A span is one of its own trace.
     "tracking.mlflow.trace_fields": "assessment_name assessments client_request_id create_time error execution_duration expectation"
     " feedback metadata rationale request_preview request_time response_preview serialization_format serialized_value"
     " source_id source_type span_id state type valid",
     # A prompt's name and version are kept as they are told; nothing looks them up.
-    "tracking.mlflow.traces": "key max_timestamp_millis max_traces name next_page_token order_by prompt_versions traces value version",
+    "tracking.mlflow.traces": "key max_timestamp_millis max_traces name order_by prompt_versions value version",
 }
 FACTS = (
     "name description problem_class complexity dataset_facts team team_size starts_at ends_at planned_duration_days planned_cost"

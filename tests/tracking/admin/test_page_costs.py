@@ -38,7 +38,7 @@ PAGES = {
     "keys": "keys/?q=lo",
 }
 # What other rooms show on a project's page costs them their own.
-MORE = {"project": 18}
+MORE = {"project": 21, "compare": 13}
 
 
 @contextmanager

@@ -288,6 +288,7 @@ WRITES: dict[str, Write] = ELSEWHERE | {
     "POST /api/v1/auth/token/revoke/": Write(with_refresh("auth/token/revoke/"), ("person.sign_out",), "", "person:"),
 }
 EXEMPT: dict[str, str] = {
+    "POST /api/v1/webhooks/<uuid:webhook>/test/": "changes nothing here; that it was sent is recorded",
     "POST /hooks/<str:hook>/": "what a forge tells, kept as it came and listed in the connection's own log",
     "POST /api/v1/projects/<str:project>/commits/": "what a CI job tells of commits, as runs are told; the connection that it makes is recorded",
     "PUT /api/v1/blobs/<str:sha256>/": "bytes that nothing names yet; the version or the file that names them is recorded",

@@ -30,6 +30,5 @@ WRITES: dict[str, Write] = {
     f"PATCH {ONE}": Write(lambda s: Call("PATCH", webhook(s), {"state": "paused"}), ("webhook.change",), "admin"),
     f"DELETE {ONE}": Write(lambda s: Call("DELETE", webhook(s)), ("webhook.close",), "admin"),
     f"POST {ONE}rotate/": Write(lambda s: Call("POST", f"{webhook(s)}rotate/", {}), ("webhook.rotate",), "admin"),
-    f"POST {ONE}test/": Write(lambda s: Call("POST", f"{webhook(s)}test/"), ("webhook.test",), "admin"),
     f"POST {ONE}deliveries/<uuid:telling>/replay/": Write(replay, ("webhook.replay",), "admin"),
 }

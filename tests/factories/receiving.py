@@ -90,7 +90,7 @@ def send_all(at: datetime | None = None) -> list[str]:
     """Do what the worker does: spread what happened, and send what is due. Says what became of each."""
     at = at or timezone.now()
     sending.spread(at)
-    due: list[UUID] = list(sending.due(at).order_by("created_at", "id").values_list("pk", flat=True))
+    due: list[UUID] = list(sending.due(at).order_by("notice_id").values_list("pk", flat=True))
     return [sending.send(one, at) for one in due]
 
 

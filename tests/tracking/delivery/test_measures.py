@@ -180,8 +180,10 @@ def check_the_rest(told: Period, found: dict[str, Measure]) -> None:
 
 
 def test_another_project_and_another_time_have_their_own(told: Period) -> None:
+    # Those who commit are counted over four weeks, whatever the period.
+    later = Period(told.projects, UNTIL + timedelta(days=28), UNTIL + timedelta(days=35))
     other = Project.objects.create(slug="other", name="Other")
-    for period in (Period([other.pk], told.since, told.until), Period(told.projects, UNTIL, UNTIL + timedelta(days=7))):
+    for period in (Period([other.pk], told.since, told.until), later):
         found = team.measures(period)
         assert {key: measure.n for key, measure in found.items() if measure.n} == {}
     everything = team.measures(Period(None, told.since, told.until))

@@ -147,6 +147,7 @@ def test_a_webhook_is_tried_and_only_the_status_of_the_answer_is_told(
         last = boss.post(f"{address}test/")
     assert last.status_code == 429
     assert boss.get(f"{address}deliveries/").json()["results"] == []
+    assert AuditEvent.objects.filter(action="webhook.test").count() == limits.WEBHOOK_TESTS_MINUTE
 
 
 def test_the_log_of_deliveries_is_read_with_few_queries_and_replayed(

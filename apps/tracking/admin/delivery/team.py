@@ -13,6 +13,7 @@ from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils import timezone
+from django.views.decorators.http import require_safe
 
 from apps.tenants.access.people.principal import looker
 from apps.tracking import calendars
@@ -125,6 +126,7 @@ def end_of(text: str, zone: tzinfo) -> datetime:
     return calendars.day_after(min(max(day, date(2000, 1, 1)), date(2200, 1, 1)), zone)
 
 
+@require_safe
 def team_page(request: HttpRequest) -> HttpResponse:
     """Every measure of a project, or of all within reach, over some weeks; and the rows behind the one that is asked for."""
     if not (request.user.has_perm("tracking.view_project") or looker(request).projects):

@@ -18,7 +18,7 @@ from maestro.principals import Actor
 
 Tell = Callable[[str], None]
 MARK, CUT = b"\x1e", b"\x1f"
-COUNTS = re.compile(rb"(\d+) (file|insertion|deletion)")
+COUNTS = re.compile(rb"(?<!\d)(\d{1,18}) (file|insertion|deletion)")
 HUNK = re.compile(rb"@@ -(\d+)(?:,(\d+))? \+\d+(?:,(\d+))? @@")
 STEP, TIDY = 5_000, 200
 # Beyond it a file counts as binary, so that no diff takes more memory than this allows.
@@ -39,7 +39,7 @@ def parents_of(of: Repository) -> tuple[dict[str, tuple[str, ...]], dict[str, in
 
 def number(text: str) -> int:
     """A date as git tells it; 0 for what is none."""
-    return int(text) if text.lstrip("-").isdecimal() and len(text) < 19 else 0
+    return int(text) if text.isascii() and text.removeprefix("-").isdecimal() and len(text) < 19 else 0
 
 
 def asked_sizes(of: Repository) -> tuple[str, ...]:

@@ -25,7 +25,7 @@ from django.test import Client
 from maestro import frugal
 
 CPU_SECONDS, MEMORY_BYTES = 0.25, 32 * 2**20
-TRIES = 8
+TRIES = 4
 NAMED = (501,)
 CSRF = "c" * 32
 

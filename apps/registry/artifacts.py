@@ -109,9 +109,10 @@ def check_same(artifact: Artifact, facts: Mapping[str, Any]) -> None:
         raise AlreadyExists(f"this artifact has another {', '.join(different)}; PATCH changes it")
 
 
-def hold(artifact: Artifact, by: Actor) -> Artifact:
+def hold(artifact: Artifact, by: Actor, *, with_trash: bool = False) -> Artifact:
     """Lock an artifact to be changed and read it anew. Raises NotFound if it went meanwhile, or Forbidden."""
-    held = Artifact.objects.select_for_update(of=("self",)).select_related("project").filter(pk=artifact.pk).first()
+    rows = Artifact.everything if with_trash else Artifact.objects
+    held = rows.select_for_update(of=("self",)).select_related("project").filter(pk=artifact.pk).first()
     if held is None:
         raise NotFound("there is no such artifact")
     require_own(by.who, held)

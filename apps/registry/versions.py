@@ -221,10 +221,11 @@ def facts_of(version: ArtifactVersion) -> dict[str, Any]:
     }
 
 
-def hold(version: ArtifactVersion, by: Actor) -> ArtifactVersion:
+def hold(version: ArtifactVersion, by: Actor, *, with_trash: bool = False) -> ArtifactVersion:
     """Lock a version and its artifact, to be changed, and read it anew. Raises NotFound, Forbidden."""
-    artifact = artifacts.hold(version.artifact, by)
-    held = ArtifactVersion.objects.select_for_update().filter(pk=version.pk).first()
+    artifact = artifacts.hold(version.artifact, by, with_trash=with_trash)
+    rows = ArtifactVersion.everything if with_trash else ArtifactVersion.objects
+    held = rows.select_for_update().filter(pk=version.pk).first()
     if held is None:
         raise NotFound(f"{artifact.name} has no version {version.number}")
     held.artifact = artifact

@@ -8,11 +8,10 @@ from apps.registry import alias_history, artifacts
 from apps.registry.actions import Act
 from apps.registry.gates import passage
 from apps.registry.models import Alias, Artifact, ArtifactVersion, Promotion
-from apps.registry.scoping import require_own
 from apps.registry.trash import rules
 from apps.tenants.access.audit.recording import record
 from maestro.clock import from_ms
-from maestro.errors import Conflict, NotFound
+from maestro.errors import Conflict
 from maestro.principals import Actor
 
 
@@ -47,7 +46,7 @@ def bring_back(artifact: Artifact, by: Actor, *, at_ms: int) -> Artifact:
     Raises NotFound, Forbidden, or Conflict if another artifact has its name now.
     """
     with transaction.atomic():
-        held = hold(artifact, by)
+        held = artifacts.hold(artifact, by, with_trash=True)
         if held.deleted_ms is None:
             return held
         deleted_ms = held.deleted_ms
@@ -65,20 +64,10 @@ def bring_back(artifact: Artifact, by: Actor, *, at_ms: int) -> Artifact:
     return held
 
 
-def hold(artifact: Artifact, by: Actor) -> Artifact:
-    """Lock an artifact, in the trash or not, and read it anew. Raises NotFound, Forbidden."""
-    rows = Artifact.everything.select_for_update(of=("self",)).select_related("project")
-    held = rows.filter(pk=artifact.pk).first()
-    if held is None:
-        raise NotFound("there is no such artifact")
-    require_own(by.who, held)
-    return held
-
-
 def destroy(artifact: Artifact, by: Actor) -> None:
     """Delete an artifact for ever that lies in the trash. Raises Conflict if something uses a version after all."""
     with transaction.atomic():
-        held = hold(artifact, by)
+        held = artifacts.hold(artifact, by, with_trash=True)
         if held.deleted_ms is None:
             raise Conflict(f"{held} is not in the trash", "not_in_trash")
         record(by, Act.ARTIFACT_DELETE, subject=held, before=artifacts.facts_of(held))

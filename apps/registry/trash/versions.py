@@ -8,11 +8,10 @@ from apps.registry import alias_history, artifacts, versions
 from apps.registry.actions import Act
 from apps.registry.gates import passage
 from apps.registry.models import Artifact, ArtifactVersion, Promotion
-from apps.registry.trash import artifacts as artifact_trash
 from apps.registry.trash import rules
 from apps.tenants.access.audit.recording import record
 from maestro.clock import from_ms
-from maestro.errors import Conflict, NotFound
+from maestro.errors import Conflict
 from maestro.principals import Actor
 
 
@@ -46,7 +45,7 @@ def bring_back(version: ArtifactVersion, by: Actor, *, at_ms: int) -> ArtifactVe
     Raises NotFound, Forbidden, or Conflict if its artifact is in the trash or the same content is a version again.
     """
     with transaction.atomic():
-        held = hold(version, by)
+        held = versions.hold(version, by, with_trash=True)
         if held.deleted_ms is None:
             return held
         if held.artifact.deleted_ms is not None:
@@ -62,20 +61,10 @@ def bring_back(version: ArtifactVersion, by: Actor, *, at_ms: int) -> ArtifactVe
     return ArtifactVersion.objects.for_page().get(pk=held.pk)
 
 
-def hold(version: ArtifactVersion, by: Actor) -> ArtifactVersion:
-    """Lock a version and its artifact, in the trash or not, and read them anew. Raises NotFound, Forbidden."""
-    artifact = artifact_trash.hold(version.artifact, by)
-    held = ArtifactVersion.everything.select_for_update().filter(pk=version.pk).first()
-    if held is None:
-        raise NotFound(f"{artifact.name} has no version {version.number}")
-    held.artifact = artifact
-    return held
-
-
 def destroy(version: ArtifactVersion, by: Actor) -> None:
     """Delete a version for ever that lies in the trash. Raises Conflict if something uses it after all."""
     with transaction.atomic():
-        held = hold(version, by)
+        held = versions.hold(version, by, with_trash=True)
         if held.deleted_ms is None:
             raise Conflict(f"{held} is not in the trash", "not_in_trash")
         record(by, Act.VERSION_DELETE, subject=held, before=versions.facts_of(held))

@@ -8,9 +8,8 @@ from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 
 from apps.registry import comparisons
-from apps.registry.admin.prompts import AROUND, LINES_MOST, Line, differences
+from apps.registry.admin.prompts import AROUND, LINES_MOST, Line, chosen, differences
 from apps.registry.models import Artifact, ArtifactVersion
-from apps.registry.models.versions import NUMBER
 from apps.registry.scoping import artifacts_for
 from apps.tenants.access.people.principal import looker
 from maestro.admin.sites import tenant_site
@@ -47,12 +46,6 @@ def compare(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
         context |= {name: getattr(told, name)[:ROWS] for name in ("files", "facts", "tags", "metrics")}
         context["texts"] = [changed(one) for one in told.words]
     return tenant_site.page(request, "admin/registry/compare.html", context)
-
-
-def chosen(request: HttpRequest, name: str, otherwise: int) -> int:
-    """Read a version's number from the address."""
-    text = request.GET.get(name, "")
-    return int(text) if NUMBER.fullmatch(text) else otherwise
 
 
 def changed(words: comparisons.Words) -> Changed:
